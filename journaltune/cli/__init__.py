@@ -1,0 +1,102 @@
+"""The command line. Of the commands, only the one that is called is imported: a shell loop pays for it at every trial."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from journaltune.cli.values import require_text
+from journaltune.errors import JournaltuneError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_MACHINE = 7
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. What goes wrong becomes one line on stderr, never an exception."""
+    _occupy_standard_descriptors()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("JOURNALTUNE_DEBUG", "0") not in ("", "0"):
+            import traceback
+
+            _say(traceback.format_exc())
+        line, exit_code = _explain(error)
+        if line:
+            _say(f"journaltune: {_one_line(line)}\n")
+        return exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    for place, text in enumerate(arguments, 1):
+        require_text(f"argument {place}", text)
+    name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if name.startswith("-") or name == "help":
+        from journaltune.cli.overview import answer
+
+        return answer(name, rest)
+    return _run_command(name, rest)
+
+
+def _run_command(name: str, arguments: list[str]) -> int:
+    from journaltune.cli.options import parse
+    from journaltune.cli.overview import load
+
+    module = load(name)
+    options = parse(module.COMMAND, arguments)
+    if options["help"]:
+        from journaltune.cli.help import command_help
+        from journaltune.cli.output import write
+
+        write(command_help(module.COMMAND))
+        return 0
+    exit_code: int = module.run(options)
+    return exit_code
+
+
+def _occupy_standard_descriptors() -> None:
+    """Open whichever of descriptors 0 to 2 is closed (``>&-``), or the journal would become the next one's target."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """The line for stderr ("" for none) and the exit code."""
+    if isinstance(error, JournaltuneError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "", EXIT_INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return "", EXIT_BROKEN_PIPE
+    if isinstance(error, OSError):
+        return f"the machine refused: {error}", EXIT_MACHINE
+    if isinstance(error, MemoryError):
+        return "the machine has no memory left; nothing more is known", EXIT_MACHINE
+    where = "please report it with what JOURNALTUNE_DEBUG=1 shows"
+    return f"this is a bug in journaltune: {type(error).__name__}: {error}; {where}", EXIT_BUG
+
+
+def _one_line(message: str) -> str:
+    """The message without line breaks and without what could steer a terminal: names come from files of others."""
+    flat = " ".join(message.splitlines())
+    if flat.isprintable():
+        return flat
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in flat)
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (AttributeError, OSError):  # stderr is closed or full: the exit code is all that is left to tell
+        return

@@ -1,0 +1,121 @@
+"""``journaltune ask``: the next suggestion, on stdout."""
+
+from __future__ import annotations
+
+from journaltune.cli import output
+from journaltune.cli.opening import opened
+from journaltune.cli.options import Command, Option
+from journaltune.cli.values import duration, one_of, whole
+from journaltune.errors import JournaltuneError, MachineError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from journaltune.cli.options import Options
+    from journaltune.model import Suggestion
+    from journaltune.studies import OpenStudy
+
+COMMAND = Command(
+    "ask",
+    """Prints the next suggestion and records it as a running trial. Tell what came of it with `journaltune tell`.
+
+Each line is one JSON object; NaN and infinities are written NaN, Infinity, -Infinity. With --format sh there is one
+assignment a line, quoted for eval: JT_TRIAL, JT_SEED and JT_NAME for each parameter, in which characters that a
+shell name can't have become _; booleans are true and false, null is empty, a parameter that does not apply is unset.
+A suggestion that can't be printed is taken back: its trial fails as `interrupted`.
+Exits 11 when the space is exhausted or the study has its --trials.""",
+    (
+        Option("-n", "count", "K", "ask K times; each suggestion is printed as soon as it is recorded", whole(1), 1),
+        Option("--format", "format", "json|sh", "how to print a suggestion (default json)", one_of("json", "sh")),
+        Option("--template", "template", "FILE", "print FILE with {NAME}, {trial} and {seed} filled in; {{ and }} are braces"),
+        Option("--owner", "owner", "PID", "the process that works on the trial: if it dies, the trial can be reaped", whole(1)),
+        Option("--ttl", "ttl_s", "DURATION", "the trial can be reaped after this time (90s, 5m, 2h, 1d)", duration),
+        Option("--trials", "max_trials", "N", "exit 11 instead when the study has N trials", whole()),
+    ),
+    examples="""journaltune ask
+{"number": 0, "params": {"lr": 0.012, "opt": "adam"}, "seed": 281474976}
+
+# a loop that ends after 30 trials
+while suggestion=$(journaltune ask --format sh --owner $$ --trials 30); do
+    eval "$suggestion"
+    journaltune tell "$JT_TRIAL" "$(./train --lr "$JT_lr" --opt "$JT_opt")"
+done
+
+journaltune ask --template input.in > input.txt""",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.engine import ask
+
+    template = _template_text(options)
+    with opened(options) as study:
+        render = _renderer(options, study, template)
+        for _ in range(options["count"]):
+            suggestion = ask(study, owner_pid=options["owner"], ttl_s=options["ttl_s"], max_trials=options["max_trials"])
+            _hand_out(study, suggestion, render(suggestion))
+    return 0
+
+
+def _template_text(options: Options) -> str | None:
+    """The template, read before anything is asked; None where there is none."""
+    if options["format"] == "sh" and options["count"] > 1:
+        raise UsageError(
+            "ask: --format sh with -n would let eval keep the last trial only; ask once a loop, or use --format json"
+        )
+    if options["template"] is None:
+        return None
+    if options["format"] is not None:
+        raise UsageError("ask: --template and --format exclude each other; keep one")
+    from journaltune.cli.template import read
+
+    return read(options["template"])
+
+
+def _renderer(options: Options, study: OpenStudy, template: str | None) -> Callable[[Suggestion], str]:
+    """How suggestions are printed. What could be wrong with that is found here, while nothing is recorded yet."""
+    output.require_open()
+    if template is not None:
+        return _template_renderer(options["template"], template, study)
+    if options["format"] == "sh":
+        from journaltune.cli.shell import assignments, variable_names
+
+        names = variable_names(study.space)
+        return lambda asked: assignments({"JT_TRIAL": asked.number, "JT_SEED": asked.seed}, asked.params, names)
+    return lambda asked: output.json_line({"number": asked.number, "params": asked.params, "seed": asked.seed}) + "\n"
+
+
+def _template_renderer(path: str, text: str, study: OpenStudy) -> Callable[[Suggestion], str]:
+    from journaltune.cli.shell import variable_names
+    from journaltune.cli.template import Template
+
+    template = Template(text, path, variable_names(study.space))
+
+    def render(asked: Suggestion) -> str:
+        if not template.names_trial:
+            output.note(f"this is trial {asked.number}, which the template does not say; {{trial}} would")
+        return template.fill(asked.number, asked.seed, asked.params)
+
+    return render
+
+
+def _hand_out(study: OpenStudy, asked: Suggestion, text: str) -> None:
+    """Print, or take the suggestion back: a trial that nobody heard of would run for ever."""
+    try:
+        output.write(text)
+    except (OSError, JournaltuneError) as error:
+        taken_back = _take_back(study, asked.number)
+        if isinstance(error, MachineError) and not taken_back:
+            raise MachineError(f"{error} (trial {asked.number} stays recorded as running)") from error
+        raise
+
+
+def _take_back(study: OpenStudy, number: int) -> bool:
+    from journaltune.engine import tell
+
+    try:
+        tell(study, number, state="fail", reason="interrupted")
+    except JournaltuneError:
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""``journaltune best``: the best trial, or the Pareto front."""
+
+from __future__ import annotations
+
+from journaltune.cli import output
+from journaltune.cli.opening import opened
+from journaltune.cli.options import Command, Option
+from journaltune.cli.values import one_of
+from journaltune.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from journaltune.cli.options import Options
+    from journaltune.model import Trial
+    from journaltune.studies import OpenStudy
+
+COMMAND = Command(
+    "best",
+    """Prints the best finished trial as one JSON object. With several objectives there is one line for each trial of
+the Pareto front, with "values" in the study's order. NaN and infinities are written NaN, Infinity, -Infinity.
+Exits 3 while no trial is complete.
+
+--format sh prints JT_TRIAL, JT_VALUE and JT_NAME for each parameter, quoted for eval.""",
+    (Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),),
+    examples="""journaltune best
+{"number": 17, "value": 0.031, "params": {"lr": 0.0042, "opt": "adam"}}
+
+journaltune best | jq .params.lr
+eval "$(journaltune best --format sh)"; ./train --lr "$JT_lr" --final""",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.reading import best_trials
+
+    with opened(options) as study:
+        if options["format"] == "sh":
+            _require_single_objective(study)
+            output.write(_assignments(study, best_trials(study)[0]))
+        else:
+            several = len(study.directions) > 1
+            lines = [output.json_line(facts(trial, several)) for trial in best_trials(study)]
+            output.write("\n".join(lines) + "\n")
+    return 0
+
+
+def facts(trial: Trial, several: bool) -> dict[str, Any]:
+    """What ``best`` and ``status`` print of a trial, for one objective or several."""
+    result = {"values": trial.values} if several else {"value": trial.value}
+    return {"number": trial.number, **result, "params": trial.params}
+
+
+def _require_single_objective(study: OpenStudy) -> None:
+    if len(study.directions) > 1:
+        raise UsageError(f"study {study.name!r} has several objectives, so no single best for --format sh; use --format json")
+
+
+def _assignments(study: OpenStudy, trial: Trial) -> str:
+    from journaltune.cli.shell import assignments, variable_names
+
+    names = variable_names(study.space, trial.params)
+    return assignments({"JT_TRIAL": trial.number, "JT_VALUE": trial.value}, trial.params, names)

@@ -1,0 +1,38 @@
+"""``journaltune delete``: delete a study that is named."""
+
+from __future__ import annotations
+
+from journaltune.cli.opening import access, journal_path
+from journaltune.cli.options import Argument, Command
+from journaltune.cli.output import note
+from journaltune.cli.values import plain
+from journaltune.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.cli.options import Options
+
+COMMAND = Command(
+    "delete",
+    """Deletes a study and all its trials; other studies of the journal stay. It is not asked twice, so the study has to
+be named in the call: neither $JOURNALTUNE_STUDY nor being the only one counts. The records stay in the file's bytes,
+as in Optuna; `rm` deletes a whole journal.""",
+    arguments=(Argument("NAME", "name", plain, required=False),),
+    examples="""journaltune delete digits
+journaltune delete --study digits -f runs/all.journal""",
+    usage="NAME",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.studies import delete_study
+
+    name = options["name"] or options["study"]
+    if name is None:
+        raise UsageError("delete: NAME is missing: which study? `journaltune studies` lists them")
+    if options["name"] and options["study"] not in (None, name):
+        raise UsageError(f"delete: {options['name']!r} and --study {options['study']!r} differ; name one study")
+    path = journal_path(options)
+    delete_study(path, name, **access(options))
+    note(f"deleted study {name!r} from {path}")
+    return 0

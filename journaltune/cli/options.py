@@ -1,0 +1,229 @@
+"""Options and arguments of a command, declared as tables, and the parser that reads them.
+
+``argparse`` would do it too, but importing it and building its tree costs as much as a whole ``tell``.
+"""
+
+from __future__ import annotations
+
+from journaltune.cli.values import did_you_mean, duration, plain, shown
+from journaltune.errors import UsageError
+from journaltune.model import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Options = dict[str, Any]
+
+
+class Option(Frozen):
+    """One option of a command.
+
+    Without ``metavar`` it is a flag. ``convert`` turns the text into the value, or raises ValueError with the remainder of
+    a sentence that begins with the option's name. ``repeats`` collects the values in a list; options that share a
+    ``dest`` share that list, in the order given. ``value_optional`` lets the value be left out: ``convert`` gets "" then.
+    """
+
+    __slots__ = ("convert", "default", "dest", "help", "metavar", "names", "repeats", "value_optional")
+
+    names: tuple[str, ...]
+    dest: str
+    metavar: str | None
+    help: str
+    convert: Callable[[str], Any]
+    default: Any
+    repeats: bool
+    value_optional: bool
+
+    def __init__(
+        self,
+        names: str,
+        dest: str,
+        metavar: str | None,
+        help: str,
+        convert: Callable[[str], Any] = plain,
+        default: Any = None,
+        repeats: bool = False,
+        value_optional: bool = False,
+    ) -> None:
+        self._set(names=tuple(names.split()), dest=dest, metavar=metavar, help=help)
+        self._set(convert=convert, default=default, repeats=repeats, value_optional=value_optional)
+
+
+class Argument(Frozen):
+    """One positional argument; ``repeats`` is for the last one only."""
+
+    __slots__ = ("convert", "dest", "name", "repeats", "required")
+
+    name: str
+    dest: str
+    convert: Callable[[str], Any]
+    required: bool
+    repeats: bool
+
+    def __init__(self, name: str, dest: str, convert: Callable[[str], Any], required: bool = True, repeats: bool = False) -> None:
+        self._set(name=name, dest=dest, convert=convert, required=required, repeats=repeats)
+
+
+class Command(Frozen):
+    """What a command takes, and what its help says. ``examples`` are shown as they stand."""
+
+    __slots__ = ("about", "arguments", "examples", "name", "options", "usage")
+
+    name: str
+    about: str
+    options: tuple[Option, ...]
+    arguments: tuple[Argument, ...]
+    examples: str
+    usage: str
+
+    def __init__(
+        self,
+        name: str,
+        about: str,
+        options: tuple[Option, ...] = (),
+        arguments: tuple[Argument, ...] = (),
+        examples: str = "",
+        usage: str = "",
+    ) -> None:
+        self._set(name=name, about=about, options=options, arguments=arguments, examples=examples, usage=usage)
+
+
+COMMON = (
+    Option("-f --journal", "journal", "FILE", "the journal; else $JOURNALTUNE_JOURNAL, else ./study.journal"),
+    Option("--study", "study", "NAME", "the study; else $JOURNALTUNE_STUDY, else the only one in the journal"),
+    Option(
+        "--lock-timeout", "lock_timeout_s", "DURATION", "how long to wait for the journal's lock (default 60s)", duration, 60.0
+    ),
+    Option("--allow-network-fs", "allow_network_fs", None, "use the journal although its file system is a network's"),
+    Option("-h --help", "help", None, "show this help"),
+)
+
+
+def parse(command: Command, arguments: Sequence[str]) -> Options:
+    """The values by ``dest``. UsageError, in one line, for whatever the tables don't allow."""
+    return _Parser(command, arguments).parse()
+
+
+class _Parser:
+    __slots__ = ("by_name", "command", "given", "rest", "values")
+
+    def __init__(self, command: Command, arguments: Sequence[str]) -> None:
+        options = command.options + COMMON
+        self.command = command
+        self.rest = list(reversed(arguments))
+        self.given: list[str] = []
+        self.by_name = {name: option for option in options for name in option.names}
+        self.values: Options = {option.dest: _default(option) for option in options}
+
+    def parse(self) -> Options:
+        while self.rest:
+            token = self.rest.pop()
+            if token == "--":
+                self.given += reversed(self.rest)
+                break
+            if token[:1] != "-" or token == "-" or _is_negative_number(token):
+                self.given.append(token)
+            elif token.startswith("--"):
+                self._long(token)
+            else:
+                self._short(token)
+        if not self.values["help"]:
+            self._bind_arguments()
+        return self.values
+
+    def _long(self, token: str) -> None:
+        name, equals, value = token.partition("=")
+        option = self._option(name)
+        if option.metavar is None and equals:
+            raise self._error(f"{name} takes no value, but {shown(value)} was given")
+        if equals:
+            self._store(option, name, value)
+        else:
+            self._store(option, name, self._following_value(option, name))
+
+    def _short(self, token: str) -> None:
+        """``-n5``, ``-n 5``, and flags in one word. ``-format`` is not ``-f ormat``: that would make a journal "ormat"."""
+        if len(token) > 2 and f"-{token.partition('=')[0]}" in self.by_name:
+            raise self._error(f"no option {shown(token)}; did you mean -{token}?")
+        name, value = token[:2], token[2:]
+        option = self._option(name)
+        if option.metavar is None:
+            self._store(option, name, "")
+            if value:
+                self.rest.append(f"-{value}")
+        else:
+            self._store(option, name, value or self._following_value(option, name))
+
+    def _option(self, name: str) -> Option:
+        try:
+            return self.by_name[name]
+        except KeyError:
+            hint = did_you_mean(name, [known for known in self.by_name if known.startswith("--")])
+            raise self._error(f"no option {shown(name)}{hint}; `journaltune {self.command.name} --help` lists them") from None
+
+    def _following_value(self, option: Option, name: str) -> str:
+        if option.metavar is None:
+            return ""
+        following = self.rest[-1] if self.rest else None
+        is_option = following is not None and following.startswith("-") and following.partition("=")[0] in (*self.by_name, "--")
+        if option.value_optional and (following is None or following.startswith("-")):
+            return ""
+        if following is None or is_option:
+            found = "nothing follows" if following is None else f"{following} follows; if you mean that, write {name}={following}"
+            raise self._error(f"{name} needs a value ({option.metavar}), but {found}")
+        return self.rest.pop()
+
+    def _store(self, option: Option, name: str, text: str) -> None:
+        value = True if option.metavar is None else self._converted(option.convert, name, text)
+        if option.repeats:
+            self.values[option.dest].append(value)
+        else:
+            self.values[option.dest] = value
+
+    def _bind_arguments(self) -> None:
+        given = list(reversed(self.given))
+        for argument in self.command.arguments:
+            if argument.required and not given:
+                raise self._error(f"{argument.name} is missing; usage: {usage(self.command)}")
+            texts = [given.pop() for _ in range(len(given) if argument.repeats else min(len(given), 1))]
+            values = [self._converted(argument.convert, argument.name, text) for text in texts]
+            self.values[argument.dest] = values if argument.repeats else next(iter(values), None)
+        if given:
+            raise self._error(f"unexpected argument {shown(given[-1])}; usage: {usage(self.command)}")
+
+    def _converted(self, convert: Callable[[str], Any], name: str, text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise self._error(f"{name} {error}") from None
+
+    def _error(self, what: str) -> UsageError:
+        return UsageError(f"{self.command.name}: {what}")
+
+
+def _default(option: Option) -> Any:
+    if option.repeats:
+        return []
+    return False if option.metavar is None else option.default
+
+
+def usage(command: Command) -> str:
+    """The command's call in one line, without the options that every command has."""
+    if command.usage:
+        return f"journaltune {command.name} {command.usage}"
+    arguments = [argument.name + ("..." if argument.repeats else "") for argument in command.arguments]
+    options = [f"[{option_call(option)}]{'...' if option.repeats else ''}" for option in command.options]
+    return " ".join(["journaltune", command.name, *arguments, *options])
+
+
+def option_call(option: Option) -> str:
+    if option.metavar is None:
+        return option.names[0]
+    return f"{option.names[0]} [{option.metavar}]" if option.value_optional else f"{option.names[0]} {option.metavar}"
+
+
+def _is_negative_number(token: str) -> bool:
+    """Whether a word that begins with "-" is a value: ``tell 3 -0.5``, ``-inf``, and ``-nan``, as C prints it."""
+    return token[1] in ".0123456789" or token[1:].lower() in ("inf", "infinity", "nan")

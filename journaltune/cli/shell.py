@@ -1,0 +1,52 @@
+"""Suggestions as shell assignments and through templates."""
+
+from __future__ import annotations
+
+from journaltune.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import Any
+
+    from journaltune.space import Space
+
+
+OWN_NAMES = ("JT_TRIAL", "JT_SEED", "JT_VALUE")
+
+
+def text_of(value: object) -> str:
+    """A value as a trainer reads it: floats with ``repr`` precision, booleans as true and false, null as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, (str, int)):
+        return str(value)
+    from json import dumps
+
+    return dumps(value)
+
+
+def variable_names(space: Space | None, params: Collection[str] = ()) -> dict[str, str]:
+    """The variable of each parameter. Beyond the space, which has checked its own, there are those of stock Optuna's trials."""
+    names = dict(space.shell_names()) if space is not None else {}
+    for param in params:
+        if param not in names:
+            names[param] = "JT_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in param)
+    if len({*names.values(), *OWN_NAMES}) < len(names) + len(OWN_NAMES):
+        taken = f"each other or {', '.join(OWN_NAMES)}"
+        raise UsageError(f"{', '.join(map(repr, names))}: as shell names they clash with {taken}; use --format json")
+    return names
+
+
+def assignments(fixed: Mapping[str, object], params: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Lines for ``eval``. A parameter that this trial doesn't have is unset: the loop's previous trial may have set it."""
+    from shlex import quote
+
+    lines = [f"{name}={quote(text_of(value))}" for name, value in fixed.items()]
+    for param, name in names.items():
+        lines.append(f"{name}={quote(text_of(params[param]))}" if param in params else f"unset {name}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,119 @@
+"""``journaltune status``: how far a study is."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from journaltune.cli import output
+from journaltune.cli.best import facts
+from journaltune.cli.opening import opened
+from journaltune.cli.options import Command, Option
+from journaltune.cli.values import one_of
+from journaltune.errors import NotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from journaltune.cli.options import Options
+    from journaltune.studies import OpenStudy
+
+REFRESH_S = 1.0
+
+COMMAND = Command(
+    "status",
+    """Prints how far the study is: trials by state, the best so far, sampler, seed, and the journal's size. In JSON,
+"best" is null while no trial is complete, and the list of the Pareto front with several objectives.""",
+    (
+        Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),
+        Option("--watch", "watch", None, "print it again each second, until Ctrl-C; on a terminal in place"),
+    ),
+    examples="""journaltune status
+journaltune status --watch
+journaltune status --format json | jq .trials.complete""",
+)
+
+
+def run(options: Options) -> int:
+    page = _page(options)
+    output.write(page)
+    while options["watch"]:
+        from time import sleep
+
+        sleep(REFRESH_S)
+        above = _lines_to_redraw(options, page)
+        page = _page(options)
+        output.write(above + page)
+    return 0
+
+
+def _page(options: Options) -> str:
+    with opened(options) as study:
+        known = _facts(study)
+    if options["format"] == "json":
+        return output.json_line(known) + "\n"
+    lines = _text_lines(known)
+    if options["watch"] and sys.stdout.isatty():
+        from journaltune.cli.table import page_width, shorten
+
+        lines = [shorten(line, page_width() or len(line)) for line in lines]  # a wrapped line would be two to go up
+    return "\n".join(lines) + "\n"
+
+
+def _lines_to_redraw(options: Options, page: str) -> str:
+    """What goes before the next page: back over the last one on a terminal, else a blank line between pages."""
+    if options["format"] == "json":
+        return ""
+    up = page.count("\n")
+    return f"\x1b[{up}A\r\x1b[J" if sys.stdout.isatty() else "\n"
+
+
+def _facts(study: OpenStudy) -> dict[str, Any]:
+    from journaltune.reading import best_trials, counts
+
+    several = len(study.directions) > 1
+    try:
+        front = [facts(trial, several) for trial in best_trials(study)]
+    except NotFoundError:
+        front = []
+    return {
+        "study": study.name,
+        "directions": list(study.directions),
+        "objectives": list(study.objective_names),
+        "trials": counts(study),
+        "best": front if several else next(iter(front), None),
+        "sampler": study.sampler,
+        "seed": study.seed,
+        "journal": study.path,
+        "size_bytes": os.stat(study.path).st_size,
+    }
+
+
+def _text_lines(known: dict[str, Any]) -> list[str]:
+    from journaltune.cli.table import visible
+
+    objectives = [f"{way} {name or ''}".rstrip() for way, name in zip(known["directions"], known["objectives"], strict=True)]
+    states = [f"{count} {state}" for state, count in known["trials"].items() if count]
+    lines = [
+        f"study      {known['study']}",
+        f"journal    {known['journal']}, {known['size_bytes']:,} bytes",
+        f"objective  {', '.join(objectives)}",
+        f"sampler    {known['sampler']}, seed {known['seed']}",
+        f"trials     {', '.join(states) or 'none yet'}",
+        *_best_lines(known["best"]),
+    ]
+    return [visible(line) for line in lines]
+
+
+def _best_lines(best: Any) -> list[str]:
+    from journaltune.cli.shell import text_of
+
+    if not best:
+        return ["best       none is complete yet"]
+    if isinstance(best, list):
+        return [f"best       {len(best)} trials on the Pareto front; `journaltune best` prints them"]
+    lines = [f"best       trial {best['number']} with {text_of(best['value'])}"]
+    return lines + [
+        f"           {name} = {'null' if value is None else text_of(value)}" for name, value in best["params"].items()
+    ]

@@ -1,0 +1,85 @@
+"""``journaltune tell``: what came of a trial."""
+
+from __future__ import annotations
+
+from journaltune.cli.opening import opened
+from journaltune.cli.options import Argument, Command, Option
+from journaltune.cli.values import key_json, mapping, name_number, number, one_of, shown, whole, word
+from journaltune.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.cli.options import Options
+
+
+def _value(text: str) -> float:
+    try:
+        return number(text)
+    except ValueError:
+        raise ValueError(f"must be a number, not {shown(text)}; a trial without a result is told with --state fail") from None
+
+
+COMMAND = Command(
+    "tell",
+    """Records the result of a trial: a number for each objective, in the study's order, or that there is none. The
+result is on disk when the command returns.
+
+`nan` records a failure with reason `nan`. The same tell again changes nothing and exits 0; a different one exits 4.
+Reasons are oom, timeout, signal, exit, nan, result, owner-died, interrupted, infeasible or a word of your own.""",
+    (
+        Option(
+            "--state",
+            "state",
+            "fail|pruned",
+            "there is no result: the trial failed, or was stopped early",
+            one_of("fail", "pruned"),
+        ),
+        Option("--reason", "reason", "WORD", "why it failed", word),
+        Option(
+            "--constraint",
+            "constraints",
+            "NAME=NUMBER",
+            "a constraint's value; 0 or less is satisfied",
+            name_number,
+            repeats=True,
+        ),
+        Option("--attr", "attrs", "KEY=JSON", "a user attribute of the trial", key_json, repeats=True),
+    ),
+    (
+        Argument("NUMBER", "number", whole()),
+        Argument("VALUE", "values", _value, required=False, repeats=True),
+    ),
+    examples="""journaltune tell 3 0.127
+journaltune tell 3 -0.5 12e3                # two objectives
+journaltune tell 4 --state fail --reason oom
+journaltune tell 5 0.13 --attr 'host="gpu1"' --attr epochs=30
+journaltune tell 6 0.12 --constraint memory=-1.5""",
+    usage="NUMBER VALUE... | NUMBER --state fail|pruned [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]...",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.engine import tell
+
+    trial, values, state = options["number"], options["values"], options["state"]
+    if not values and state is None:
+        raise UsageError(f"tell: VALUE is missing for trial {trial}; give its value, or --state fail when there is none")
+    if values and state is not None:
+        raise UsageError(f"tell: trial {trial} has either values or --state {state}; leave one out")
+    constraints = mapping("--constraint", options["constraints"])
+    attrs = mapping("--attr", options["attrs"])
+    with opened(options) as study:
+        recorded = tell(
+            study,
+            trial,
+            values or None,
+            state=state,
+            reason=options["reason"],
+            constraints=constraints or None,
+            attrs=attrs or None,
+        )
+    if recorded.name == "FAIL" and state is None:
+        from journaltune.cli.output import note
+
+        note(f"trial {trial} is recorded as failed: a value is not a number")
+    return 0

@@ -1,0 +1,188 @@
+"""``journaltune trials``: every trial, as a table, CSV or JSON."""
+
+from __future__ import annotations
+
+from journaltune.cli import output
+from journaltune.cli.opening import opened
+from journaltune.cli.options import Command, Option
+from journaltune.cli.shell import text_of
+from journaltune.cli.values import list_of, one_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from journaltune.cli.options import Options
+    from journaltune.model import Trial
+    from journaltune.studies import OpenStudy
+
+STATES = ("running", "waiting", "complete", "pruned", "fail")
+FORMATS = ("table", "csv", "json", "jsonl")
+
+COMMAND = Command(
+    "trials",
+    """Prints the study's trials, by number. The table fits the terminal: cells are shortened, and columns that still
+don't fit are left out, which a line on stderr says. csv, json (one array) and jsonl (one object a line) hold all,
+with floats as exact as they are; in JSON, NaN and infinities are written NaN, Infinity, -Infinity.""",
+    (
+        Option("--format", "format", "|".join(FORMATS), "how to print them (default table)", one_of(*FORMATS), "table"),
+        Option("--states", "states", "STATE,...", f"only trials in these states: {', '.join(STATES)}", list_of(*STATES)),
+    ),
+    examples="""journaltune trials
+journaltune trials --states complete,pruned --format csv > trials.csv
+journaltune trials --format jsonl | jq 'select(.state == "fail").params'""",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.reading import trials
+
+    with opened(options) as study:
+        found = trials(study, options["states"])
+        text = _FORMATTERS[options["format"]](study, found)
+    if text:
+        output.write(text)
+    return 0
+
+
+def facts(trial: Trial) -> dict[str, Any]:
+    """A trial as JSON tells it. Times are ISO 8601, durations seconds."""
+    return {
+        "number": trial.number,
+        "state": trial.state.name.lower(),
+        "values": trial.values,
+        "params": _params(trial),
+        "user_attrs": trial.user_attrs,
+        "constraints": trial.constraints,
+        "intermediate_values": {str(step): value for step, value in trial.intermediate_values.items()},
+        "datetime_start": trial.datetime_start and trial.datetime_start.isoformat(),
+        "datetime_complete": trial.datetime_complete and trial.datetime_complete.isoformat(),
+        "duration_s": duration_s(trial),
+    }
+
+
+def _params(trial: Trial) -> dict[str, Any]:
+    """A trial's parameters; while it waits to be asked, those that were enqueued."""
+    enqueued: dict[str, Any] = trial.system_attrs.get("fixed_params") or {}
+    return trial.params or (enqueued if trial.state.name == "WAITING" else {})
+
+
+def duration_s(trial: Trial) -> float | None:
+    if trial.datetime_start is None or trial.datetime_complete is None:
+        return None
+    return (trial.datetime_complete - trial.datetime_start).total_seconds()
+
+
+def _as_json(study: OpenStudy, found: Sequence[Trial]) -> str:
+    return "[" + ",\n ".join(output.json_line(facts(trial)) for trial in found) + "]\n"
+
+
+def _as_jsonl(study: OpenStudy, found: Sequence[Trial]) -> str:
+    return "".join(output.json_line(facts(trial)) + "\n" for trial in found)
+
+
+def _as_csv(study: OpenStudy, found: Sequence[Trial]) -> str:
+    """Column names as in Optuna's ``trials_dataframe``."""
+    import csv
+    import io
+
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    params, attrs = _param_names(study, found), _distinct(trial.user_attrs for trial in found)
+    values = _value_names(study)
+    values_missing: list[Any] = [None] * len(values)
+    times = ("datetime_start", "datetime_complete", "duration_s")
+    writer.writerow(["number", "state", *values, *(f"params_{p}" for p in params), *(f"user_attrs_{a}" for a in attrs), *times])
+    for trial in found:
+        known = facts(trial)
+        cells: list[Any] = [known["number"], known["state"], *(trial.values or values_missing)]
+        cells += [known["params"].get(name) for name in params] + [trial.user_attrs.get(name) for name in attrs]
+        writer.writerow([text_of(cell) for cell in cells + [known[time] for time in times]])
+    return page.getvalue()
+
+
+def _as_table(study: OpenStudy, found: Sequence[Trial]) -> str:
+    from journaltune.cli.table import fit, page_width
+
+    if not found:
+        output.note("there are no such trials")
+        return ""
+    text, dropped = fit(_columns(study, found), page_width())
+    if dropped:
+        output.note(f"no room for {len(dropped)} columns: {', '.join(dropped)}; --format csv has them")
+    return text
+
+
+def _columns(study: OpenStudy, found: Sequence[Trial]) -> list[Any]:
+    from journaltune.cli.table import Column
+
+    values, params = _value_names(study), _param_names(study, found)
+    columns = [
+        Column("number", [str(trial.number) for trial in found], right=True),
+        Column("state", [_state(trial) for trial in found], rank=1),
+    ]
+    for index, name in enumerate(values):
+        cells = [text_of(trial.values[index]) if trial.values else "" for trial in found]
+        columns.append(Column(name, cells, rank=2 + index, right=True))
+    first = 2 + len(values)
+    for index, name in enumerate(params):
+        cells = [_param_cell(trial, name) for trial in found]
+        columns.append(
+            Column(name, cells, rank=first + 1 + index, right=_are_numbers(_params(trial).get(name) for trial in found))
+        )
+    columns.append(Column("duration", [_duration_text(duration_s(trial)) for trial in found], rank=first, right=True))
+    return columns
+
+
+def _param_cell(trial: Trial, name: str) -> str:
+    """A parameter's text; null is shown, for a blank cell says that the trial doesn't have the parameter."""
+    params = _params(trial)
+    if name not in params:
+        return ""
+    return "null" if params[name] is None else text_of(params[name])
+
+
+def _are_numbers(values: Any) -> bool:
+    return all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values)
+
+
+def _state(trial: Trial) -> str:
+    reason = trial.user_attrs.get("fail_reason")
+    name = trial.state.name.lower()
+    return f"{name} ({reason})" if name == "fail" and reason else name
+
+
+def _duration_text(seconds: float | None) -> str:
+    """A duration as people read it, e.g. 0.25s, 42s, 3m07s, 2h05m."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def _value_names(study: OpenStudy) -> list[str]:
+    """``value``, or one name for each objective: its own, else its place."""
+    if len(study.directions) == 1:
+        return ["value"]
+    return [f"values_{i if name is None else name}" for i, name in enumerate(study.objective_names)]
+
+
+def _param_names(study: OpenStudy, found: Sequence[Trial]) -> list[str]:
+    """The space's parameters in its order, then those that only trials have (stock Optuna's studies)."""
+    declared = study.space.shell_names() if study.space else {}
+    return _distinct([declared, *map(_params, found)])
+
+
+def _distinct(groups: Any) -> list[str]:
+    return list({name: None for group in groups for name in group})
+
+
+_FORMATTERS: dict[str, Callable[[OpenStudy, Sequence[Trial]], str]] = {
+    "table": _as_table,
+    "csv": _as_csv,
+    "json": _as_json,
+    "jsonl": _as_jsonl,
+}

@@ -1,0 +1,141 @@
+"""From the text of an option or argument to its value.
+
+Each raises ValueError whose message continues a sentence that begins with the option's name: ``must be ...``.
+"""
+
+from __future__ import annotations
+
+from journaltune.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SHOWN = 60
+
+
+def shown(text: str) -> str:
+    """A user's text inside a message: quoted, escaped, and never longer than a line holds."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """``; did you mean X?``, or nothing when no known word is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(text, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def require_text(what: str, text: str) -> None:
+    """UsageError when ``text`` holds bytes that the locale's encoding can't decode: no journal could hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is not valid text in this locale's encoding: {shown(text)}") from None
+
+
+def plain(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def word(text: str) -> str:
+    if not text or not text.isprintable() or " " in text:
+        raise ValueError(f"must be one word, not {shown(text)}")
+    return text
+
+
+def whole(least: int = 0) -> Callable[[str], int]:
+    """A whole number in plain digits: ``int`` alone would also take "1_000" and digits of other scripts."""
+
+    def convert(text: str) -> int:
+        try:
+            if text.isascii() and text.isdigit() and int(text) >= least:
+                return int(text)
+        except ValueError:  # thousands of digits
+            pass
+        raise ValueError(f"must be a whole number of at least {least}, not {shown(text)}")
+
+    return convert
+
+
+def number(text: str) -> float:
+    """A float as printf, awk and Python print it, NaN and infinities included."""
+    try:
+        if "_" not in text:
+            return float(text)
+    except ValueError:
+        pass
+    raise ValueError(f"must be a number, not {shown(text)}")
+
+
+def duration(text: str) -> float:
+    """Seconds: ``90``, ``90s``, ``5m``, ``2h``, ``1d``, ``250ms``, ``0.2``."""
+    digits = text.rstrip("dhms")
+    unit = text[len(digits) :]
+    if digits.isascii() and digits.replace(".", "", 1).isdigit() and len(digits) < 12 and (not unit or unit in _SECONDS):
+        return float(digits) * _SECONDS[unit or "s"]
+    raise ValueError(f"must be a duration such as 90, 90s, 5m, 2h, 1d or 250ms, not {shown(text)}")
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text in choices:
+            return text
+        raise ValueError(f"must be one of {', '.join(choices)}, not {shown(text)}{did_you_mean(text, choices)}")
+
+    return convert
+
+
+def list_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
+    """Several of ``choices``, separated by commas."""
+    convert_one = one_of(*choices)
+    return lambda text: tuple(convert_one(part.strip()) for part in text.split(","))
+
+
+def json_value(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except ValueError:
+        raise ValueError(
+            f"must be JSON, not {shown(text)}; a string needs double quotes inside the shell's single ones"
+        ) from None
+
+
+def json_object(text: str) -> dict[str, Any]:
+    value = json_value(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"""must be a JSON object such as '{{"lr": 0.1}}', not {shown(text)}""")
+    return value
+
+
+def key_json(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise ValueError(f"must be KEY=JSON, not {shown(text)}")
+    return key, json_value(value)
+
+
+def name_number(text: str) -> tuple[str, float]:
+    name, equals, value = text.rpartition("=")
+    if not name or not equals:
+        raise ValueError(f"must be NAME=NUMBER, not {shown(text)}")
+    return name, number(value)
+
+
+def mapping(option: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs of a repeated option as a dict; UsageError when a name is given twice, or one of the two would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"{option} is given twice for {twice!r}; keep one")
+    return found

@@ -1,0 +1,71 @@
+"""Every exception that journaltune raises, each with the exit code of the command line."""
+
+
+class JournaltuneError(Exception):
+    """Base of all errors of this package.
+
+    ``exit_code`` is what the command line exits with; the message is one line that says what, which, and the next step.
+    The constructor's arguments are kept in ``args``, so every error pickles.
+    """
+
+    exit_code = 2
+
+
+class UsageError(JournaltuneError):
+    """The call is wrong: an option, a number, a value. Nothing was written."""
+
+
+class SpaceError(UsageError):
+    """A search space, or a parameter value for it, is wrong. Nothing was written."""
+
+
+class NotFoundError(JournaltuneError):
+    """There is no such journal, study or trial."""
+
+    exit_code = 3
+
+
+class ConflictError(JournaltuneError):
+    """The study exists already, or the trial is finished with another result, or it was taken away from its owner."""
+
+    exit_code = 4
+
+
+class LockTimeoutError(JournaltuneError):
+    """The lock was not had in time. ``holder_pids`` are the processes that held it, as far as the kernel tells."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, holder_pids: tuple[int, ...] = ()) -> None:
+        super().__init__(message, holder_pids)
+        self.holder_pids = holder_pids
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class JournalDamagedError(JournaltuneError):
+    """The journal holds bytes that no reader can apply. ``offset`` is the first such byte."""
+
+    exit_code = 6
+
+    def __init__(self, path: str, offset: int, what: str) -> None:
+        super().__init__(path, offset, what)
+        self.path = path
+        self.offset = offset
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged at byte {self.offset}: {self.what}; `journaltune repair -f {self.path}` mends it"
+
+
+class MachineError(JournaltuneError):
+    """The machine refused: disk full, read-only, permission, network file system, or a failing disk."""
+
+    exit_code = 7
+
+
+class ExhaustedError(JournaltuneError):
+    """Nothing is left to ask: the space is exhausted, or the study has reached its budget of trials."""
+
+    exit_code = 11

@@ -1,0 +1,1 @@
+"""The journal: Optuna's format, byte by byte. See ``journal.Journal``."""

@@ -1,0 +1,250 @@
+"""The bytes of a journal: opening, reading whole lines, appending in one write, mending a torn tail.
+
+Every write, fsync, rename and unlink of the package goes through this module.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from journaltune.errors import MachineError, NotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_NETWORK = ("nfs", "cifs", "smb", "fuse.", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "glusterfs")
+_READ_CHUNK = 1 << 26
+_STOCK_LOCK_TRIES = 400
+_STOCK_LOCK_PAUSE_S = 0.005
+_O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+
+def folder_of(path: str) -> str:
+    """The folder beside the journal that holds everything else."""
+    return path + ".d"
+
+
+def refuse(error: OSError, path: str, doing: str) -> NoReturn:
+    """Turn what the system said into the error that a user can act on."""
+    if error.errno == errno.ENOENT:
+        raise NotFoundError(f"there is no journal {path}; make one with `journaltune create -f {path} --param ...`") from error
+    hints = {
+        errno.ENOSPC: "the disk is full; free some room and try again",
+        errno.EDQUOT: "the disk quota is used up; free some room and try again",
+        errno.EFBIG: "the file may not grow further (file size limit); raise `ulimit -f` and try again",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "permission denied",
+        errno.EISDIR: "it is a folder; name a file",
+        errno.ENOTDIR: "a part of the path is not a folder",
+        errno.ELOOP: "too many symbolic links",
+    }
+    hint = hints.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
+    raise MachineError(f"cannot {doing} {path}: {hint}") from error
+
+
+def open_journal(path: str, *, create: bool, allow_network_fs: bool) -> int:
+    """A descriptor for reading and appending. NotFoundError when it is missing, MachineError when the machine refuses."""
+    flags = os.O_RDWR | os.O_APPEND | _O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT if create else 0)
+    try:
+        fd = os.open(path, flags, 0o666)
+    except OSError as error:
+        refuse(error, path, "open")
+    except ValueError as error:
+        raise NotFoundError(f"{path!r} is no file name: {error}") from error
+    try:
+        _only_regular(fd, path)
+        if not allow_network_fs:
+            _only_local(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _only_regular(fd: int, path: str) -> None:
+    from stat import S_ISREG
+
+    if not S_ISREG(os.fstat(fd).st_mode):
+        raise MachineError(f"cannot open {path}: it is not a regular file; a journal has to be one")
+
+
+def _only_local(fd: int, path: str) -> None:
+    kind = file_system_of(os.fstat(fd).st_dev)
+    if kind.startswith(_NETWORK):
+        raise MachineError(
+            f"{path} is on a network file system ({kind}), where kernel locks and appends of several hosts are not safe; "
+            "put it on a local disk, or say --allow-network-fs when one host only uses it"
+        )
+
+
+def file_system_of(device: int, mountinfo: str = "/proc/self/mountinfo") -> str:
+    """The type of the file system with that device number, or an empty string where it can't be told."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open(mountinfo, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                fields = line.split()
+                if fields[2] == wanted:
+                    return fields[fields.index("-") + 1]
+    except (OSError, ValueError, IndexError):
+        pass
+    return ""
+
+
+def same_file(fd: int, path: str) -> bool:
+    """Whether ``path`` still names the file that is open."""
+    try:
+        there, here = os.stat(path), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def read_from(fd: int, offset: int) -> bytes:
+    """The whole lines from ``offset`` to the end; a line without its newline is still being written and left for later."""
+    size = os.fstat(fd).st_size
+    if size <= offset:
+        return b""
+    data = _pread(fd, size - offset, offset)
+    return data if data.endswith(b"\n") else data[: data.rfind(b"\n") + 1]
+
+
+def _pread(fd: int, length: int, offset: int) -> bytes:
+    parts = []
+    while length > 0:
+        part = os.pread(fd, min(length, _READ_CHUNK), offset)
+        if not part:
+            break
+        parts.append(part)
+        offset += len(part)
+        length -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def append(fd: int, data: bytes, path: str) -> None:
+    """Append ``data`` with one write. MachineError leaves the journal as it was: what got written is blanked."""
+    try:
+        written = os.write(fd, data)
+    except OSError as error:
+        refuse(error, path, "write to")
+    if written < len(data):
+        # With O_APPEND the descriptor stands at the end of what it just wrote, wherever others have written meanwhile.
+        end = os.lseek(fd, 0, os.SEEK_CUR)
+        blank(path, fd, end - written, end)
+        refuse(OSError(errno.ENOSPC, "short write"), path, "write to")
+
+
+def flush(fd: int, path: str) -> None:
+    """Make everything written so far survive a power cut. MachineError: in doubt, and not to be tried again."""
+    try:
+        (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+    except OSError as error:
+        raise MachineError(
+            f"{path}: the disk failed to store what was written ({os.strerror(error.errno or errno.EIO)}); the result is in "
+            "doubt: look with `journaltune trials`, and check the disk"
+        ) from error
+
+
+def blank(path: str, fd: int, start: int, end: int) -> None:
+    """Overwrite bytes with spaces, which JSON allows before a record.
+
+    Never by truncating: running readers of ours and of others recover from blanks, and a racing append is not cut off.
+    """
+    own = os.open(path, os.O_WRONLY | _O_CLOEXEC)
+    try:
+        if not os.path.samestat(os.fstat(own), os.fstat(fd)):
+            raise MachineError(f"{path} was replaced by another file while it was in use")
+        at = start
+        while at < end:
+            at += os.pwrite(own, b" " * (end - at), at)
+        os.fsync(own)
+    except OSError as error:
+        refuse(error, path, "mend")
+    finally:
+        os.close(own)
+
+
+def mend_tail(fd: int, path: str) -> bool:
+    """Blank what follows the last newline, unless it is blank already; True when something was blanked. Needs the lock.
+
+    A tail without a newline is what a killed or starved writer left, or a stock append in flight, so Optuna's own lock is
+    taken before believing it. What is blanked is kept in ``quarantine/``.
+    """
+    if not torn_tail(fd)[1].strip(b" "):
+        return False
+    _take_stock_lock(path)
+    try:
+        start, tail = torn_tail(fd)
+        if tail.strip(b" "):
+            _quarantine(path, start, tail)
+            blank(path, fd, start, start + len(tail))
+        return True
+    finally:
+        os.unlink(path + ".lock")
+
+
+def torn_tail(fd: int) -> tuple[int, bytes]:
+    """Where the last line without a newline begins, and its bytes; empty for a journal that ends well."""
+    size = os.fstat(fd).st_size
+    if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
+        return size, b""
+    length = 4096
+    while True:
+        length = min(length, size)
+        end = _pread(fd, length, size - length)
+        newline = end.rfind(b"\n")
+        if newline >= 0 or length == size:
+            return size - length + newline + 1, end[newline + 1 :]
+        length *= 8
+
+
+def _take_stock_lock(path: str) -> None:
+    """Optuna's lock, a symlink beside the journal. Given up by its own rules: after 30 s its holder counts as dead."""
+    from time import sleep
+
+    lock, pause_s = path + ".lock", _STOCK_LOCK_PAUSE_S
+    for _ in range(_STOCK_LOCK_TRIES):
+        try:
+            os.symlink(path, lock)
+            return
+        except FileExistsError:
+            sleep(pause_s)
+            pause_s = min(pause_s * 1.1, 0.1)
+        except OSError as error:
+            refuse(error, path, "lock")
+    os.unlink(lock)
+    os.symlink(path, lock)
+
+
+def _quarantine(path: str, start: int, tail: bytes) -> None:
+    """Keep a copy of what is about to be blanked; a full disk must not stop the mending."""
+    folder = f"{folder_of(path)}/quarantine"
+    try:
+        os.makedirs(folder, exist_ok=True)
+        fd = os.open(f"{folder}/{start}-{len(tail)}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_CLOEXEC, 0o666)
+        try:
+            os.write(fd, tail)
+        finally:
+            os.close(fd)
+    except OSError:
+        pass
+
+
+def replace(path: str, data: list[bytes]) -> None:
+    """Write a whole file beside its place and rename it there: readers see the old one or the new one. OSError as it comes."""
+    own = f"{path}.{os.getpid()}.tmp"
+    fd = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        try:
+            with open(fd, "wb", closefd=False, buffering=1 << 20) as file:
+                file.writelines(data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(own, path)
+    except BaseException:
+        os.unlink(own)
+        raise

@@ -1,0 +1,346 @@
+"""A journal in use: replayed state, kept up to date, and appended to under the kernel's lock."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from journaltune.errors import JournalDamagedError, LockTimeoutError, MachineError, NotFoundError
+from journaltune.journal import file as files
+from journaltune.journal import lock, records, snapshot
+from journaltune.journal.replay import apply
+from journaltune.journal.state import JournalState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from journaltune.journal.state import LiveTrial
+
+# How long a tail a command replays before it leaves a new snapshot behind, and what share of a long-lived process's journal.
+_TAIL_BYTES = 64 * 1024
+_TAIL_SHARE = 8
+_LIVED_TAIL_BYTES = 1024 * 1024
+_LIVED_TAIL_SHARE = 2
+
+_open_fds: set[int] = set()
+
+
+def _close_in_child() -> None:
+    # A child that inherits a locked descriptor would keep the lock after its parent is killed. Closing gives up the child's
+    # share only; LOCK_UN would give up the parent's.
+    for fd in _open_fds:
+        os.close(fd)
+    _open_fds.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
+
+
+class Journal:
+    """One open journal. Not for several threads at once; a forked child opens the file again by itself.
+
+    ``state`` is what its bytes say up to ``offset``. Changes go: ``with journal.locked(): journal.append(...)``.
+    """
+
+    __slots__ = (
+        "_chain",
+        "_fd",
+        "_lock_depth",
+        "_pid",
+        "_portable_lock",
+        "_reader",
+        "allow_network_fs",
+        "lock_timeout_s",
+        "offset",
+        "opened_at",
+        "path",
+        "state",
+    )
+
+    def __init__(self, path: str, *, create: bool = False, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> None:
+        self.path = os.path.abspath(os.fspath(path))
+        self.lock_timeout_s = lock_timeout_s
+        self.allow_network_fs = allow_network_fs
+        self._lock_depth = 0
+        self._portable_lock: Any = None
+        self._fd = -1
+        self._open(create=create)
+        self._load()
+
+    def close(self) -> None:
+        """Give the descriptor back; the journal opens it again when it is used again."""
+        if self._fd >= 0 and self._pid == os.getpid():
+            _open_fds.discard(self._fd)
+            os.close(self._fd)
+        self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _open(self, *, create: bool = False) -> None:
+        self._fd = files.open_journal(self.path, create=create, allow_network_fs=self.allow_network_fs)
+        self._pid = os.getpid()
+        _open_fds.add(self._fd)
+
+    def _usable(self) -> None:
+        if self._pid != os.getpid():
+            self._fd = -1
+            self._lock_depth = 0
+        if self._fd < 0:
+            self._open()
+
+    def _same(self) -> None:
+        if files.same_file(self._fd, self.path) and os.fstat(self._fd).st_size >= self.offset:
+            return
+        if not os.path.exists(self.path):
+            raise NotFoundError(f"the journal {self.path} was moved or deleted while it was in use; put it back")
+        what = "it was replaced by another file, or cut shorter, while it was in use; start again from what is there now"
+        raise JournalDamagedError(self.path, min(self.offset, os.stat(self.path).st_size), what)
+
+    def _load(self) -> None:
+        self._reader = records.RecordReader()
+        found = snapshot.load(self.path, self._fd, self._replay_to)
+        self.state, self.offset, self._chain = found or (JournalState(), 0, records.Chain())
+        self.opened_at = self.offset
+        self.sync()
+
+    def _replay_to(self, offset: int) -> JournalState:
+        other = _Fold(self.path, records.RecordReader(), JournalState(), records.Chain())
+        other.feed(files.read_from(self._fd, 0)[:offset], 0)
+        return other.state
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
+        self._usable()
+        data = files.read_from(self._fd, self.offset)
+        if data:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        fold = _Fold(self.path, self._reader, self.state, self._chain)
+        fold.feed(data, self.offset)
+        self.offset += len(data)
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def locked(self) -> _Locked:
+        """The journal's lock as a context: inside, the state is up to date and only writers without our lock interfere."""
+        return _Locked(self)
+
+    def _acquire(self) -> None:
+        self._usable()
+        if self._lock_depth == 0:
+            try:
+                self._take()
+            except LockTimeoutError:
+                self.close()
+                raise
+        self._lock_depth += 1
+        try:
+            self._same()
+            self.sync()
+        except BaseException:
+            self._release()
+            raise
+
+    def _take(self) -> None:
+        if lock.HAS_FLOCK:
+            lock.acquire(self._fd, self.path, self.lock_timeout_s)
+            return
+        from filelock import FileLock, Timeout
+
+        os.makedirs(files.folder_of(self.path), exist_ok=True)
+        self._portable_lock = FileLock(files.folder_of(self.path) + "/lock", fallback_to_soft=False)
+        try:
+            self._portable_lock.acquire(timeout=self.lock_timeout_s)
+        except Timeout as error:
+            raise LockTimeoutError(f"{self.path} is locked for more than {self.lock_timeout_s:g} s; try again later") from error
+
+    def _release(self) -> None:
+        self._lock_depth -= 1
+        if self._lock_depth == 0:
+            if lock.HAS_FLOCK:
+                lock.release(self._fd)
+            else:
+                self._portable_lock.release()
+
+    def append(self, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Append records with one write, read them back, and say which of them took effect. Needs the lock.
+
+        Nothing is on disk for a power cut yet: ``flush`` before acknowledging a result. MachineError: nothing was written.
+        """
+        if files.mend_tail(self._fd, self.path):
+            self.sync()
+        start = self._end()
+        lines, at, link = [], self.offset, self._chain.value
+        if start != self.offset:
+            link = None
+        for record in batch:
+            line = records.seal(record, at, link)
+            lines.append(line)
+            at, link = at + len(line) + 1, records.sum_of(line)
+        data = b"\n".join(lines) + b"\n"
+        files.append(self._fd, data, self.path)
+        return self._read_back(lines, data, batch)
+
+    def _end(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
+        written = files.read_from(self._fd, self.offset)
+        if written == data:
+            self._chain.pass_own(lines[-1])
+            self.offset += len(data)
+            return [apply(self.state, record) for record in batch]
+        fold = _Fold(self.path, self._reader, self.state, self._chain)
+        fold.watch = lines
+        fold.feed(written, self.offset)
+        self.offset += len(written)
+        if len(fold.effects) != len(lines):
+            raise MachineError(f"{self.path}: what was just written can't be read back; the disk or another program changed it")
+        return fold.effects
+
+    def flush(self) -> None:
+        """Make what was appended survive a power cut; outside the lock, so that the fsyncs of waiting processes merge."""
+        files.flush(self._fd, self.path)
+
+    def asks(self, study_id: int) -> _Asks:
+        """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
+        return _Asks(self, study_id)
+
+    # -- snapshot ----------------------------------------------------------------------------------------------------
+
+    def save_snapshot_when_due(self, *, lived: bool = False) -> None:
+        """Leave a new snapshot behind when the tail since the last one got long. It is a cache: failing to is no error."""
+        tail, share = (_LIVED_TAIL_BYTES, _LIVED_TAIL_SHARE) if lived else (_TAIL_BYTES, _TAIL_SHARE)
+        if self.offset - self.opened_at < max(tail, self.opened_at // share):
+            return
+        present = snapshot.offset_of(self.path)
+        if 0 <= present <= self.offset and self.offset - present < max(tail, present // share):
+            self.opened_at = present
+            return
+        self.save_snapshot()
+
+    def save_snapshot(self) -> None:
+        try:
+            snapshot.save(self.path, self._fd, self.state, self.offset, self._chain)
+        except OSError:
+            pass
+        self.opened_at = self.offset
+
+
+class _Locked:
+    __slots__ = ("_journal",)
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def __enter__(self) -> None:
+        self._journal._acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._journal._release()
+
+
+class _Asks:
+    __slots__ = ("_fd", "_journal", "_study_id")
+
+    def __init__(self, journal: Journal, study_id: int) -> None:
+        self._journal, self._study_id = journal, study_id
+
+    def __enter__(self) -> None:
+        journal = self._journal
+        journal._usable()
+        self._fd = journal._fd
+        if not lock.has_range_locks():
+            journal._acquire()
+            return
+        try:
+            lock.acquire_asks(self._fd, journal.path, self._study_id, journal.lock_timeout_s)
+        except LockTimeoutError:
+            journal.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        journal = self._journal
+        if not lock.has_range_locks():
+            journal._release()
+        elif journal._fd == self._fd:
+            lock.release_asks(self._fd, self._study_id)
+
+
+class _Fold:
+    """Applies lines one by one, checks their checksums, and notes what became of the lines that it watches for."""
+
+    __slots__ = ("_chain", "_path", "_reader", "effects", "state", "watch")
+
+    def __init__(self, path: str, reader: records.RecordReader, state: JournalState, chain: records.Chain) -> None:
+        self._path, self._reader, self.state, self._chain = path, reader, state, chain
+        self.watch: list[bytes] = []
+        self.effects: list[Any] = []
+
+    def feed(self, data: bytes, offset: int) -> None:
+        """Apply whole lines that begin at ``offset``."""
+        collecting = gc.isenabled()
+        gc.disable()  # a long replay makes many objects and no garbage cycles; looking for some takes a third of its time
+        try:
+            self._feed(data, offset)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _feed(self, data: bytes, offset: int) -> None:
+        chain = self._chain
+        for line in data.split(b"\n")[:-1]:
+            end = offset + len(line) + 1
+            text = line
+            if line[:1] == b" ":
+                text = line.lstrip(b" ")
+                chain.forget()
+            sealed = records.is_sealed(text)
+            effect = self._apply(text, end - 1 - len(text), sealed)
+            if self.watch and text in self.watch:
+                self.effects.append(effect)
+            if sealed:
+                chain.pass_own(text)
+            else:
+                chain.pass_foreign(text, end, offset)
+            offset = end
+
+    def _apply(self, text: bytes, start: int, sealed: bool) -> LiveTrial | bool:
+        try:
+            record = self._reader.decode(text)
+            if sealed:
+                self._check(text, record, start)
+            return apply(self.state, record)
+        except JournalDamagedError:
+            raise
+        except UnicodeDecodeError as error:
+            raise JournalDamagedError(self._path, start + error.start, "bytes that are not UTF-8") from error
+        except RecursionError as error:
+            raise JournalDamagedError(self._path, start, "a record that is nested too deeply") from error
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
+            raise JournalDamagedError(self._path, start, _what(text, error)) from error
+
+    def _check(self, text: bytes, record: Mapping[str, Any], start: int) -> None:
+        own, link = records.sealed_sums(text)
+        if own != records.own_sum(text):
+            raise JournalDamagedError(self._path, start, "a record whose checksum is wrong: it was changed after it was written")
+        expected = self._chain.expected(record["jt"]["at"], start)
+        if expected is not None and expected != link:
+            what = "something before this record was changed after it was written: the checksum of what came before is wrong"
+            raise JournalDamagedError(self._path, start, what)
+
+
+def _what(text: bytes, error: Exception) -> str:
+    if not text:
+        return "an empty line"
+    if isinstance(error, KeyError):
+        return f"a record without its field {error.args[0]!r}"
+    shown = " ".join(str(error).split())[:80]
+    return f"a line that is no record ({shown})"

@@ -1,0 +1,184 @@
+"""Records: the lines of a journal, their checksums, and how both are read and written.
+
+A record of ours is Optuna's record with two more top-level keys, which stock readers ignore: ``jt``, what only journaltune
+needs to know, and ``crc``, always last: 8 hex digits over the record itself, 8 over everything written since our previous one.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import crc32
+from datetime import UTC
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+CREATE_STUDY, DELETE_STUDY, SET_STUDY_USER_ATTR, SET_STUDY_SYSTEM_ATTR, CREATE_TRIAL = range(5)
+SET_TRIAL_PARAM, SET_TRIAL_STATE_VALUES, SET_TRIAL_INTERMEDIATE, SET_TRIAL_USER_ATTR, SET_TRIAL_SYSTEM_ATTR = range(5, 10)
+DISCARD_TRIALS = 10  # Rustuna's; stock Optuna 5 skips it, older readers abort, so it is never written
+
+WORKER_ID = "journaltune"
+CONFIG_ATTR = "journaltune:config"
+_SEAL = b',"crc":"'
+_SEAL_LENGTH = len(_SEAL) + 16 + 2
+_HEADS_KEPT = 8
+_decode = json.JSONDecoder().raw_decode
+
+
+def now_iso() -> str:
+    """The time as Optuna writes it into its journal: UTC, microseconds."""
+    from datetime import datetime
+
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def create_study(name: str, directions: Sequence[int], config: Mapping[str, Any] | None) -> dict[str, Any]:
+    record: dict[str, Any] = {"op_code": CREATE_STUDY, "worker_id": WORKER_ID, "study_name": name, "directions": list(directions)}
+    if config is not None:
+        record["jt"] = {"config": config}
+    return record
+
+
+def create_trial(study_id: int, distributions: Mapping[str, str], params: Mapping[str, float], state: int) -> dict[str, Any]:
+    """A whole trial in one record. ``distributions`` comes first: see ``RecordReader``."""
+    return {
+        "op_code": CREATE_TRIAL,
+        "worker_id": WORKER_ID,
+        "study_id": study_id,
+        "distributions": distributions,
+        "params": params,
+        "state": state,
+        "datetime_start": None if state == 4 else now_iso(),
+    }
+
+
+def trial_record(op_code: int, trial_id: int, **fields: object) -> dict[str, Any]:
+    return {"op_code": op_code, "worker_id": WORKER_ID, "trial_id": trial_id, **fields}
+
+
+def study_record(op_code: int, study_id: int, **fields: object) -> dict[str, Any]:
+    return {"op_code": op_code, "worker_id": WORKER_ID, "study_id": study_id, **fields}
+
+
+def finish_trial(trial_id: int, state: int, values: Sequence[float] | None) -> dict[str, Any]:
+    return trial_record(
+        SET_TRIAL_STATE_VALUES,
+        trial_id,
+        state=state,
+        values=None if values is None else list(values),
+        datetime_complete=now_iso(),
+    )
+
+
+def dumps(value: object) -> str:
+    """JSON as stock readers take it: ASCII, without spaces, NaN and infinities as Python and Rust spell them."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+class Chain:
+    """The running checksum that ties each of our records to all bytes since the previous one.
+
+    ``value`` is None where it can't be known: after blanks, which are what mending leaves behind. ``marks`` remembers it at
+    the ends of the latest foreign records: stock writers don't know our lock, so one of their records may stand between the
+    place that a record of ours was written for and the place where it landed.
+    """
+
+    __slots__ = ("marks", "value")
+
+    def __init__(self, value: int | None = 0) -> None:
+        self.value = value
+        self.marks: list[tuple[int, int | None]] = []
+
+    def pass_foreign(self, line: bytes, end: int, start: int) -> None:
+        if not self.marks:
+            self.marks.append((start, self.value))
+        if self.value is not None:
+            self.value = crc32(line, self.value)
+        self.marks.append((end, self.value))
+        if len(self.marks) > 128:
+            del self.marks[:64]
+
+    def pass_own(self, line: bytes) -> None:
+        self.value = sum_of(line)
+        self.marks.clear()
+
+    def forget(self) -> None:
+        self.value = None
+        self.marks.clear()
+
+    def expected(self, at: int, start: int) -> int | None:
+        """What a record that was written for offset ``at`` and begins at ``start`` has to say, or None: anything will do."""
+        if at == start:
+            return self.value
+        return next((value for offset, value in self.marks if offset == at), None)
+
+
+def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
+    """One line, without its newline, for a record that is about to be written at offset ``at``."""
+    body = dumps({**record, "jt": {"at": at, **record.get("jt", {})}})[:-1].encode()
+    return b'%s%s%08x%08x"}' % (body, _SEAL, crc32(body), link or 0)
+
+
+def is_sealed(text: bytes) -> bool:
+    return text[-_SEAL_LENGTH : -_SEAL_LENGTH + len(_SEAL)] == _SEAL and text.endswith(b'"}')
+
+
+def sealed_sums(text: bytes) -> tuple[int, int]:
+    """The two checksums of a sealed record: over itself, over what came before."""
+    digits = text[-18:-2]
+    return int(digits[:8], 16), int(digits[8:], 16)
+
+
+def sum_of(line: bytes) -> int:
+    """What the next record of ours says of this one."""
+    return crc32(line)
+
+
+def own_sum(text: bytes) -> int:
+    return crc32(text[:-_SEAL_LENGTH])
+
+
+def _loads(text: str) -> dict[str, Any]:
+    record, end = _decode(text)
+    if end != len(text) and text[end:].strip(" \t\r"):
+        raise ValueError("more than one record on a line")
+    if not isinstance(record, dict):
+        raise ValueError("a record is a JSON object")
+    return record
+
+
+class RecordReader:
+    """Decodes lines, and recognises the asks of one search space by their head.
+
+    The distributions are nine tenths of an ask's bytes and the same in every ask of a study. They stand first in our
+    records, so a line that begins with a known head, byte for byte, needs only its remainder parsed.
+    """
+
+    __slots__ = ("_heads",)
+
+    def __init__(self) -> None:
+        self._heads: list[tuple[bytes, int, dict[str, str]]] = []
+
+    def decode(self, text: bytes) -> dict[str, Any]:
+        """The record of a line. ValueError (also UnicodeDecodeError) or RecursionError when it is none."""
+        for head, study_id, distributions in self._heads:
+            if text.startswith(head):
+                record = _loads("{" + text[len(head) :].decode())
+                record["op_code"] = CREATE_TRIAL
+                record["worker_id"] = WORKER_ID
+                record["study_id"] = study_id
+                record["distributions"] = distributions
+                return record
+        record = _loads(text.decode())
+        if record.get("op_code") == CREATE_TRIAL and record.get("worker_id") == WORKER_ID and record.get("params"):
+            self._learn(text, record)
+        return record
+
+    def _learn(self, text: bytes, record: dict[str, Any]) -> None:
+        first = {name: record.get(name) for name in ("op_code", "worker_id", "study_id", "distributions")}
+        head = dumps(first)[:-1].encode() + b","
+        if text.startswith(head):
+            self._heads.insert(0, (head, record["study_id"], record["distributions"]))
+            del self._heads[_HEADS_KEPT:]

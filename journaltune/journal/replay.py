@@ -1,0 +1,217 @@
+"""Replay: a pure fold of records into a state, with the verdicts of Optuna's ``JournalStorageReplayResult``.
+
+A record that cannot take effect (a finished trial is told again, an unknown trial is reported to) changes nothing, as there.
+``apply`` answers whether the record took effect (with the trial, for one that creates a trial); it raises ValueError,
+TypeError, KeyError and the like for one that no reader could apply, after which the state is not to be used.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from journaltune.journal import records as r
+from journaltune.journal.state import JournalState, LiveTrial, StudyState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_FINISHED = (1, 2, 3)
+_STATES = range(5)
+
+
+def apply(state: JournalState, record: Mapping[str, Any]) -> LiveTrial | bool:
+    """Fold one record into ``state``; true when it took effect."""
+    state.n_records += 1
+    op_code = record["op_code"]
+    if op_code == r.DISCARD_TRIALS:
+        return False
+    if type(op_code) is not int or not 0 <= op_code < len(_APPLY):
+        raise ValueError(f"unknown op code {op_code!r}")
+    if "worker_id" not in record:
+        raise KeyError("worker_id")
+    effect: LiveTrial | bool = _APPLY[op_code](state, record)
+    return effect
+
+
+def _create_study(state: JournalState, record: Mapping[str, Any]) -> bool:
+    name, directions = _text(record["study_name"]), [_one_of(d, range(3)) for d in record["directions"]]
+    if state.study_named(name) is not None:
+        return False
+    study = state.studies[state.n_studies] = StudyState(state.n_studies, name, directions)
+    study.config = record.get("jt", {}).get("config")
+    state.n_studies += 1
+    return True
+
+
+def _delete_study(state: JournalState, record: Mapping[str, Any]) -> bool:
+    study = state.studies.pop(record["study_id"], None)
+    for trial in study.live.values() if study else ():
+        state.live.pop(trial.trial_id, None)
+    return study is not None
+
+
+def _set_study_user_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
+    study, attr = state.studies.get(record["study_id"]), _single(record["user_attr"])
+    if study is not None:
+        study.user_attrs.update(attr)
+    return study is not None
+
+
+def _set_study_system_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
+    study, attr = state.studies.get(record["study_id"]), _single(record["system_attr"])
+    if study is None:
+        return False
+    study.system_attrs.update(attr)
+    if r.CONFIG_ATTR in attr:
+        study.config = attr[r.CONFIG_ATTR]
+    return True
+
+
+def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial | bool:
+    study = state.studies.get(record["study_id"])
+    if study is None:
+        return False
+    trial = LiveTrial(study, state.n_trials, study.n_trials)
+    trial.state = _one_of(record.get("state", 0), _STATES)
+    trial.distributions = record.get("distributions") or {}
+    trial.params = record.get("params") or {}
+    if trial.params:
+        array("d", trial.params.values())  # every value is a number that fits a double
+    trial.began, trial.ended = record["datetime_start"], record.get("datetime_complete")
+    trial.jt = record.get("jt") or trial.jt
+    trial.values = _values(record)
+    if "user_attrs" in record or "system_attrs" in record or "intermediate_values" in record:
+        _rare_fields(trial, record)
+    _remember_distributions(study, trial.number, trial.params, trial.distributions)
+    state.n_trials += 1
+    study.n_trials += 1
+    if trial.state in _FINISHED:
+        study.finished.add(trial)
+    else:
+        study.live[trial.number] = state.live[trial.trial_id] = trial
+    return trial
+
+
+def _rare_fields(trial: LiveTrial, record: Mapping[str, Any]) -> None:
+    trial.user_attrs = _mapping(record.get("user_attrs", {}))
+    trial.system_attrs = _mapping(record.get("system_attrs", {}))
+    trial.intermediate = {int(step): value for step, value in record.get("intermediate_values", {}).items()}
+
+
+def _values(record: Mapping[str, Any]) -> list[float] | None:
+    value, values = record.get("value"), record.get("values")
+    if value is not None and values is not None:
+        raise ValueError("a trial has either `value` or `values`")
+    return [value] if value is not None else values
+
+
+def _remember_distributions(
+    study: StudyState, number: int, params: Mapping[str, float], distributions: Mapping[str, str]
+) -> None:
+    first = study.first_distributions
+    for name in params:
+        distribution = distributions[name]
+        if name not in first or number <= first[name][0]:
+            first[name] = (number, distribution)
+
+
+def _set_trial_param(state: JournalState, record: Mapping[str, Any]) -> bool:
+    trial = state.live.get(record["trial_id"])
+    if trial is None:
+        return False
+    name, value, distribution = _text(record["param_name"]), record["param_value_internal"], _text(record["distribution"])
+    array("d", (value,))
+    first = trial.study.first_distributions.get(name)
+    if first is not None and first[1] != distribution and not _compatible(first[1], distribution):
+        return False
+    trial.params = {**trial.params, name: value}
+    trial.distributions = {**trial.distributions, name: distribution}
+    _remember_distributions(trial.study, trial.number, {name: value}, trial.distributions)
+    return True
+
+
+def _compatible(old: str, new: str) -> bool:
+    from journaltune.space import Distribution, compatible
+
+    return compatible(Distribution.from_json(old), Distribution.from_json(new))
+
+
+def _set_trial_state_values(state: JournalState, record: Mapping[str, Any]) -> bool:
+    trial = state.live.get(record["trial_id"])
+    new_state, values = _one_of(record["state"], _STATES), record["values"]
+    if trial is None or (new_state == 0 and trial.state == 0):
+        return False
+    if new_state == 0:
+        trial.began = record["datetime_start"]
+        trial.jt = record.get("jt") or trial.jt
+    trial.state = new_state
+    if values is not None:
+        trial.values = values
+    if new_state in _FINISHED:
+        trial.ended = record["datetime_complete"]
+        del state.live[trial.trial_id], trial.study.live[trial.number]
+        trial.study.finished.add(trial)
+    return True
+
+
+def _set_trial_intermediate(state: JournalState, record: Mapping[str, Any]) -> bool:
+    trial = state.live.get(record["trial_id"])
+    step, value = record["step"], record["intermediate_value"]
+    if trial is not None:
+        trial.intermediate[step] = value
+    return trial is not None
+
+
+def _set_trial_user_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
+    trial, attr = state.live.get(record["trial_id"]), _single(record["user_attr"])
+    if trial is not None:
+        trial.user_attrs = {**trial.user_attrs, **attr}
+    return trial is not None
+
+
+def _set_trial_system_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
+    trial, attr = state.live.get(record["trial_id"]), _single(record["system_attr"])
+    if trial is not None:
+        trial.system_attrs = {**trial.system_attrs, **attr}
+    return trial is not None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, not {value!r}")
+    return value
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"an object expected, not {value!r}")
+    return value
+
+
+def _single(value: object) -> dict[str, Any]:
+    attr = _mapping(value)
+    if len(attr) != 1:
+        raise ValueError("an attribute record holds one attribute")
+    return attr
+
+
+def _one_of(value: Any, allowed: range) -> int:
+    if value not in allowed:
+        raise ValueError(f"unknown code {value!r}")
+    return int(value)
+
+
+_APPLY = (
+    _create_study,
+    _delete_study,
+    _set_study_user_attr,
+    _set_study_system_attr,
+    _create_trial,
+    _set_trial_param,
+    _set_trial_state_values,
+    _set_trial_intermediate,
+    _set_trial_user_attr,
+    _set_trial_system_attr,
+)

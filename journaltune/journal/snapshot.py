@@ -1,0 +1,214 @@
+"""The snapshot: a replayed state, packed, with the offset and checksums of the prefix of the journal that it stands for.
+
+Layout: magic, length and checksum of a msgpack header, the header, then sections of raw columns, each with its checksum and
+read only when somebody asks. It is a cache: on any doubt it is dropped and the journal is replayed. Nothing in it is trusted
+that was not checked, and nothing is ever executed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from binascii import crc32
+
+from journaltune.journal import file as files
+from journaltune.journal.records import Chain
+from journaltune.journal.state import COLUMNS, Finished, JournalState, LiveTrial, StudyState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Rebuild = Callable[[int], JournalState]
+
+_MAGIC = b"JTSNAP1" + (b"<" if sys.byteorder == "little" else b">")
+_WINDOW = 4096
+_LIVE_FIELDS = (
+    "number",
+    "trial_id",
+    "state",
+    "params",
+    "distributions",
+    "user_attrs",
+    "system_attrs",
+    "intermediate",
+    "values",
+    "began",
+    "jt",
+)
+
+
+def path_of(journal_path: str) -> str:
+    return files.folder_of(journal_path) + "/snapshot"
+
+
+def offset_of(journal_path: str) -> int:
+    """The offset that the present snapshot stands for, or -1; cheap, and unchecked against the journal."""
+    try:
+        source = _Source(path_of(journal_path), None)
+        return int(source.header["offset"])
+    except Exception:
+        return -1
+
+
+def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, chain: Chain) -> None:
+    """Write a snapshot. OSError when the machine refuses; the one that was there stays then."""
+    import msgpack  # type: ignore[import-untyped]
+
+    sections: list[bytes] = []
+    header = {
+        "offset": offset,
+        "chain": chain.value,
+        "windows": _windows(journal_fd, offset),
+        "n_records": state.n_records,
+        "n_studies": state.n_studies,
+        "n_trials": state.n_trials,
+        "studies": [_pack_study(study, sections) for study in state.studies.values()],
+    }
+    packed = msgpack.packb(header, unicode_errors="surrogatepass")
+    folder = files.folder_of(journal_path)
+    os.makedirs(folder, exist_ok=True)
+    files.replace(path_of(journal_path), [_MAGIC, b"%012d%08x" % (len(packed), crc32(packed)), packed, *sections])
+
+
+def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalState, int, Chain] | None:
+    """The state of the snapshot, its offset and checksum chain; None when there is none or it is in any doubt.
+
+    ``rebuild(offset)`` replays the journal up to an offset; it is called when a section turns out to be bad later.
+    """
+    try:
+        source = _Source(path_of(journal_path), rebuild)
+        header = source.header
+        offset = header["offset"]
+        if os.fstat(journal_fd).st_size < offset or _windows(journal_fd, offset) != header["windows"]:
+            return None
+        state = JournalState()
+        state.n_records, state.n_studies, state.n_trials = header["n_records"], header["n_studies"], header["n_trials"]
+        for packed in header["studies"]:
+            study = _unpack_study(packed, source)
+            state.studies[study.study_id] = study
+            state.live.update({trial.trial_id: trial for trial in study.live.values()})
+        return state, offset, Chain(header["chain"])
+    except FileNotFoundError:
+        return None
+    except Exception:
+        # A torn, random, older or newer file fails in ways that can't be listed; none of them is worth more than a replay.
+        return None
+
+
+def _windows(fd: int, offset: int) -> list[int]:
+    """Checksums of the prefix's first and last bytes: enough to tell another file, and a truncated or rewritten one."""
+    length = min(offset, _WINDOW)
+    return [crc32(os.pread(fd, length, 0)), crc32(os.pread(fd, length, offset - length))]
+
+
+def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
+    from journaltune.journal.records import dumps
+
+    columns, extras = study.finished.columns, study.finished.extras
+    placed = {name: _place(columns[name].tobytes(), sections) for name, _ in COLUMNS}
+    placed["extras"] = _place(dumps(extras).encode(), sections)
+    return {
+        "study_id": study.study_id,
+        "name": study.name,
+        "directions": study.directions,
+        "n_trials": study.n_trials,
+        "n_finished": len(study.finished),
+        "attrs": dumps([study.user_attrs, study.system_attrs, study.config, study.first_distributions]),
+        "live": dumps([[getattr(trial, field) for field in _LIVE_FIELDS] for trial in study.live.values()]),
+        "shapes": dumps(study.finished.shape_list),
+        "sections": placed,
+    }
+
+
+def _place(data: bytes, sections: list[bytes]) -> tuple[int, int, int]:
+    start = sum(map(len, sections))
+    sections.append(data)
+    return start, len(data), crc32(data)
+
+
+def _unpack_study(packed: dict[str, Any], source: _Source) -> StudyState:
+    from json import loads
+
+    study = StudyState(packed["study_id"], packed["name"], packed["directions"])
+    study.n_trials = packed["n_trials"]
+    study.user_attrs, study.system_attrs, study.config, first = loads(packed["attrs"])
+    study.first_distributions = {name: (number, distribution) for name, (number, distribution) in first.items()}
+    finished = Finished(len(study.directions), source.loader(study.study_id, packed["sections"]), packed["n_finished"])
+    finished.shape_list = [tuple([(name, distribution) for name, distribution in shape]) for shape in loads(packed["shapes"])]
+    finished.shape_ids = {shape: index for index, shape in enumerate(finished.shape_list)}
+    study.finished = finished
+    for fields in loads(packed["live"]):
+        trial = _unpack_live(study, dict(zip(_LIVE_FIELDS, fields, strict=True)))
+        study.live[trial.number] = trial
+    return study
+
+
+def _unpack_live(study: StudyState, fields: dict[str, Any]) -> LiveTrial:
+    trial = LiveTrial(study, fields["trial_id"], fields["number"])
+    fields["intermediate"] = {int(step): value for step, value in fields["intermediate"].items()}
+    for name, value in fields.items():
+        setattr(trial, name, value)
+    return trial
+
+
+class _Source:
+    """An open snapshot: its header, and its sections when they are asked for.
+
+    It stays open, so that sections belong to the header although a newer snapshot may take its name. A section that fails
+    its checksum is taken from a replay of the journal instead.
+    """
+
+    __slots__ = ("_base", "_fd", "_rebuild", "_rebuilt", "header")
+
+    def __init__(self, path: str, rebuild: Rebuild | None) -> None:
+        import msgpack
+
+        self._rebuild = rebuild
+        self._rebuilt: JournalState | None = None
+        self._fd = -1
+        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+        start = os.pread(self._fd, len(_MAGIC) + 20, 0)
+        if not start.startswith(_MAGIC) or len(start) != len(_MAGIC) + 20:
+            raise ValueError("no snapshot of this version")
+        length, checksum = int(start[8:20]), int(start[20:28], 16)
+        packed = os.pread(self._fd, length, len(start))
+        if len(packed) != length or crc32(packed) != checksum:
+            raise ValueError("torn snapshot")
+        self._base = len(start) + length
+        self.header: dict[str, Any] = msgpack.unpackb(packed, unicode_errors="surrogatepass")
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def loader(self, study_id: int, sections: dict[str, list[int]]) -> Callable[[str], Any]:
+        codes = dict(COLUMNS)
+
+        def load(name: str) -> Any:
+            start, length, checksum = sections[name]
+            data = os.pread(self._fd, length, self._base + start)
+            if len(data) != length or crc32(data) != checksum:
+                finished = self._replayed().studies[study_id].finished
+                return finished.extras if name == "extras" else finished.columns[name]
+            return _unpack_extras(data) if name == "extras" else array(codes[name], data)
+
+        return load
+
+    def _replayed(self) -> JournalState:
+        if self._rebuilt is None:
+            assert self._rebuild is not None
+            self._rebuilt = self._rebuild(self.header["offset"])
+        return self._rebuilt
+
+
+def _unpack_extras(data: bytes) -> dict[int, dict[str, Any]]:
+    from json import loads
+
+    extras = {int(number): fields for number, fields in loads(data).items()}
+    for fields in extras.values():
+        if "intermediate" in fields:
+            fields["intermediate"] = {int(step): value for step, value in fields["intermediate"].items()}
+    return extras

@@ -1,0 +1,274 @@
+"""What a replayed journal amounts to: studies, live trials, and finished trials packed into columns."""
+
+from __future__ import annotations
+
+from array import array
+from datetime import UTC, datetime, timedelta
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+WAITING = 4
+COMPLETE, PRUNED, FAIL = 1, 2, 3
+STATE_MASK = 0x0F
+HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
+HAS_VALUES = 0x20
+HAS_EXTRAS = 0x40
+HIDDEN_REASONS = ("interrupted", "owner-died")
+NO_TIME = -(2**63)
+COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
+_PACK_AT = 256
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Shape = tuple[tuple[str, str], ...]
+
+
+class LiveTrial:
+    """A trial that is not finished. ``params`` are internal values, ``distributions`` Optuna's JSON, by name."""
+
+    __slots__ = (
+        "began",
+        "distributions",
+        "ended",
+        "intermediate",
+        "jt",
+        "number",
+        "params",
+        "state",
+        "study",
+        "system_attrs",
+        "trial_id",
+        "user_attrs",
+        "values",
+    )
+
+    def __init__(self, study: StudyState, trial_id: int, number: int) -> None:
+        self.study = study
+        self.trial_id = trial_id
+        self.number = number
+        self.state = 0
+        self.params: dict[str, float] = {}
+        self.distributions: dict[str, str] = {}
+        self.user_attrs: dict[str, Any] = {}
+        self.system_attrs: dict[str, Any] = {}
+        self.intermediate: dict[int, float] = {}
+        self.values: list[float] | None = None
+        self.began: str | None = None
+        self.ended: str | None = None
+        self.jt: dict[str, Any] = {}
+
+
+class Finished:
+    """Finished trials of a study in the order in which they finished, one row each, in columns of packed numbers.
+
+    Rows that came after the snapshot wait in ``pending`` as they are, so that a process that only tells never reads the
+    columns. ``params`` is flat: row i has as many as its shape names. ``extras`` holds, by number, what few trials have.
+    """
+
+    __slots__ = (
+        "_columns",
+        "_ends",
+        "_load",
+        "_n_packed",
+        "_row_of",
+        "extras_of",
+        "n_objectives",
+        "pending",
+        "shape_ids",
+        "shape_list",
+    )
+
+    def __init__(self, n_objectives: int, load: Callable[[str], Any] | None = None, n_packed: int = 0) -> None:
+        self.n_objectives = n_objectives
+        self.pending: list[LiveTrial] = []
+        self.shape_list: list[Shape] = []
+        self.shape_ids: dict[Shape, int] = {}
+        self._n_packed = n_packed
+        self._load = load
+        self._columns: dict[str, array[Any]] | None = None if load else {name: array(code) for name, code in COLUMNS}
+        self.extras_of: dict[int, dict[str, Any]] | None = None if load else {}
+        self._ends: array[int] | None = None
+        self._row_of: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return self._n_packed + len(self.pending)
+
+    def add(self, trial: LiveTrial) -> None:
+        self.pending.append(trial)
+        if len(self.pending) >= _PACK_AT and self._columns is not None and self.extras_of is not None:
+            self._pack()
+
+    @property
+    def columns(self) -> dict[str, array[Any]]:
+        """All rows, packed. The first call after a snapshot was opened reads it."""
+        if self._columns is None and self._load is not None:
+            self._columns = {name: self._load(name) for name, _ in COLUMNS}
+        if self.pending:
+            self._pack()
+        assert self._columns is not None
+        return self._columns
+
+    @property
+    def extras(self) -> dict[int, dict[str, Any]]:
+        """Attributes, intermediate values and irregular fields by trial number, for the trials that have any."""
+        if self.extras_of is None and self._load is not None:
+            self.extras_of = self._load("extras")
+        if self.pending:
+            self._pack()
+        assert self.extras_of is not None
+        return self.extras_of
+
+    def ends(self) -> array[int]:
+        """Where each row's parameters end in the flat ``params`` column."""
+        shapes = self.columns["shapes"]
+        if self._ends is None:
+            self._ends = array("q")
+        widths = [len(shape) for shape in self.shape_list]
+        end = self._ends[-1] if self._ends else 0
+        for shape in shapes[len(self._ends) :]:
+            end += widths[shape]
+            self._ends.append(end)
+        return self._ends
+
+    def row_of(self, number: int) -> int:
+        """The row of a finished trial. KeyError when that number is not finished."""
+        numbers = self.columns["numbers"]
+        for row in range(len(self._row_of), len(numbers)):
+            self._row_of[numbers[row]] = row
+        return self._row_of[number]
+
+    def rows(self) -> Iterator[tuple[int, int, Shape, list[float]]]:
+        """Number, code, shape and internal parameter values of each row, in order."""
+        columns, ends = self.columns, self.ends()
+        params, start = columns["params"].tolist(), 0
+        for number, code, shape, end in zip(columns["numbers"], columns["codes"], columns["shapes"], ends, strict=True):
+            yield number, code, self.shape_list[shape], params[start:end]
+            start = end
+
+    def row_values(self, row: int) -> list[float] | None:
+        """Objective values of a row, or None."""
+        columns = self.columns
+        if columns["codes"][row] & HAS_EXTRAS:
+            irregular = self.extras[columns["numbers"][row]].get("values")
+            if irregular is not None:
+                return list(irregular)
+        if not columns["codes"][row] & HAS_VALUES:
+            return None
+        return columns["values"][row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
+
+    def _pack(self) -> None:
+        if self._columns is None:
+            _ = self.columns
+            return
+        if self.extras_of is None and self._load is not None:
+            self.extras_of = self._load("extras")
+        pending, self.pending = self.pending, []
+        for trial in pending:
+            self._pack_one(trial)
+        self._n_packed += len(pending)
+
+    def _pack_one(self, trial: LiveTrial) -> None:
+        columns = self._columns
+        assert columns is not None
+        assert self.extras_of is not None
+        extras = _extras(trial)
+        values = _regular(trial.values, self.n_objectives)
+        if trial.values is not None and values is None:
+            extras["values"] = trial.values
+        code = trial.state | (HAS_VALUES if values is not None else 0) | (HAS_EXTRAS if extras else 0)
+        if trial.state == FAIL and trial.user_attrs.get("fail_reason") in HIDDEN_REASONS:
+            code |= HIDDEN
+        if extras:
+            self.extras_of[trial.number] = extras
+        columns["numbers"].append(trial.number)
+        columns["codes"].append(code)
+        columns["shapes"].append(self._shape_id(trial))
+        columns["params"].extend(trial.params.values())
+        columns["values"].extend(values or [0.0] * self.n_objectives)
+        columns["began"].append(to_microseconds(trial.began))
+        columns["ended"].append(to_microseconds(trial.ended))
+
+    def _shape_id(self, trial: LiveTrial) -> int:
+        shape = tuple([(name, trial.distributions[name]) for name in trial.params])
+        found = self.shape_ids.get(shape)
+        if found is None:
+            found = self.shape_ids[shape] = len(self.shape_list)
+            self.shape_list.append(shape)
+        return found
+
+
+def _extras(trial: LiveTrial) -> dict[str, Any]:
+    extras: dict[str, Any] = {}
+    if trial.user_attrs:
+        extras["user_attrs"] = trial.user_attrs
+    if trial.system_attrs:
+        extras["system_attrs"] = trial.system_attrs
+    if trial.intermediate:
+        extras["intermediate"] = trial.intermediate
+    if len(trial.distributions) != len(trial.params):
+        extras["distributions"] = {k: v for k, v in trial.distributions.items() if k not in trial.params}
+    return extras
+
+
+def _regular(values: list[float] | None, n_objectives: int) -> list[float] | None:
+    if values is None or len(values) != n_objectives:
+        return None
+    return values if all(type(value) is float or (type(value) is int and abs(value) <= 2**53) for value in values) else None
+
+
+def to_microseconds(text: str | None) -> int:
+    """Microseconds since 1970 (UTC) of an ISO time; one without a zone is local time, as stock readers take it."""
+    if text is None:
+        return NO_TIME
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.astimezone()
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+class StudyState:
+    """One study. ``live`` holds its unfinished trials by number; ``first_distributions`` what compatibility is judged by."""
+
+    __slots__ = (
+        "config",
+        "directions",
+        "finished",
+        "first_distributions",
+        "live",
+        "n_trials",
+        "name",
+        "study_id",
+        "system_attrs",
+        "user_attrs",
+    )
+
+    def __init__(self, study_id: int, name: str, directions: list[int]) -> None:
+        self.study_id = study_id
+        self.name = name
+        self.directions = directions
+        self.user_attrs: dict[str, Any] = {}
+        self.system_attrs: dict[str, Any] = {}
+        self.config: dict[str, Any] | None = None
+        self.n_trials = 0
+        self.live: dict[int, LiveTrial] = {}
+        self.finished = Finished(len(directions))
+        self.first_distributions: dict[str, tuple[int, str]] = {}
+
+
+class JournalState:
+    """Everything that a journal says, up to some offset."""
+
+    __slots__ = ("live", "n_records", "n_studies", "n_trials", "studies")
+
+    def __init__(self) -> None:
+        self.studies: dict[int, StudyState] = {}
+        self.live: dict[int, LiveTrial] = {}
+        self.n_studies = 0
+        self.n_trials = 0
+        self.n_records = 0
+
+    def study_named(self, name: str) -> StudyState | None:
+        return next((study for study in self.studies.values() if study.name == name), None)

@@ -1,0 +1,141 @@
+"""Rustuna's samplers: TPE and random search, in Rust.
+
+Rustuna has no constant liar, and its in-memory storage can't take a result back; so trials that only stand in as the worst are
+added for one suggestion and discarded after it. Categories are passed by index: their values mean nothing to a sampler.
+"""
+
+from __future__ import annotations
+
+import rustuna._rustuna as rust
+
+from journaltune.errors import UsageError
+from journaltune.history import Worst
+from journaltune.space import Distribution
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from journaltune.history import History
+    from journaltune.journal.state import Shape
+
+_STARTUP_TRIALS = 10
+_DISCARDS_KEPT = 4096
+
+
+class RustunaSampler:
+    """``tpe`` or ``random``; options are the keyword arguments of Rustuna's class, except its seed."""
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        self._name = name
+        self._options = dict(options)
+        if "seed" in self._options:
+            raise UsageError("a sampler's seed comes from the study's: use --seed")
+        self._n_startup = self._options.get("n_startup_trials", _STARTUP_TRIALS)
+        try:
+            self._fresh(0)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"sampler {name} does not take these options: {error}") from error
+        self._cache: _Cache | None = None
+
+    def _fresh(self, seed: int) -> Any:
+        make = rust.TPESampler if self._name == "tpe" else rust.RandomSampler
+        return make(seed=seed, **self._options)
+
+    def suggest(self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int) -> dict[str, float]:
+        """See ``samplers.Sampler``. Until enough trials finished, running and failed ones count for nothing: random."""
+        if self._name == "random" or history.n_observed() < self._n_startup:
+            return _Cache(history.directions, distributions).suggest(rust.RandomSampler(seed=seed))
+        key = {name: distribution.to_json() for name, distribution in distributions.items()}
+        if self._cache is None or not self._cache.serves(key, history):
+            self._cache = _Cache(history.directions, distributions, key)
+        self._cache.catch_up(history)
+        return self._cache.suggest(self._fresh(seed), history.stand_ins())
+
+
+class _Cache:
+    """A Rustuna storage with the complete trials of a history, and how to show it the rest for a moment."""
+
+    def __init__(
+        self, directions: Sequence[int], distributions: Mapping[str, Distribution], key: Mapping[str, str] | None = None
+    ) -> None:
+        self._key = key
+        self._directions = [rust.StudyDirection.MINIMIZE if d == 1 else rust.StudyDirection.MAXIMIZE for d in directions]
+        self._worst = Worst(directions)
+        self._space = distributions
+        self._rust_space = {name: _to_rust(distribution) for name, distribution in distributions.items()}
+        self._views: dict[Shape, Any] = {}
+        self._storage = rust.InMemoryStorage(apply_discard=True)
+        self._study_id = self._storage.create_new_study("history", self._directions).id
+        self._n_seen = 0
+        self._n_discarded = 0
+
+    def serves(self, key: Mapping[str, str], history: History) -> bool:
+        return self._key == key and self._n_seen <= history.n_finished() and self._n_discarded < _DISCARDS_KEPT
+
+    def catch_up(self, history: History) -> None:
+        for shape, params, values in history.complete(self._n_seen):
+            self._worst.show(values)
+            self._add(shape, params, values)
+        self._n_seen = history.n_finished()
+
+    def suggest(self, sampler: Any, stand_ins: Sequence[tuple[Shape, Sequence[float]]] = ()) -> dict[str, float]:
+        worst = self._worst.values
+        passing = [self._add(shape, params, worst) for shape, params in stand_ins] if worst is not None else []
+        asked = self._storage.create_new_trial(self._study_id)
+        passing.append(asked._trial_id)
+        context = rust.SamplerContext(
+            study_id=self._study_id, trial_number=asked.number, trial_id=asked._trial_id, directions=self._directions
+        )
+        # No `before_trial`: it infers a search space, which is declared here, and takes as long as the suggestion itself.
+        found = sampler.sample_joint(context, self._storage, self._rust_space)
+        for name, distribution in self._rust_space.items():
+            if name not in found:
+                found[name] = sampler.sample_independent(context, self._storage, name, distribution)
+        self._storage.discard_trials(passing)
+        self._n_discarded += len(passing)
+        return {name: float(found[name]) for name in self._space}
+
+    def _add(self, shape: Shape, params: Sequence[float], values: list[float]) -> int:
+        view = self._views.get(shape)
+        if view is None:
+            view = self._views[shape] = self._view(shape)
+        take, names, distributions, whole = view
+        shown: dict[str, Any] = dict(zip(names, params if take is None else [params[i] for i in take], strict=True))
+        for name in whole:
+            shown[name] = int(shown[name])
+        trial = rust.PersistedTrial(
+            trial_id=0,
+            study_id=self._study_id,
+            number=0,
+            state=rust.TrialState.COMPLETE,
+            values=values,
+            params=shown,
+            distributions=distributions,
+        )
+        return self._storage.create_new_trial(self._study_id, trial)._trial_id
+
+    def _view(self, shape: Shape) -> Any:
+        """How a shape's numbers become Rustuna's parameters: columns to take, names, distributions, and which are whole numbers.
+
+        A column whose kind or categories differ from the space's present ones tells a sampler nothing, and is left out.
+        """
+        take, names, distributions, whole = [], [], {}, []
+        for index, (name, text) in enumerate(shape):
+            now, then = self._space.get(name), Distribution.from_json(text)
+            if now is None or now.kind != then.kind or now.choices != then.choices or now.log != then.log:
+                continue
+            take.append(index)
+            names.append(name)
+            distributions[name] = _to_rust(then)
+            if then.kind != "float":
+                whole.append(name)
+        return (None if len(take) == len(shape) else take), names, distributions, whole
+
+
+def _to_rust(distribution: Distribution) -> Any:
+    if distribution.kind == "categorical":
+        return rust.Distribution.categorical(list(range(len(distribution.choices))))
+    build: Callable[..., Any] = rust.Distribution.float if distribution.kind == "float" else rust.Distribution.int
+    return build(distribution.low, distribution.high, log=distribution.log, step=distribution.step)

@@ -1,0 +1,316 @@
+"""Distributions of one column, equal to Optuna's: the same JSON, internal values and verdicts (optuna.distributions)."""
+
+from __future__ import annotations
+
+from journaltune.errors import SpaceError
+from journaltune.model import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# Optuna writes an object's attributes in the order its constructor sets them; readers compare bytes, so the order counts.
+_ATTRIBUTES = {
+    "FloatDistribution": ("step", "low", "high", "log"),
+    "IntDistribution": ("log", "step", "low", "high"),
+    "CategoricalDistribution": ("choices",),
+    "UniformDistribution": ("low", "high"),
+    "LogUniformDistribution": ("low", "high"),
+    "DiscreteUniformDistribution": ("low", "high", "q"),
+    "IntUniformDistribution": ("step", "low", "high"),
+    "IntLogUniformDistribution": ("step", "low", "high"),
+}
+
+
+class Distribution(Frozen):
+    """What values one column may take; frozen, and equal when Optuna's JSON of both is the same.
+
+    ``kind`` is "float", "int" or "categorical". The first two have ``low``, ``high``, ``log`` and ``step`` (None where a float
+    has none), the last has ``choices``. ``class_name`` is Optuna's, deprecated ones included.
+    """
+
+    __slots__ = ("_json", "choices", "class_name", "high", "kind", "log", "low", "step")
+
+    kind: str
+    class_name: str
+    low: Any
+    high: Any
+    step: Any
+    log: bool
+    choices: tuple[Any, ...]
+    _json: str | None
+
+    def __init__(
+        self,
+        kind: str,
+        class_name: str,
+        low: float = 0,
+        high: float = 0,
+        step: float | None = None,
+        log: bool = False,
+        choices: tuple[Any, ...] = (),
+    ) -> None:
+        self._set(kind=kind, class_name=class_name, low=low, high=high, step=step, log=log, choices=choices, _json=None)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Distribution.from_json, (self.to_json(),)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Distribution) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        return f"Distribution.from_json({self.to_json()!r})"
+
+    def to_json(self) -> str:
+        """Byte for byte what ``optuna.distributions.distribution_to_json`` gives."""
+        if self._json is None:
+            import json  # imports re; whoever writes a record has it loaded, whoever only reads a space does not need it
+
+            attributes = {key: self.step if key == "q" else getattr(self, key) for key in _ATTRIBUTES[self.class_name]}
+            self._set(_json=json.dumps({"name": self.class_name, "attributes": attributes}))
+        return str(self._json)
+
+    @staticmethod
+    def from_json(text: str) -> Distribution:
+        """Reads whatever ``optuna.distributions.json_to_distribution`` reads: deprecated and abbreviated forms too.
+
+        Raises ValueError for anything else.
+        """
+        import json  # see to_json
+
+        try:
+            data = json.loads(text)
+        except RecursionError:
+            raise ValueError("a distribution's JSON is nested too deeply") from None
+        return distribution_from_data(data)
+
+    def to_external(self, internal: float) -> Any:
+        """The value that a trainer sees."""
+        if self.kind == "float":
+            return internal
+        return int(internal) if self.kind == "int" else self.choices[int(internal)]
+
+    def to_internal(self, value: object) -> float:
+        """The float that stands for ``value`` in the journal; SpaceError when it is not a value of this distribution.
+
+        Choices are told apart by type: True, 1, 1.0 and "1" are four values; NaN equals itself.
+        """
+        value = _unwrapped(value)
+        if self.kind == "categorical":
+            return self._choice_index(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise SpaceError(f"{shown_value(value)} is not a number; give {self.allowed()}")
+        try:
+            internal = float(value)
+        except OverflowError:
+            internal = float("inf")
+        if not self.contains(internal):
+            raise SpaceError(f"{shown_value(value)} is not allowed; give {self.allowed()}")
+        return internal
+
+    def _choice_index(self, value: object) -> float:
+        for index, choice in enumerate(self.choices):
+            if _type_of(choice) is _type_of(value) and _equal(choice, value):
+                return float(index)
+        raise SpaceError(f"{shown_value(value)} is not one of the choices; give {self.allowed()}")
+
+    def allowed(self) -> str:
+        """For messages: which values there are."""
+        if self.kind == "categorical":
+            more = ", ..." if len(self.choices) > 10 else ""
+            return "one of " + ", ".join(shown_value(choice) for choice in self.choices[:10]) + more
+        noun = "an integer" if self.kind == "int" else "a number"
+        steps = "" if self.step in (None, 1) else f" in steps of {self.step!r}"
+        return f"{noun} from {self.low!r} to {self.high!r}{steps}"
+
+    def contains(self, internal: float) -> bool:
+        """Optuna's ``_contains``; False where that raises (NaN and infinities of a categorical)."""
+        if self.kind == "categorical":
+            return internal - internal == 0 and 0 <= int(internal) < len(self.choices)
+        if not self.low <= internal <= self.high:
+            return False
+        if self.kind == "int":
+            return bool((internal - self.low) % self.step == 0)
+        if self.step is None:
+            return True
+        steps = (internal - self.low) / self.step
+        return bool(abs(steps - round(steps)) < 1.0e-8)
+
+    @property
+    def cardinality(self) -> int | None:
+        """How many values there are; None where they are continuous."""
+        if self.kind == "categorical":
+            return len(self.choices)
+        if self.low == self.high:
+            return 1
+        if self.kind == "int":
+            return int((self.high - self.low) // self.step) + 1
+        return None if self.step is None else round((self.high - self.low) / self.step) + 1
+
+    @property
+    def single(self) -> bool:
+        """Optuna's ``single()``: is there one value only."""
+        if self.kind == "categorical":
+            return len(self.choices) == 1
+        if self.low == self.high:
+            return True
+        if self.kind == "int":
+            return bool(not self.log and self.high - self.low < self.step)
+        if self.step is None or not self.high - self.low <= 1.5 * self.step:
+            return False
+        from decimal import Decimal  # for the one case that floats can't decide: a range of about one step
+
+        return Decimal(str(self.high)) - Decimal(str(self.low)) < Decimal(str(self.step))
+
+
+def compatible(old: Distribution, new: Distribution) -> bool:
+    """The verdict of ``optuna.distributions.check_distribution_compatibility``, which holds 1, 1.0 and True for equal."""
+    if old.class_name != new.class_name or old.log != new.log:
+        return False
+    return len(old.choices) == len(new.choices) and all(map(_equal, old.choices, new.choices))
+
+
+def float_distribution(
+    low: Any, high: Any, log: Any = False, step: Any = None, class_name: str = "FloatDistribution"
+) -> Distribution:
+    """Optuna's ``FloatDistribution``; ValueError or ArithmeticError where it raises."""
+    if log and step is not None:
+        raise ValueError("a log has no step; leave it out")
+    _check_range(low, high, step)
+    if log and low <= 0.0:
+        raise ValueError("the lower bound of a log must be above 0")
+    if step is not None:
+        high = _adjusted_high(low, high, step)
+        step = float(step)
+    return Distribution("float", class_name, float(low), float(high), step, log)
+
+
+def int_distribution(low: Any, high: Any, log: Any = False, step: Any = 1, class_name: str = "IntDistribution") -> Distribution:
+    """Optuna's ``IntDistribution``; ValueError or ArithmeticError where it raises."""
+    if log and step != 1:
+        raise ValueError("a log has no step; leave it out")
+    _check_range(low, high, step)
+    if log and low < 1:
+        raise ValueError("the lower bound of a log of integers must be 1 or more")
+    low, high, step = int(low), int(high), int(step)
+    return Distribution("int", class_name, low, high - (high - low) % step, step, log)
+
+
+def categorical_distribution(choices: Any) -> Distribution:
+    """Optuna's ``CategoricalDistribution``."""
+    if len(choices) == 0:
+        raise ValueError("there are no choices")
+    return Distribution("categorical", "CategoricalDistribution", choices=tuple(choices))
+
+
+def _check_range(low: Any, high: Any, step: Any) -> None:
+    if low > high:
+        raise ValueError("the lower bound is above the upper one; swap them")
+    if step is not None and step <= 0:
+        raise ValueError("a step must be above 0; write a larger one")
+
+
+_CONSTRUCTORS: dict[str, Callable[..., Distribution]] = {
+    "FloatDistribution": lambda low, high, log=False, step=None: float_distribution(low, high, log, step),
+    "IntDistribution": lambda low, high, log=False, step=1: int_distribution(low, high, log, step),
+    "CategoricalDistribution": categorical_distribution,
+    "UniformDistribution": lambda low, high: float_distribution(low, high, class_name="UniformDistribution"),
+    "LogUniformDistribution": lambda low, high: float_distribution(low, high, True, class_name="LogUniformDistribution"),
+    "DiscreteUniformDistribution": lambda low, high, q: float_distribution(
+        low, high, step=q, class_name="DiscreteUniformDistribution"
+    ),
+    "IntUniformDistribution": lambda low, high, step=1: int_distribution(
+        low, high, step=step, class_name="IntUniformDistribution"
+    ),
+    "IntLogUniformDistribution": lambda low, high, step=1: int_distribution(
+        low, high, True, step, class_name="IntLogUniformDistribution"
+    ),
+}
+
+
+def distribution_from_data(data: Any) -> Distribution:
+    """The distribution that decoded JSON stands for; ValueError when it stands for none."""
+    try:
+        if "name" in data:
+            return _CONSTRUCTORS[data["name"]](**data["attributes"])
+        return _from_abbreviated(data)
+    except (TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
+        raise ValueError(f"not a distribution of Optuna's: {error or type(error).__name__}") from None
+
+
+def _from_abbreviated(data: Any) -> Distribution:
+    if data["type"] == "categorical":
+        return categorical_distribution(data["choices"])
+    low, high, step, log = data["low"], data["high"], data.get("step"), data.get("log", False)
+    if data["type"] == "float":
+        return float_distribution(low, high, log, step)
+    if data["type"] == "int":
+        return int_distribution(low, high, log, 1 if step is None else step)
+    raise ValueError("not a distribution of Optuna's: the type is none of float, int, categorical")
+
+
+def _adjusted_high(low: Any, high: Any, step: Any) -> Any:
+    """The last value of the grid at or below ``high``, in the decimal arithmetic of Optuna."""
+    if _on_grid(low, high, step):
+        return high
+    from decimal import Decimal  # a few ms, and a stored distribution is on its grid already
+
+    low_, step_ = Decimal(str(low)), Decimal(str(step))
+    width = Decimal(str(high)) - low_
+    return high if width % step_ == 0 else float((width // step_) * step_ + low_)
+
+
+def _on_grid(low: object, high: object, step: object) -> bool:
+    """Is the range certainly a whole number of steps, seen as the decimals that people write."""
+    try:
+        parts = [_decimal_parts(str(bound)) for bound in (low, high, step)]
+    except ValueError:
+        return False
+    unit = min(exponent for _, exponent in parts)
+    if max(exponent for _, exponent in parts) - unit > 28:
+        return False
+    low_, high_, step_ = (digits * 10 ** (exponent - unit) for digits, exponent in parts)
+    # Beyond 28 digits decimal's arithmetic rounds, and what it says then is what Optuna does.
+    return bool(abs(high_ - low_) < 10**28 and (high_ - low_) % step_ == 0)
+
+
+def _decimal_parts(text: str) -> tuple[int, int]:
+    mantissa, _, exponent = text.partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    return int(whole + fraction), int(exponent or 0) - len(fraction)
+
+
+def _unwrapped(value: Any) -> Any:
+    """A scalar of numpy or torch as Python's own, so that people may pass what their code computed."""
+    if value is None or isinstance(value, (bool, int, float, str)) or not callable(getattr(value, "item", None)):
+        return value
+    try:
+        return value.item()
+    except Exception:
+        return value
+
+
+def _type_of(value: object) -> type:
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind
+    return type(value)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return bool(one == other or (one != one and other != other))
+
+
+def shown_value(value: object) -> str:
+    """For messages: ``value`` on one line of bounded length, whatever it is."""
+    if isinstance(value, str):
+        return ascii(value) if len(value) <= 60 else ascii(value[:60]) + "..."
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a huge integer"
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    return f"a {type(value).__name__}"

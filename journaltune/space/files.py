@@ -1,0 +1,100 @@
+"""Space files: YAML, TOML and JSON, read without running or expanding anything they hold."""
+
+from __future__ import annotations
+
+from journaltune.errors import SpaceError
+from journaltune.space.grammar import shown
+from journaltune.space.space import Space, space_from_params
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+# Parsers of YAML and TOML take time that grows with the square of some inputs; within this size it stays seconds.
+MAX_FILE_BYTES = 200_000
+
+
+def load(path: str) -> Space:
+    """See `journaltune.space.load_space_file`."""
+    try:
+        return space_from_params(_declared(_parse(str(path), _read(path))))
+    except SpaceError as error:
+        raise SpaceError(f"{shown(str(path), 4096)}: {error}") from None
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SpaceError(f"can't be read: {what}; name a YAML, TOML or JSON file") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise SpaceError(f"it has more than {MAX_FILE_BYTES} bytes; shorten it")
+    return text
+
+
+def _parse(path: str, text: str) -> Any:
+    ending = path.lower().rpartition(".")[2]
+    parsers = {"yaml": _parse_yaml, "yml": _parse_yaml, "toml": _parse_toml, "json": _parse_json}
+    if ending not in parsers:
+        raise SpaceError("its ending is none of .yaml .yml .toml .json; rename it")
+    try:
+        return parsers[ending](text)
+    except RecursionError:
+        raise SpaceError("it is nested too deeply; flatten it") from None
+    except ValueError as error:
+        raise SpaceError(f"it is not {ending.upper()}: {shown(' '.join(str(error).split()), 200)}; mend it") from None
+
+
+def _parse_json(text: str) -> Any:
+    import json
+
+    return json.loads(text, object_pairs_hook=_without_duplicates)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise SpaceError(f"{shown(key)} is there twice; leave one out")
+        found[key] = value
+    return found
+
+
+def _parse_toml(text: str) -> Any:
+    import tomllib
+
+    return tomllib.loads(text)
+
+
+def _parse_yaml(text: str) -> Any:
+    try:
+        from journaltune.space.yaml_reader import read_yaml
+    except ImportError:
+        raise SpaceError("YAML needs PyYAML; install journaltune[yaml], or write the file as TOML or JSON") from None
+    return read_yaml(text)
+
+
+def _declared(data: Any) -> dict[str, Any]:
+    """The parameters of a space file, ours or Optuna's, by name."""
+    if not isinstance(data, dict):
+        _fail()
+    if data and all(map(_is_optuna, data.values())):
+        return data
+    for key in data:
+        if key not in ("params", "require"):
+            raise SpaceError(f"{shown(str(key))} is not a part of a space file; put parameters below params")
+    if data.get("require"):
+        raise SpaceError("require is not supported yet; leave it out")
+    params = data.get("params")
+    return params if isinstance(params, dict) else _fail()
+
+
+def _is_optuna(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"name", "attributes"} and str(value["name"]).endswith("Distribution")
+
+
+def _fail() -> NoReturn:
+    raise SpaceError("it has no parameters by name; write params, and below it lines such as lr: log(1e-5, 1e-1)")

@@ -1,0 +1,329 @@
+"""The grammar of a parameter's spec, ``log(1e-5, 1)`` or ``adam | sgd``: text to distribution and back."""
+
+from __future__ import annotations
+
+from journaltune.errors import SpaceError
+from journaltune.space.distributions import (
+    Distribution,
+    categorical_distribution,
+    float_distribution,
+    int_distribution,
+    shown_value,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    Choice = None | bool | int | float | str
+
+MAX_SPEC_CHARS = 200_000
+MAX_NAME_CHARS = 1000
+_CONSTANTS: dict[str, Choice] = {"true": True, "false": False, "null": None}
+_PUNCTUATION = "()|,="
+_BLANKS = " \t\r\n"
+_NOT_BARE = frozenset("()|,=\"'[]{} \t\r\n")
+_NUMBER_START = frozenset("+-.0123456789")
+_NUMBER_CHARS = frozenset("+-.0123456789eE")
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
+_UNESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"'}
+# A float holds every integer up to here, and the journal holds every value as a float.
+_EXACT_INT = 2**53
+
+# Beyond this, rounding puts values of a grid so far off it that Optuna (and `Distribution.contains`) calls them foreign.
+_MAX_STEPS = 10_000_000
+
+
+def parse_spec(name: str, text: str) -> Distribution:
+    """The distribution of the parameter ``name`` that ``text`` specifies; SpaceError, one line, when it specifies none."""
+    check_name(name)
+    if not isinstance(text, str):
+        raise SpaceError(f"{shown(name)}: a spec is text, such as log(1e-5, 1) or adam | sgd, not a {type(text).__name__}")
+    if len(text) > MAX_SPEC_CHARS:
+        raise SpaceError(f"{shown(name)}: the spec has more than {MAX_SPEC_CHARS} characters; shorten it")
+    return _Parser(name, text).parse()
+
+
+def check_name(name: object) -> None:
+    """Raises SpaceError unless ``name`` can name a parameter: text on one line that UTF-8 can hold."""
+    if not isinstance(name, str):
+        raise SpaceError(f"a parameter's name is text, not a {type(name).__name__}; quote it")
+    if not name or len(name) > MAX_NAME_CHARS:
+        raise SpaceError(f"{shown(name)!r}: a parameter's name has 1 to {MAX_NAME_CHARS} characters; choose another")
+    if not name.isprintable() and any(map(_breaks_lines, name)):
+        raise SpaceError(f"{shown(name)}: a parameter's name can't have control characters or half surrogates; choose another")
+
+
+def _breaks_lines(char: str) -> bool:
+    return char < " " or "\x7f" <= char <= "\x9f" or char in "\u2028\u2029" or _is_surrogate(char)
+
+
+def _is_surrogate(char: str) -> bool:
+    return "\ud800" <= char <= "\udfff"
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """For messages: ``text`` on one line of bounded length."""
+    clipped = text if len(text) <= limit else text[:limit] + "..."
+    return clipped if clipped.isprintable() else ascii(clipped)[1:-1]
+
+
+def word_value(word: str) -> Choice:
+    """What an unquoted word stands for: a constant, a number or itself; ValueError for a number that is likely a mistake."""
+    if word in _CONSTANTS:
+        return _CONSTANTS[word]
+    if word[:1] not in _NUMBER_START or not _NUMBER_CHARS.issuperset(word):
+        return word
+    digits = word[1:] if word[0] in "+-" else word
+    if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
+        raise ValueError(f'{shown(word)} begins with a zero; write the number without it, or the string "{shown(word)}"')
+    if len(word) > 400:
+        raise ValueError(f"{shown(word)} is too long for a number; quote it to make it a string")
+    return int(word) if digits.isdigit() else _float_or_word(word)
+
+
+def _float_or_word(word: str) -> float | str:
+    try:
+        number = float(word)
+    except ValueError:
+        return word
+    if number - number != 0:
+        raise ValueError(f"{shown(word)} is too large for a float; write a smaller number, or quote it to make it a string")
+    return number
+
+
+class _Parser:
+    """One spec, read token by token; it never recurses, so no input is too deep for it.
+
+    ``kind`` is "word", "string", "end" or a punctuation character. Tokens are read one at a time because what follows `if` is
+    an expression, with tokens of its own.
+    """
+
+    __slots__ = ("at", "kind", "name", "text", "value")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self.at = 0
+        self.kind = ""
+        self.value = ""
+        self.advance()
+
+    def fail(self, what: str) -> NoReturn:
+        spec = shown(self.text.strip())
+        raise SpaceError(f"{shown(self.name)}: {spec}: {what}" if spec else f"{shown(self.name)}: {what}")
+
+    def _next(self) -> str:
+        return "the end" if self.kind == "end" else shown(self.value)
+
+    def advance(self) -> None:
+        text, at, size = self.text, self.at, len(self.text)
+        while at < size and text[at] in _BLANKS:
+            at += 1
+        self.at = at
+        if at == size:
+            self.kind = self.value = "end"
+        elif text[at] in _PUNCTUATION:
+            self.kind = self.value = text[at]
+            self.at = at + 1
+        elif text[at] in "\"'":
+            self._read_string(text[at])
+        else:
+            self._read_word()
+
+    def _read_word(self) -> None:
+        text, start = self.text, self.at
+        at, size = start, len(text)
+        while at < size and text[at] not in _NOT_BARE:
+            at += 1
+        if at == start:
+            self.fail(f"{text[at]} has no meaning here; quote a choice that has it, or write adam | sgd for a list")
+        self.kind, self.value, self.at = "word", text[start:at], at
+        if not self.value.isprintable():
+            self.fail("a bare word has a character that can't be printed; quote it")
+
+    def _read_string(self, quote: str) -> None:
+        chars = []
+        at = self.at + 1
+        while True:
+            char = self.text[at : at + 1]
+            if not char:
+                self.fail(f"the closing {quote} is missing")
+            if char == quote:
+                break
+            if char == "\\":
+                char, at = self._escape(at)
+            if char == "\0" or _is_surrogate(char):
+                self.fail("a choice has a NUL or half a surrogate pair, which no program's arguments can hold; leave it out")
+            chars.append(char)
+            at += 1
+        self.kind, self.value, self.at = "string", "".join(chars), at + 1
+
+    def _escape(self, at: int) -> tuple[str, int]:
+        """The character that the escape at ``at`` stands for, and where the escape ends."""
+        letter = self.text[at + 1 : at + 2]
+        if letter in _ESCAPES:
+            return _ESCAPES[letter], at + 1
+        digits = self.text[at + 2 : at + 6]
+        if letter != "u" or len(digits) != 4 or not _HEX_DIGITS.issuperset(digits):
+            self.fail(r"unknown escape in a quoted choice; write \\ for a backslash (also \n \r \t \" \' \u0041)")
+        return chr(int(digits, 16)), at + 5
+
+    def parse(self) -> Distribution:
+        if self.kind == "end":
+            self.fail("the spec is empty; write one such as float(0, 1), int(1, 8) or adam | sgd")
+        function = self.value if self.kind == "word" else ""
+        first = self._choice()
+        found = self._call(function) if function and self.kind == "(" else self._alternatives(first)
+        if self.kind == "word" and self.value == "if":
+            self.fail("conditions (`if`) are not supported yet; leave it out")
+        if self.kind != "end":
+            self.fail(f"{self._next()} is not expected there; quote a choice that has spaces or punctuation")
+        return found
+
+    def _choice(self) -> Choice:
+        value: Choice = self.value
+        if self.kind == "word":
+            try:
+                value = word_value(self.value)
+            except ValueError as error:
+                self.fail(str(error))
+        elif self.kind != "string":
+            self.fail(f"a value is missing before {self._next()}; write one, or quote it")
+        self.advance()
+        return value
+
+    def _alternatives(self, first: Choice) -> Distribution:
+        choices = [first]
+        while self.kind == "|":
+            self.advance()
+            choices.append(self._choice())
+        return self._categorical(choices)
+
+    def _call(self, function: str) -> Distribution:
+        if function in ("permutation", "simplex"):
+            self.fail(f"{function} is not supported yet; write float, log, int or choice")
+        if function not in _USAGE:
+            self.fail(f"there is no {shown(function)}(...); write float, log, int or choice")
+        positional, options = self._arguments()
+        if function != "choice":
+            return self._range(function, positional, options)
+        if options:
+            self.fail(f"{_USAGE[function]} has no options; quote a choice that has =")
+        return self._categorical(positional)
+
+    def _arguments(self) -> tuple[list[Choice], dict[str, Choice]]:
+        positional: list[Choice] = []
+        options: dict[str, Choice] = {}
+        while True:
+            self.advance()
+            key = self.value
+            value = self._choice()
+            if self.kind != "=":
+                positional.append(value)
+            elif key in options:
+                self.fail(f"{shown(key)} is given twice; leave one out")
+            else:
+                self.advance()
+                options[key] = self._choice()
+            if self.kind == ")":
+                self.advance()
+                return positional, options
+            if self.kind != ",":
+                self.fail(f"a comma or ) is missing before {self._next()}; write it, or quote a choice that has spaces")
+
+    def _categorical(self, choices: list[Choice]) -> Distribution:
+        seen = set()
+        for choice in choices:
+            if isinstance(choice, int) and not -(2**63) <= choice < 2**63:
+                self.fail(f"{shown(str(choice))} has more than 64 bits; quote it to make it a string")
+            if (type(choice), choice) in seen:
+                self.fail(f"the choice {shown(literal_text(choice))} is there twice; leave one out")
+            seen.add((type(choice), choice))
+        return categorical_distribution(choices)
+
+    def _range(self, function: str, positional: list[Choice], options: dict[str, Choice]) -> Distribution:
+        log = function == "log" or (function == "int" and positional[2:] == ["log"])
+        if len(positional) != (3 if log and function == "int" else 2) or not options.keys() <= (set() if log else {"step"}):
+            self.fail(f"that is not how to write it; write {_USAGE[function]}")
+        low, high = self._bound(positional[0]), self._bound(positional[1])
+        step = self._bound(options["step"]) if options else None
+        try:
+            if function == "int":
+                return int_distribution(self._integer(low), self._integer(high), log, 1 if step is None else self._integer(step))
+            return self._checked(float_distribution(float(low), float(high), log, None if step is None else float(step)))
+        except OverflowError:
+            self.fail("a bound is too large for a float; write a smaller one")
+        except ArithmeticError:
+            self.fail("the step is too small for the range; write a larger one")
+        except ValueError as error:
+            self.fail(str(error))
+
+    def _bound(self, value: Choice) -> int | float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.fail(f"{shown(literal_text(value))} is not a finite number; write one such as 0.5 or 1e-5")
+        return value
+
+    def _integer(self, value: int | float) -> int:
+        if value != int(value):
+            self.fail(f"{value!r} is not an integer; write one, or float(...)")
+        if abs(value) > _EXACT_INT:
+            self.fail(f"{shown(repr(value))} is above 2**53, where floats skip integers; write a smaller bound")
+        return int(value)
+
+    def _checked(self, found: Distribution) -> Distribution:
+        """Refuses what Optuna takes but can't work with."""
+        if found.high - found.low == float("inf"):
+            self.fail("the range is wider than the largest float; write a smaller one")
+        if found.step is None:
+            return found
+        if max(abs(found.low), abs(found.high)) / found.step > _MAX_STEPS:
+            self.fail("the step is too small for the range; write a larger one, or none")
+        # Optuna moves the upper bound to the grid each time it reads a distribution; here it would move again and again.
+        if float_distribution(found.low, found.high, step=found.step).high != found.high:
+            self.fail("the grid's last value is not exact; write the step or the lower bound with fewer digits")
+        return found
+
+
+_USAGE = {
+    "float": "float(LOW, HIGH) or float(LOW, HIGH, step=S)",
+    "log": "log(LOW, HIGH)",
+    "int": "int(LOW, HIGH), int(LOW, HIGH, step=S) or int(LOW, HIGH, log)",
+    "choice": "choice(a, b, c)",
+}
+
+
+def spec_text(distribution: Distribution) -> str:
+    """The spec that `parse_spec` reads as ``distribution``; what the grammar refuses (NaN, lists) is not made acceptable."""
+    if distribution.kind == "categorical":
+        return " | ".join(map(literal_text, distribution.choices))
+    bounds = f"{distribution.low!r}, {distribution.high!r}"
+    if distribution.log:
+        return f"log({bounds})" if distribution.kind == "float" else f"int({bounds}, log)"
+    if distribution.step == (None if distribution.kind == "float" else 1):
+        return f"{distribution.kind}({bounds})"
+    return f"{distribution.kind}({bounds}, step={distribution.step!r})"
+
+
+def literal_text(value: object) -> str:
+    """A choice as the grammar writes it; ValueError for what it can't hold."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, str):
+        return value if _is_bare(value) else '"' + "".join(map(_escaped, value)) + '"'
+    if not isinstance(value, (int, float)) or value - value != 0:
+        raise ValueError(f"{shown_value(value)} can't be a choice; use text, finite numbers, true, false and null")
+    return repr(value)
+
+
+def _is_bare(text: str) -> bool:
+    if not text or text[0] in _NUMBER_START or text == "if" or text in _CONSTANTS:
+        return False
+    return text.isprintable() and _NOT_BARE.isdisjoint(text)
+
+
+def _escaped(char: str) -> str:
+    if char in _UNESCAPES:
+        return _UNESCAPES[char]
+    return f"\\u{ord(char):04x}" if _breaks_lines(char) else char

@@ -1,0 +1,62 @@
+"""YAML as plain data. Stricter than YAML: tags, aliases and duplicate keys are refused, since a space needs none of them."""
+
+from __future__ import annotations
+
+import yaml  # type: ignore[import-untyped, unused-ignore]
+
+from journaltune.errors import SpaceError
+from journaltune.space.grammar import shown, word_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+_PREFIX = "tag:yaml.org,2002:"
+
+
+def read_yaml(text: str) -> Any:
+    """Mappings, lists and scalars; a plain scalar is what it would be in a spec, so ``1e-5`` is a number and ``on`` is text.
+
+    Raises ValueError when the text is not YAML, SpaceError for what is refused.
+    """
+    try:
+        # BaseLoader builds nodes only and resolves no tags: nothing that the text names is ever constructed.
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, OverflowError) as error:
+        raise ValueError(str(error)) from None
+    return None if root is None else _plain(root, set())
+
+
+def _plain(node: Any, seen: set[int]) -> Any:
+    if id(node) in seen:
+        _refuse(node, "an alias (*) is used; write the value out")
+    seen.add(id(node))
+    if node.tag not in (f"{_PREFIX}str", f"{_PREFIX}seq", f"{_PREFIX}map"):
+        _refuse(node, f"the tag {shown(node.tag)} is used; leave it out")
+    if isinstance(node, yaml.ScalarNode):
+        return node.value if node.style else _scalar(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, seen) for item in node.value]
+    return _mapping(node, seen)
+
+
+def _scalar(word: str) -> Any:
+    try:
+        return word_value(word)
+    except ValueError:
+        return word
+
+
+def _mapping(node: Any, seen: set[int]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            _refuse(key, "a key is not text; quote it")
+        if key.value in found:
+            _refuse(key, f"{shown(key.value)} is there twice; leave one out")
+        found[key.value] = _plain(value, seen)
+    return found
+
+
+def _refuse(node: Any, what: str) -> NoReturn:
+    raise SpaceError(f"line {node.start_mark.line + 1}: {what}")

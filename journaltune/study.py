@@ -1,0 +1,205 @@
+"""The Python face: ``create_study``, ``load_study``, ``Study``, and the trial that ``ask`` hands out."""
+
+from __future__ import annotations
+
+import os
+
+from journaltune import engine, reading
+from journaltune.model import TrialState
+from journaltune.space import Space, load_space_file, space_from_params
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Any
+
+    from journaltune.model import Suggestion, Trial
+    from journaltune.studies import OpenStudy
+
+_LIVED_CHECK_EVERY = 256
+
+
+def create_study(
+    path: str | os.PathLike[str],
+    *,
+    params: Mapping[str, Any] | None = None,
+    space: str | os.PathLike[str] | Space | None = None,
+    study_name: str | None = None,
+    directions: str | Sequence[object] | None = None,
+    sampler: str | None = None,
+    sampler_options: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    failures: str | None = None,
+    exist_ok: bool = False,
+    lock_timeout_s: float = 60.0,
+    allow_network_fs: bool = False,
+) -> Study:
+    """Create a study in the journal at ``path``, which is made when it is missing.
+
+    ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``); ``space`` is a space file instead.
+    ``directions``: "minimize" (default), "maximize", or one of them for each objective. ``seed``: drawn when left out; stored.
+    With ``exist_ok`` an existing study is taken, and what is given is laid over what it has.
+
+    Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
+    """
+    study = engine.create_study(
+        path,
+        name=study_name,
+        space=_space(params, space),
+        directions=directions,
+        sampler=sampler,
+        sampler_options=sampler_options,
+        seed=seed,
+        failures=failures,
+        exist_ok=exist_ok,
+        lock_timeout_s=lock_timeout_s,
+        allow_network_fs=allow_network_fs,
+    )
+    return Study(study)
+
+
+def _space(params: Mapping[str, Any] | None, space: str | os.PathLike[str] | Space | None) -> Space | None:
+    if params is not None:
+        return space_from_params(params)
+    if space is None or isinstance(space, Space):
+        return space
+    return load_space_file(os.fspath(space))
+
+
+def load_study(
+    path: str | os.PathLike[str], study_name: str | None = None, *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False
+) -> Study:
+    """Open a study that exists; without a name, the only one. NotFoundError when it is missing, UsageError for several."""
+    return Study(engine.open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
+
+
+class AskedTrial:
+    """A trial to run: ``number``, ``params`` (external values) and ``seed`` (32 bits, for the trainer's generators).
+
+    As a context it is failed with reason ``exit`` when the block raises before it was told.
+    """
+
+    __slots__ = ("_study", "number", "params", "seed")
+
+    def __init__(self, study: Study, suggestion: Suggestion) -> None:
+        self._study = study
+        self.number = suggestion.number
+        self.params = suggestion.params
+        self.seed = suggestion.seed
+
+    def __repr__(self) -> str:
+        return f"AskedTrial(number={self.number}, params={self.params!r}, seed={self.seed})"
+
+    def __enter__(self) -> AskedTrial:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if kind is not None and self._study._is_running(self.number):
+            reason = "interrupted" if issubclass(kind, KeyboardInterrupt) else "oom" if issubclass(kind, MemoryError) else "exit"
+            self._study.tell(self, state=TrialState.FAIL, reason=reason)
+
+
+class Study:
+    """A study in a journal, shared with every other process that uses the file. Safe for several threads."""
+
+    __slots__ = ("_calls", "_study")
+
+    def __init__(self, study: OpenStudy) -> None:
+        self._study = study
+        self._calls = 0
+
+    def __repr__(self) -> str:
+        return f"Study({self.study_name!r} in {self._study.path!r})"
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave a snapshot behind when one is due and close the file; any later call opens it again."""
+        self._study.close()
+
+    @property
+    def study_name(self) -> str:
+        return self._study.name
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        return self._study.directions
+
+    @property
+    def seed(self) -> int:
+        return self._study.seed
+
+    def ask(self, *, owner_pid: int | None = None, ttl_s: float | None = None, max_trials: int | None = None) -> AskedTrial:
+        """The next trial to run. ExhaustedError when the study has ``max_trials`` trials, SpaceError when it has no space."""
+        return AskedTrial(self, engine.ask(self._study, owner_pid=owner_pid, ttl_s=ttl_s, max_trials=max_trials))
+
+    def tell(
+        self,
+        trial: AskedTrial | int,
+        values: float | Sequence[float] | None = None,
+        *,
+        state: TrialState | str | None = None,
+        reason: str | None = None,
+        constraints: Mapping[str, float] | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> TrialState:
+        """Finish a trial, by itself or by number; when this returns the result is on disk. See ``engine.tell`` for the rest."""
+        number = trial.number if isinstance(trial, AskedTrial) else trial
+        found = engine.tell(self._study, number, values, state=state, reason=reason, constraints=constraints, attrs=attrs)
+        self._calls += 1
+        if self._calls % _LIVED_CHECK_EVERY == 0:
+            self._study.journal.save_snapshot_when_due(lived=True)
+        return found
+
+    def enqueue(
+        self, params: Mapping[str, Any], *, skip_if_exists: bool = False, attrs: Mapping[str, Any] | None = None
+    ) -> int | None:
+        """Queue parameters for the next ask; those left out are suggested then. The number, or None when skipped."""
+        return engine.enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs)
+
+    def _is_running(self, number: int) -> bool:
+        self._study.journal.sync()
+        trial = self._study.state().live.get(number)
+        return trial is not None and trial.state == TrialState.RUNNING
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every trial, by number."""
+        return reading.trials(self._study)
+
+    def get_trials(self, states: Iterable[TrialState | str] | None = None) -> list[Trial]:
+        """The trials that are in one of ``states``, by number."""
+        return reading.trials(self._study, states)
+
+    def counts(self) -> dict[str, int]:
+        """How many trials are running, waiting, complete, pruned and failed; cheap, whatever their number."""
+        return reading.counts(self._study)
+
+    @property
+    def best_trials(self) -> list[Trial]:
+        """The Pareto front, by number; the best trial alone for one objective. NotFoundError before the first complete one."""
+        return reading.best_trials(self._study)
+
+    @property
+    def best_trial(self) -> Trial:
+        """The best complete trial, the earliest of equals. UsageError for several objectives, NotFoundError for none."""
+        if len(self.directions) != 1:
+            from journaltune.errors import UsageError
+
+            raise UsageError(f"study {self.study_name!r} has {len(self.directions)} objectives; use best_trials")
+        return self.best_trials[0]
+
+    @property
+    def best_value(self) -> float:
+        value = self.best_trial.value
+        assert value is not None
+        return value
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        return self.best_trial.params
