@@ -8,7 +8,7 @@ from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 # Stock readers stop at what they can't hold: Rustuna's JSON reader at 128 levels and at integers of more than 64 bits,
@@ -32,7 +32,11 @@ def storable(value: object, what: str, depth: int = 0) -> Any:
     """A JSON value that every reader can hold. UsageError otherwise."""
     if depth > _DEPTH:
         raise UsageError(f"{what} is nested more than {_DEPTH} levels deep; store it flatter, or as a file")
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        if isnan(value):
+            raise UsageError(f"{what} holds NaN, which some readers of the journal refuse; write it as text")
         return value
     if isinstance(value, str):
         return text(value, what) if value else value
@@ -66,7 +70,8 @@ def values(given: float | Sequence[float] | None, n_objectives: int, trial_numbe
     """One float for each objective. UsageError for another count."""
     if given is None:
         return None
-    is_many = not isinstance(given, str | bytes) and hasattr(given, "__len__")
+    # An array without dimensions, numpy's or PyTorch's, has a length and refuses to tell it.
+    is_many = not isinstance(given, str | bytes) and hasattr(given, "__len__") and getattr(given, "shape", None) != ()
     told = [number(value, f"the value of trial {trial_number}") for value in (given if is_many else [given])]  # type: ignore[union-attr]
     if len(told) != n_objectives:
         raise UsageError(f"trial {trial_number} takes {n_objectives} value(s), one for each objective, not {len(told)}")
@@ -82,10 +87,10 @@ def constraints(given: Mapping[str, float] | None) -> dict[str, float]:
     return checked
 
 
-def directions(given: str | Iterable[object]) -> list[int]:
+def directions(given: object) -> list[int]:
     """Codes of directions: "minimize" or "maximize", or objects with such a name (Optuna's StudyDirection)."""
     codes = {"minimize": 1, "maximize": 2}
-    names = [given] if isinstance(given, str) else list(given)
+    names = list(given) if isinstance(given, list | tuple) else [given]
     found = [codes.get(str(getattr(name, "name", name)).lower()) for name in names]
     if not found or None in found:
         raise UsageError(f"directions are minimize or maximize, not {names!r}")
@@ -96,3 +101,23 @@ def one_of(value: str, allowed: Sequence[str], what: str) -> str:
     if value not in allowed:
         raise UsageError(f"{what} is one of {', '.join(allowed)}, not {value!r}")
     return value
+
+
+def whole(value: object, what: str) -> int:
+    """An int, from anything that is one (numpy's too). UsageError otherwise."""
+    from operator import index
+
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(f"{what} must be a whole number, not {value!r}") from None
+
+
+def positive(value: object, what: str) -> float:
+    """A finite number above 0. UsageError otherwise."""
+    found = number(value, what)
+    if not 0 < found < float("inf"):
+        raise UsageError(f"{what} must be above 0, not {value!r}")
+    return found

@@ -7,14 +7,16 @@ suggested again. Failures that say nothing about their parameters (``interrupted
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from itertools import repeat
+from math import inf, isfinite, isnan
 from sys import float_info
 
 from journaltune.journal.state import COMPLETE, FAIL, HAS_VALUES, HIDDEN, PRUNED, STATE_MASK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from array import array
+    from collections.abc import Iterable, Iterator, Sequence
 
     from journaltune.journal.state import Shape, StudyState
 
@@ -39,22 +41,45 @@ class History:
         codes = self._study.finished.columns["codes"].tobytes()
         return sum(codes.count(code) for code in set(codes) if code & STATE_MASK in (COMPLETE, PRUNED))
 
-    def complete(self, skip: int = 0) -> Iterator[tuple[Shape, Sequence[float], list[float]]]:
+    def complete(self, skip: int = 0) -> Iterable[tuple[Shape, Sequence[float], Sequence[float]]]:
         """Shape, internal parameters and values of complete trials, from finished trial ``skip`` on.
 
         Infinite values are the largest doubles, so that a sampler can calculate with them; trials with NaN are left out.
         """
+        finished, shape = self._study.finished, self._only_shape(skip)
+        if not shape:
+            return self._complete_one_by_one(skip)
+        params, values = finished.columns["params"], finished.columns["values"]
+        told = _rows(values[skip * finished.n_objectives :], finished.n_objectives)
+        return zip(repeat(shape), _rows(params[finished.start_of(skip) :], len(shape)), told, strict=False)
+
+    def _only_shape(self, skip: int) -> Shape:
+        """The shape of all rows from ``skip`` on, when they are what nearly every study is: nothing failed, every trial with
+        the same parameters and finite values. Then C loops do the work. Else an empty one."""
         finished = self._study.finished
-        columns, ends, width = finished.columns, finished.ends(), finished.n_objectives
-        codes, shapes, params, values = columns["codes"], columns["shapes"], columns["params"], columns["values"]
-        start = ends[skip - 1] if skip else 0
-        for row in range(skip, len(codes)):
-            end = ends[row]
-            if codes[row] & STATE_MASK == COMPLETE and codes[row] & HAS_VALUES:
-                told = values[row * width : (row + 1) * width].tolist()
-                if not any(value != value for value in told):
-                    yield finished.shape_list[shapes[row]], params[start:end], [_finite(value) for value in told]
-            start = end
+        columns, plain = finished.columns, bytes([COMPLETE | HAS_VALUES])
+        shapes, values = columns["shapes"][skip:], columns["values"][skip * finished.n_objectives :]
+        if not shapes or columns["codes"][skip:].tobytes().strip(plain) or shapes.count(shapes[0]) != len(shapes):
+            return ()
+        return finished.shape_list[shapes[0]] if all(map(isfinite, values)) else ()
+
+    def _complete_one_by_one(self, skip: int) -> Iterator[tuple[Shape, Sequence[float], Sequence[float]]]:
+        finished = self._study.finished
+        for row, (_, code, shape, params) in enumerate(finished.rows(skip), skip):
+            if code & STATE_MASK == COMPLETE and code & HAS_VALUES:
+                told = finished.packed_values(row)
+                if not any(map(isnan, told)):
+                    yield shape, params, [_finite(value) for value in told]
+
+    def worst(self) -> list[float] | None:
+        """The worst value of each objective among the complete trials; None before the first."""
+        width = len(self.directions)
+        if self._only_shape(0):
+            values = self._study.finished.columns["values"]
+            columns: list[Sequence[float]] = [values[index::width] for index in range(width)]
+        else:
+            columns = list(zip(*[values for _, _, values in self.complete()], strict=True))
+        return [max(column) if d == 1 else min(column) for column, d in zip(columns, self.directions, strict=False)] or None
 
     def stand_ins(self) -> list[Seen]:
         """Shape and internal parameters of the trials that are seen as if they had come out worst."""
@@ -70,29 +95,15 @@ class History:
         codes = self._study.finished.columns["codes"]
         if any(code & STATE_MASK in wanted for code in set(codes)):
             for row in self._study.finished.rows():
-                if row[1] & STATE_MASK in wanted and not row[1] & HIDDEN:
+                if row[1] & STATE_MASK in wanted and not row[1] & HIDDEN and row[2]:
                     yield row
 
     def n_finished(self) -> int:
         return len(self._study.finished)
 
 
-class Worst:
-    """The worst value of each objective among the complete trials shown to it; None before the first."""
-
-    __slots__ = ("_directions", "values")
-
-    def __init__(self, directions: Sequence[int]) -> None:
-        self._directions = directions
-        self.values: list[float] | None = None
-
-    def show(self, values: Sequence[float]) -> None:
-        if self.values is None:
-            self.values = list(values)
-            return
-        for index, (value, direction) in enumerate(zip(values, self._directions, strict=True)):
-            if (value > self.values[index]) if direction == 1 else (value < self.values[index]):
-                self.values[index] = value
+def _rows(flat: array[float], width: int) -> Iterator[tuple[float, ...]]:
+    return zip(*[iter(flat.tolist())] * width, strict=True)
 
 
 def _finite(value: float) -> float:

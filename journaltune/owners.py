@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from journaltune import checks
 from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
@@ -16,6 +17,9 @@ def describe(pid: int) -> dict[str, Any]:
 
     UsageError when there is no such process: nobody could ever prove that it is dead.
     """
+    pid = checks.whole(pid, "an owner's pid")
+    if pid <= 0:
+        raise UsageError(f"{pid} is no process number; --owner takes the pid of one that lives, such as $$")
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -25,13 +29,24 @@ def describe(pid: int) -> dict[str, Any]:
     except PermissionError:
         pass
     owner: dict[str, Any] = {"pid": pid}
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            owner["boot"] = file.read().strip()
-        owner["ns"] = os.stat(f"/proc/{pid}/ns/pid").st_ino
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            # The command's name stands in parentheses and may hold some; the start time is field 22, counted from the pid.
-            owner["start"] = int(file.read().rpartition(")")[2].split()[19])
-    except OSError:
-        pass
+    for key, read in (("boot", _boot), ("start", _start), ("ns", _namespace)):
+        try:
+            owner[key] = read(pid)
+        except OSError:  # another user's process doesn't show everything, and not every system has /proc
+            continue
     return owner
+
+
+def _boot(_: int) -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _start(pid: int) -> int:
+    """Start time in clock ticks after boot: field 22, counted from the pid; the command's name may hold parentheses itself."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return int(file.read().rpartition(")")[2].split()[19])
+
+
+def _namespace(pid: int) -> int:
+    return os.stat(f"/proc/{pid}/ns/pid").st_ino

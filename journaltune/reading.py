@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from journaltune.errors import NotFoundError, UsageError
-from journaltune.journal.state import NO_TIME, STATE_MASK, to_microseconds
+from journaltune.journal.state import NO_TIME, STATE_MASK
 from journaltune.model import Trial, TrialState
 from journaltune.space import Distribution
 
@@ -72,7 +72,7 @@ class _RowReader:
     def trial(self, row: int) -> Trial:
         finished = self._finished
         columns, ends = finished.columns, finished.ends()
-        number, start = columns["numbers"][row], ends[row - 1] if row else 0
+        number, start = columns["numbers"][row], finished.start_of(row)
         extras = finished.extras.get(number, {})
         internal = columns["params"][start : ends[row]]
         decode = self._decoder(columns["shapes"][row])
@@ -112,8 +112,8 @@ def _live(trial: LiveTrial) -> Trial:
         dict(trial.user_attrs),
         dict(trial.system_attrs),
         dict(trial.intermediate),
-        _moment(to_microseconds(trial.began)),
-        _moment(to_microseconds(trial.ended)),
+        _moment(trial.began),
+        _moment(trial.ended),
     )
 
 
@@ -170,7 +170,7 @@ def _violates(system_attrs: dict[str, Any]) -> bool:
     if not any(key.startswith("constraints") for key in system_attrs):
         return False
     trial = Trial(0, TrialState.COMPLETE, {}, system_attrs=system_attrs)
-    return any(value > 0 for value in trial.constraints.values())
+    return not all(value <= 0 for value in trial.constraints.values())
 
 
 def _pareto_front(losses: list[tuple[tuple[float, ...], int, int]]) -> list[tuple[tuple[float, ...], int, int]]:

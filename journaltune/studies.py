@@ -103,8 +103,9 @@ class OpenStudy:
 
     def close(self) -> None:
         """Leave a snapshot behind when one is due, and close the file."""
-        self.journal.save_snapshot_when_due()
-        self.journal.close()
+        with self.lock:
+            self.journal.save_snapshot_when_due()
+            self.journal.close()
 
     def __enter__(self) -> OpenStudy:
         return self
@@ -157,20 +158,20 @@ def create_study(
     With ``exist_ok`` what is given is laid over what an existing study has (also one that another program made), and nothing is
     written where nothing differs; its directions can't change. Options left out: minimize, ``tpe``, a drawn seed, "worst".
     """
-    from journaltune.samplers import make
-
     path = os.fspath(path)
     name = checks.text(os.path.basename(path).partition(".")[0] or "study" if name is None else name, "a study's name")
     given = _given(space, objective_names, sampler, sampler_options, seed, failures)
     codes = None if directions is None else checks.directions(directions)
-    make(given.get("sampler", "tpe"), given.get("sampler_options", {}))
+    _check_counts(codes, objective_names)
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
     try:
         with journal.locked():
             found = journal.state.study_named(name)
             if found is None:
-                journal.append([records.create_study(name, codes or [1], {**_defaults(), **given})])
+                config = {**_defaults(), **given}
+                _check_sampler(config)
+                journal.append([records.create_study(name, codes or [1], config)])
             elif not exist_ok:
                 raise ConflictError(f"study {name!r} exists in {path}; use it, name another with --study, or say --exist-ok")
             else:
@@ -225,11 +226,42 @@ def _defaults() -> dict[str, Any]:
 def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, given: Mapping[str, Any]) -> None:
     if codes is not None and codes != found.directions:
         raise ConflictError(f"study {found.name!r} has other directions; they can't change, so make a new study")
+    if "objectives" in given and len(given["objectives"]) != len(found.directions):
+        raise UsageError(f"study {found.name!r} has {len(found.directions)} objectives, not {len(given['objectives'])}")
+    _check_compatible(found, given)
     before = found.config
+    if "sampler" in given and given["sampler"] != (before or {}).get("sampler"):
+        given = {"sampler_options": {}, **given}
     after = {**(_defaults() if before is None else before), **given}
     if after != before:
+        _check_sampler(after)
         attr = {records.CONFIG_ATTR: after}
         journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, found.study_id, system_attr=attr)])
+
+
+def _check_compatible(found: StudyState, given: Mapping[str, Any]) -> None:
+    """Kind, scale and categories of a parameter can't change: Optuna refuses such trials, samplers can't learn from them."""
+    from journaltune.space import Distribution, Space, compatible
+
+    space = Space.from_config(given["space"]).distributions if "space" in given else {}
+    for name, distribution in space.items():
+        first = found.first_distributions.get(name)
+        if first is not None and not compatible(Distribution.from_json(first[1]), distribution):
+            raise ConflictError(
+                f"parameter {name!r} of study {found.name!r} has another kind, scale or other categories in its trials; "
+                "only bounds can change, so give it another name, or make a new study"
+            )
+
+
+def _check_sampler(config: Mapping[str, Any]) -> None:
+    from journaltune.samplers import make
+
+    make(config["sampler"], config["sampler_options"])
+
+
+def _check_counts(codes: list[int] | None, objective_names: Sequence[str | None] | None) -> None:
+    if objective_names is not None and codes is not None and len(objective_names) != len(codes):
+        raise UsageError(f"{len(codes)} directions and {len(objective_names)} names of objectives don't go together")
 
 
 def _remove_empty(journal: Journal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from journaltune import engine, reading
+from journaltune.errors import JournaltuneError, UsageError
 from journaltune.model import TrialState
 from journaltune.space import Space, load_space_file, space_from_params
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from journaltune.model import Suggestion, Trial
+    from journaltune.frozen import Suggestion
+    from journaltune.model import Trial
     from journaltune.studies import OpenStudy
 
 _LIVED_CHECK_EVERY = 256
@@ -95,9 +97,14 @@ class AskedTrial:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        if kind is not None and self._study._is_running(self.number):
-            reason = "interrupted" if issubclass(kind, KeyboardInterrupt) else "oom" if issubclass(kind, MemoryError) else "exit"
-            self._study.tell(self, state=TrialState.FAIL, reason=reason)
+        if kind is None or error is None:
+            return
+        reason = "interrupted" if issubclass(kind, KeyboardInterrupt) else "oom" if issubclass(kind, MemoryError) else "exit"
+        try:
+            if self._study._is_running(self.number):
+                self._study.tell(self, state=TrialState.FAIL, reason=reason)
+        except JournaltuneError as failure:  # the block's own error is the one to be seen
+            error.add_note(f"trial {self.number} could not be recorded as failed: {failure}")
 
 
 class Study:
@@ -150,11 +157,12 @@ class Study:
     ) -> TrialState:
         """Finish a trial, by itself or by number; when this returns the result is on disk. See ``engine.tell`` for the rest."""
         number = trial.number if isinstance(trial, AskedTrial) else trial
-        found = engine.tell(self._study, number, values, state=state, reason=reason, constraints=constraints, attrs=attrs)
+        code = engine.tell(self._study, number, values, state=state, reason=reason, constraints=constraints, attrs=attrs)
         self._calls += 1
         if self._calls % _LIVED_CHECK_EVERY == 0:
-            self._study.journal.save_snapshot_when_due(lived=True)
-        return found
+            with self._study.lock:
+                self._study.journal.save_snapshot_when_due(lived=True)
+        return TrialState(code)
 
     def enqueue(
         self, params: Mapping[str, Any], *, skip_if_exists: bool = False, attrs: Mapping[str, Any] | None = None
@@ -163,9 +171,10 @@ class Study:
         return engine.enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs)
 
     def _is_running(self, number: int) -> bool:
-        self._study.journal.sync()
-        trial = self._study.state().live.get(number)
-        return trial is not None and trial.state == TrialState.RUNNING
+        with self._study.lock:
+            self._study.journal.sync()
+            trial = self._study.state().live.get(number)
+            return trial is not None and trial.state == TrialState.RUNNING
 
     @property
     def trials(self) -> list[Trial]:
@@ -189,8 +198,6 @@ class Study:
     def best_trial(self) -> Trial:
         """The best complete trial, the earliest of equals. UsageError for several objectives, NotFoundError for none."""
         if len(self.directions) != 1:
-            from journaltune.errors import UsageError
-
             raise UsageError(f"study {self.study_name!r} has {len(self.directions)} objectives; use best_trials")
         return self.best_trials[0]
 

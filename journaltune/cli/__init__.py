@@ -24,13 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except (Exception, KeyboardInterrupt) as error:
+        from journaltune.cli.output import note, say
+
         if os.environ.get("JOURNALTUNE_DEBUG", "0") not in ("", "0"):
             import traceback
 
-            _say(traceback.format_exc())
+            say(traceback.format_exc())
         line, exit_code = _explain(error)
         if line:
-            _say(f"journaltune: {_one_line(line)}\n")
+            note(line)
         return exit_code
 
 
@@ -84,19 +86,3 @@ def _explain(error: BaseException) -> tuple[str, int]:
         return "the machine has no memory left; nothing more is known", EXIT_MACHINE
     where = "please report it with what JOURNALTUNE_DEBUG=1 shows"
     return f"this is a bug in journaltune: {type(error).__name__}: {error}; {where}", EXIT_BUG
-
-
-def _one_line(message: str) -> str:
-    """The message without line breaks and without what could steer a terminal: names come from files of others."""
-    flat = " ".join(message.splitlines())
-    if flat.isprintable():
-        return flat
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in flat)
-
-
-def _say(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (AttributeError, OSError):  # stderr is closed or full: the exit code is all that is left to tell
-        return

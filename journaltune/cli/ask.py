@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from journaltune.cli.options import Options
-    from journaltune.model import Suggestion
+    from journaltune.frozen import Suggestion
     from journaltune.studies import OpenStudy
 
 COMMAND = Command(
@@ -48,7 +48,9 @@ journaltune ask --template input.in > input.txt""",
 
 def run(options: Options) -> int:
     from journaltune.engine import ask
+    from journaltune.samplers.rust_core import load_alone
 
+    load_alone()
     template = _template_text(options)
     with opened(options) as study:
         render = _renderer(options, study, template)

@@ -122,7 +122,9 @@ def _space(options: Options) -> Space:
 
     if (options["space"] is None) == (not options["params"]):
         raise UsageError("create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'")
-    return load_space_file(options["space"]) if options["space"] else space_from_params(options["params"])
+    space = load_space_file(options["space"]) if options["space"] else space_from_params(options["params"])
+    space.shell_names()  # refuses parameters that a shell loop could not tell apart
+    return space
 
 
 def _objectives(given: list[tuple[str, str | None]]) -> dict[str, Any]:

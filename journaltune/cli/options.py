@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from journaltune.cli.values import did_you_mean, duration, plain, shown
 from journaltune.errors import UsageError
-from journaltune.model import Frozen
+from journaltune.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import os
 import sys
 
 from journaltune.errors import MachineError
+from journaltune.jsontext import dumps_spaced, dumps_unicode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,11 +39,9 @@ def write_json(value: object) -> None:
 
 
 def json_line(value: object) -> str:
-    """One line, as Python's ``json`` spells it (``NaN`` and ``Infinity`` included), in characters that stdout can show."""
-    from json import dumps
-
-    text = dumps(value, ensure_ascii=False)
-    return text if text.isprintable() and can_show(text) else dumps(value)  # U+2028 would be a second line for some readers
+    """One line, as Python's ``json`` spells it, in characters that stdout can show; U+2028 is a second line for some."""
+    text = dumps_unicode(value)
+    return text if text.isprintable() and can_show(text) else dumps_spaced(value)
 
 
 def can_show(text: str) -> bool:
@@ -53,10 +52,25 @@ def can_show(text: str) -> bool:
     return True
 
 
+def visible(text: str) -> str:
+    """The text on one line, with what could steer a terminal escaped: names come from files of others."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def note(text: str) -> None:
-    """Tell the person at the terminal something that is not data."""
-    if sys.stderr is not None:
-        sys.stderr.write(f"journaltune: {text}\n")
+    """Tell the person at the terminal something that is not data, in one line."""
+    say(f"journaltune: {visible(' '.join(text.splitlines()))}\n")
+
+
+def say(text: str) -> None:
+    """Write to stderr, if there is one that takes it: what the command does must not depend on that."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (AttributeError, OSError):  # closed (None), or full
+        return
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from journaltune.space import Space
 
 
+_PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-"
 OWN_NAMES = ("JT_TRIAL", "JT_SEED", "JT_VALUE")
 
 
@@ -25,9 +26,16 @@ def text_of(value: object) -> str:
         return repr(value)
     if isinstance(value, (str, int)):
         return str(value)
-    from json import dumps
+    from journaltune.jsontext import dumps_spaced
 
-    return dumps(value)
+    return dumps_spaced(value)
+
+
+def quote(text: str) -> str:
+    """One word for a POSIX shell. As ``shlex.quote``, which imports ``re``: that alone would be half of an ask."""
+    if text and not text.strip(_PLAIN):
+        return text
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def variable_names(space: Space | None, params: Collection[str] = ()) -> dict[str, str]:
@@ -44,8 +52,6 @@ def variable_names(space: Space | None, params: Collection[str] = ()) -> dict[st
 
 def assignments(fixed: Mapping[str, object], params: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Lines for ``eval``. A parameter that this trial doesn't have is unset: the loop's previous trial may have set it."""
-    from shlex import quote
-
     lines = [f"{name}={quote(text_of(value))}" for name, value in fixed.items()]
     for param, name in names.items():
         lines.append(f"{name}={quote(text_of(params[param]))}" if param in params else f"unset {name}")

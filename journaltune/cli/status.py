@@ -91,8 +91,6 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
 
 
 def _text_lines(known: dict[str, Any]) -> list[str]:
-    from journaltune.cli.table import visible
-
     objectives = [f"{way} {name or ''}".rstrip() for way, name in zip(known["directions"], known["objectives"], strict=True)]
     states = [f"{count} {state}" for state, count in known["trials"].items() if count]
     lines = [
@@ -103,7 +101,7 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
         f"trials     {', '.join(states) or 'none yet'}",
         *_best_lines(known["best"]),
     ]
-    return [visible(line) for line in lines]
+    return [output.visible(line) for line in lines]
 
 
 def _best_lines(best: Any) -> list[str]:

@@ -65,5 +65,5 @@ def _table(found: Sequence[dict[str, Any]]) -> str:
     ]
     text, dropped = fit(columns, page_width())
     if dropped:
-        output.note(f"no room for {len(dropped)} columns: {', '.join(dropped)}; --format json has them")
+        output.note(f"no room for {', '.join(dropped)}; --format json has them")
     return text

@@ -7,8 +7,8 @@ import shutil
 import sys
 from unicodedata import combining, east_asian_width
 
-from journaltune.cli.output import can_show
-from journaltune.model import Frozen
+from journaltune.cli.output import can_show, visible
+from journaltune.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,13 +50,6 @@ def fit(columns: Sequence[Column], width: int | None) -> tuple[str, list[str]]:
     widths = _widths(kept, width)
     rows = zip(*([column.name, *column.cells] for column in kept), strict=True)
     return "".join(_row(kept, widths, cells) + "\n" for cells in rows), dropped[::-1]
-
-
-def visible(text: str) -> str:
-    """The text on one line, with what could steer a terminal escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def text_width(text: str) -> int:

@@ -59,7 +59,7 @@ journaltune tell 6 0.12 --constraint memory=-1.5""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine import tell
+    from journaltune.engine import FAIL, tell
 
     trial, values, state = options["number"], options["values"], options["state"]
     if not values and state is None:
@@ -78,7 +78,7 @@ def run(options: Options) -> int:
             constraints=constraints or None,
             attrs=attrs or None,
         )
-    if recorded.name == "FAIL" and state is None:
+    if recorded == FAIL and state is None:
         from journaltune.cli.output import note
 
         note(f"trial {trial} is recorded as failed: a value is not a number")

@@ -110,7 +110,7 @@ def _as_table(study: OpenStudy, found: Sequence[Trial]) -> str:
         return ""
     text, dropped = fit(_columns(study, found), page_width())
     if dropped:
-        output.note(f"no room for {len(dropped)} columns: {', '.join(dropped)}; --format csv has them")
+        output.note(f"no room for {', '.join(dropped)}; --format csv has them")
     return text
 
 

@@ -98,10 +98,10 @@ def list_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
 
 
 def json_value(text: str) -> Any:
-    import json
+    from journaltune.jsontext import loads
 
     try:
-        return json.loads(text)
+        return loads(text)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except ValueError:

@@ -19,6 +19,7 @@ _READ_CHUNK = 1 << 26
 _STOCK_LOCK_TRIES = 400
 _STOCK_LOCK_PAUSE_S = 0.005
 _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_O_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO must not wait for its other end
 
 
 def folder_of(path: str) -> str:
@@ -45,9 +46,12 @@ def refuse(error: OSError, path: str, doing: str) -> NoReturn:
     raise MachineError(f"cannot {doing} {path}: {hint}") from error
 
 
-def open_journal(path: str, *, create: bool, allow_network_fs: bool) -> int:
-    """A descriptor for reading and appending. NotFoundError when it is missing, MachineError when the machine refuses."""
-    flags = os.O_RDWR | os.O_APPEND | _O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | (os.O_CREAT if create else 0)
+def open_journal(path: str, *, create: bool = False, readable: bool = False, allow_network_fs: bool = False) -> int:
+    """A descriptor for appending, or with ``readable`` for reading only.
+
+    NotFoundError when it is missing, MachineError when the machine refuses.
+    """
+    flags = _O_CLOEXEC | _O_NONBLOCK | (os.O_RDONLY if readable else os.O_RDWR | os.O_APPEND) | (os.O_CREAT if create else 0)
     try:
         fd = os.open(path, flags, 0o666)
     except OSError as error:

@@ -14,7 +14,7 @@ from journaltune.journal.state import JournalState
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
     from journaltune.journal.state import LiveTrial
 
@@ -23,20 +23,6 @@ _TAIL_BYTES = 64 * 1024
 _TAIL_SHARE = 8
 _LIVED_TAIL_BYTES = 1024 * 1024
 _LIVED_TAIL_SHARE = 2
-
-_open_fds: set[int] = set()
-
-
-def _close_in_child() -> None:
-    # A child that inherits a locked descriptor would keep the lock after its parent is killed. Closing gives up the child's
-    # share only; LOCK_UN would give up the parent's.
-    for fd in _open_fds:
-        os.close(fd)
-    _open_fds.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_in_child)
 
 
 class Journal:
@@ -48,10 +34,14 @@ class Journal:
     __slots__ = (
         "_chain",
         "_fd",
+        "_identity",
         "_lock_depth",
         "_pid",
         "_portable_lock",
+        "_read_only",
         "_reader",
+        "_stale",
+        "_windows",
         "allow_network_fs",
         "lock_timeout_s",
         "offset",
@@ -61,47 +51,72 @@ class Journal:
     )
 
     def __init__(self, path: str, *, create: bool = False, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> None:
+        self._fd = -1
         self.path = os.path.abspath(os.fspath(path))
         self.lock_timeout_s = lock_timeout_s
         self.allow_network_fs = allow_network_fs
         self._lock_depth = 0
         self._portable_lock: Any = None
-        self._fd = -1
+        self._windows: list[int] = []
+        self.offset = 0
         self._open(create=create)
         self._load()
 
     def close(self) -> None:
         """Give the descriptor back; the journal opens it again when it is used again."""
         if self._fd >= 0 and self._pid == os.getpid():
-            _open_fds.discard(self._fd)
-            os.close(self._fd)
+            self._windows = snapshot.windows(self._fd, self.offset)
+            lock.abandon(self._fd)
         self._fd = -1
 
     def __del__(self) -> None:
-        self.close()
+        if self._fd >= 0 and self._pid == os.getpid():
+            lock.abandon(self._fd)
 
     def _open(self, *, create: bool = False) -> None:
-        self._fd = files.open_journal(self.path, create=create, allow_network_fs=self.allow_network_fs)
+        """Open for appending; or only for reading, where no more is allowed and nobody wants to write yet."""
+        try:
+            self._fd = files.open_journal(self.path, create=create, allow_network_fs=self.allow_network_fs)
+            self._read_only = False
+        except MachineError:
+            if create or not os.access(self.path, os.R_OK):
+                raise
+            self._fd = files.open_journal(self.path, readable=True, allow_network_fs=self.allow_network_fs)
+            self._read_only = True
         self._pid = os.getpid()
-        _open_fds.add(self._fd)
+        lock.open_fds.add(self._fd)
 
     def _usable(self) -> None:
+        """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
         if self._pid != os.getpid():
             self._fd = -1
             self._lock_depth = 0
         if self._fd < 0:
             self._open()
+            there = os.fstat(self._fd)
+            if (there.st_dev, there.st_ino) != self._identity or self._windows != snapshot.windows(self._fd, self.offset):
+                self._changed()
+        if self._stale:
+            self._load()
 
     def _same(self) -> None:
-        if files.same_file(self._fd, self.path) and os.fstat(self._fd).st_size >= self.offset:
-            return
-        if not os.path.exists(self.path):
-            raise NotFoundError(f"the journal {self.path} was moved or deleted while it was in use; put it back")
+        """Compare what is open with what the path names: two system calls, at every read and every lock."""
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            raise NotFoundError(f"the journal {self.path} was moved or deleted while it was in use; put it back") from None
+        if (there.st_dev, there.st_ino) != self._identity or there.st_size < self.offset:
+            self._changed()
+
+    def _changed(self) -> NoReturn:
         what = "it was replaced by another file, or cut shorter, while it was in use; start again from what is there now"
         raise JournalDamagedError(self.path, min(self.offset, os.stat(self.path).st_size), what)
 
     def _load(self) -> None:
+        self._stale = False
         self._reader = records.RecordReader()
+        there = os.fstat(self._fd)
+        self._identity = (there.st_dev, there.st_ino)
         found = snapshot.load(self.path, self._fd, self._replay_to)
         self.state, self.offset, self._chain = found or (JournalState(), 0, records.Chain())
         self.opened_at = self.offset
@@ -117,14 +132,26 @@ class Journal:
     def sync(self) -> None:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
         self._usable()
+        self._same()
         data = files.read_from(self._fd, self.offset)
         if data:
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        fold = _Fold(self.path, self._reader, self.state, self._chain)
-        fold.feed(data, self.offset)
-        self.offset += len(data)
+        self._fold(_Fold(self.path, self._reader, self.state, self._chain), data)
+
+    def _fold(self, fold: _Fold, data: bytes) -> None:
+        """Apply ``data``. A damaged line stops it, and once that is mended, what was applied must not be applied again."""
+        self._stale = True
+        try:
+            fold.feed(data, self.offset)
+        except JournalDamagedError:
+            self._stale = False
+            raise
+        else:
+            self._stale = False
+        finally:
+            self.offset = fold.offset
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -134,15 +161,16 @@ class Journal:
 
     def _acquire(self) -> None:
         self._usable()
+        if self._read_only:
+            os.close(files.open_journal(self.path))  # says why not
         if self._lock_depth == 0:
             try:
                 self._take()
-            except LockTimeoutError:
+            except BaseException:
                 self.close()
                 raise
         self._lock_depth += 1
         try:
-            self._same()
             self.sync()
         except BaseException:
             self._release()
@@ -176,10 +204,7 @@ class Journal:
         """
         if files.mend_tail(self._fd, self.path):
             self.sync()
-        start = self._end()
         lines, at, link = [], self.offset, self._chain.value
-        if start != self.offset:
-            link = None
         for record in batch:
             line = records.seal(record, at, link)
             lines.append(line)
@@ -188,19 +213,18 @@ class Journal:
         files.append(self._fd, data, self.path)
         return self._read_back(lines, data, batch)
 
-    def _end(self) -> int:
-        return os.fstat(self._fd).st_size
-
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         written = files.read_from(self._fd, self.offset)
         if written == data:
+            self._stale = True  # an exception of a signal handler here would leave some records out
+            effects = [apply(self.state, record) for record in batch]
             self._chain.pass_own(lines[-1])
             self.offset += len(data)
-            return [apply(self.state, record) for record in batch]
+            self._stale = False
+            return effects
         fold = _Fold(self.path, self._reader, self.state, self._chain)
         fold.watch = lines
-        fold.feed(written, self.offset)
-        self.offset += len(written)
+        self._fold(fold, written)
         if len(fold.effects) != len(lines):
             raise MachineError(f"{self.path}: what was just written can't be read back; the disk or another program changed it")
         return fold.effects
@@ -262,7 +286,7 @@ class _Asks:
             return
         try:
             lock.acquire_asks(self._fd, journal.path, self._study_id, journal.lock_timeout_s)
-        except LockTimeoutError:
+        except BaseException:
             journal.close()
             raise
 
@@ -277,27 +301,29 @@ class _Asks:
 class _Fold:
     """Applies lines one by one, checks their checksums, and notes what became of the lines that it watches for."""
 
-    __slots__ = ("_chain", "_path", "_reader", "effects", "state", "watch")
+    __slots__ = ("_chain", "_path", "_reader", "effects", "offset", "state", "watch")
 
     def __init__(self, path: str, reader: records.RecordReader, state: JournalState, chain: records.Chain) -> None:
         self._path, self._reader, self.state, self._chain = path, reader, state, chain
         self.watch: list[bytes] = []
         self.effects: list[Any] = []
+        self.offset = 0
 
     def feed(self, data: bytes, offset: int) -> None:
-        """Apply whole lines that begin at ``offset``."""
+        """Apply whole lines that begin at ``offset``; ``self.offset`` is the end of the last one that was applied."""
+        self.offset = offset
         collecting = gc.isenabled()
         gc.disable()  # a long replay makes many objects and no garbage cycles; looking for some takes a third of its time
         try:
-            self._feed(data, offset)
+            self._feed(data)
         finally:
             if collecting:
                 gc.enable()
 
-    def _feed(self, data: bytes, offset: int) -> None:
+    def _feed(self, data: bytes) -> None:
         chain = self._chain
         for line in data.split(b"\n")[:-1]:
-            end = offset + len(line) + 1
+            end = self.offset + len(line) + 1
             text = line
             if line[:1] == b" ":
                 text = line.lstrip(b" ")
@@ -309,8 +335,8 @@ class _Fold:
             if sealed:
                 chain.pass_own(text)
             else:
-                chain.pass_foreign(text, end, offset)
-            offset = end
+                chain.pass_foreign(text, end, self.offset)
+            self.offset = end
 
     def _apply(self, text: bytes, start: int, sealed: bool) -> LiveTrial | bool:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import os
+from struct import pack
 
 try:
     import fcntl
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
 
 _ASK_BASE = 1 << 40  # byte ranges far behind any journal's end: one for each study's asks
 
+open_fds: set[int] = set()
+
+
+def _close_in_child() -> None:
+    # A child that inherits a locked descriptor would keep the lock after its parent is killed. Closing gives up the child's
+    # share only; LOCK_UN would give up the parent's.
+    for fd in open_fds:
+        os.close(fd)
+    open_fds.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
+
 
 def has_range_locks() -> bool:
     """Whether a part of a file can be locked by open file description, apart from ``flock``: on Linux."""
@@ -31,11 +46,11 @@ def has_range_locks() -> bool:
 
 
 def acquire(fd: int, path: str, timeout_s: float) -> None:
-    """Take the journal's lock on ``fd``. LockTimeoutError after ``timeout_s``: then close ``fd``, a thread still waits on it."""
+    """Take the journal's lock on ``fd``, or LockTimeoutError after ``timeout_s``. On any error ``abandon`` the descriptor."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _wait(lambda own: fcntl.flock(own, fcntl.LOCK_EX), fd, path, timeout_s, "FLOCK")
+        _wait(lambda own: fcntl.flock(own, fcntl.LOCK_EX), fd, path, timeout_s, "FLOCK", "0 EOF")
 
 
 def release(fd: int) -> None:
@@ -45,26 +60,34 @@ def release(fd: int) -> None:
 def acquire_asks(fd: int, path: str, study_id: int, timeout_s: float) -> None:
     """Take the lock that serialises the asks of one study; tells go on meanwhile. Errors as ``acquire``."""
     try:
-        _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_WRLCK, study_id)
+        _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_WRLCK, _ASK_BASE + study_id)
     except (BlockingIOError, PermissionError):  # POSIX allows EAGAIN and EACCES alike for a range that is taken
-        _wait(lambda own: _range_lock(own, fcntl.F_OFD_SETLKW, fcntl.F_WRLCK, study_id), fd, path, timeout_s, "OFDLCK")
+        at = _ASK_BASE + study_id
+        _wait(lambda own: _range_lock(own, fcntl.F_OFD_SETLKW, fcntl.F_WRLCK, at), fd, path, timeout_s, "OFDLCK", f"{at} {at}")
 
 
 def release_asks(fd: int, study_id: int) -> None:
-    _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, study_id)
+    _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _ASK_BASE + study_id)
 
 
-def _range_lock(fd: int, command: int, kind: int, study_id: int) -> None:
-    from struct import pack
+def abandon(fd: int) -> None:
+    """Close a descriptor on which a thread may still wait for a lock; that thread's copy must not keep what ``fd`` has."""
+    if has_range_locks():
+        _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _ASK_BASE, length=0)
+    open_fds.discard(fd)
+    os.close(fd)
 
-    fcntl.fcntl(fd, command, pack("@hhqqi4x", kind, os.SEEK_SET, _ASK_BASE + study_id, 1, 0))
+
+def _range_lock(fd: int, command: int, kind: int, start: int, length: int = 1) -> None:
+    fcntl.fcntl(fd, command, pack("@hhqqi4x", kind, os.SEEK_SET, start, length, 0))
 
 
-def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, kind: str) -> None:
+def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, kind: str, range_text: str) -> None:
     """Run ``block`` in a thread and wait for it at most ``timeout_s``."""
     done = _thread.allocate_lock()
     done.acquire()
     own, failure = os.dup(fd), []
+    open_fds.add(own)
 
     def wait() -> None:
         try:
@@ -72,12 +95,13 @@ def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, ki
         except OSError as error:
             failure.append(error)
         finally:
+            open_fds.discard(own)
             os.close(own)  # if nobody waits any more, ``fd`` is closed too, and this gives the lock back
             done.release()
 
     _thread.start_new_thread(wait, ())
     if not done.acquire(timeout=min(max(timeout_s, 0.0), _thread.TIMEOUT_MAX)):
-        pids = holders(path, kind)
+        pids = holders(path, kind, range_text)
         by = f"process {', '.join(map(str, pids))}" if pids else "a process that this one can't see"
         raise LockTimeoutError(
             f"{path} is locked by {by} for more than {timeout_s:g} s; try again, or raise --lock-timeout", pids
@@ -86,23 +110,24 @@ def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, ki
         raise failure[0]
 
 
-def holders(path: str, kind: str = "FLOCK") -> tuple[int, ...]:
-    """Processes that hold a lock of that kind on ``path``, as /proc tells; none where it does not."""
+def holders(path: str, kind: str = "FLOCK", range_text: str = "0 EOF") -> tuple[int, ...]:
+    """Other processes that hold a lock of that kind and range on ``path``, as /proc tells; none where it does not."""
     try:
         inode = f":{os.stat(path).st_ino} "
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return ()
-    return tuple(pid for pid in pids if pid != os.getpid() and _holds(pid, inode, kind))
+    return tuple(pid for pid in pids if pid != os.getpid() and _holds(pid, inode, kind, range_text))
 
 
-def _holds(pid: int, inode: str, kind: str) -> bool:
+def _holds(pid: int, inode: str, kind: str, range_text: str) -> bool:
     folder = f"/proc/{pid}/fdinfo"
     try:
         for name in os.listdir(folder):
             with open(f"{folder}/{name}", encoding="ascii", errors="replace") as file:
-                if any(line.startswith("lock:") and kind in line and inode in line for line in file):
-                    return True
+                for line in file:
+                    if line.startswith("lock:") and kind in line and inode in line and line.rstrip().endswith(" " + range_text):
+                        return True
     except OSError:
         pass
     return False

@@ -6,9 +6,10 @@ needs to know, and ``crc``, always last: 8 hex digits over the record itself, 8 
 
 from __future__ import annotations
 
-import json
 from binascii import crc32
-from datetime import UTC
+from datetime import UTC, datetime
+
+from journaltune.jsontext import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +25,10 @@ CONFIG_ATTR = "journaltune:config"
 _SEAL = b',"crc":"'
 _SEAL_LENGTH = len(_SEAL) + 16 + 2
 _HEADS_KEPT = 8
-_decode = json.JSONDecoder().raw_decode
 
 
 def now_iso() -> str:
     """The time as Optuna writes it into its journal: UTC, microseconds."""
-    from datetime import datetime
 
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
@@ -70,11 +69,6 @@ def finish_trial(trial_id: int, state: int, values: Sequence[float] | None) -> d
         values=None if values is None else list(values),
         datetime_complete=now_iso(),
     )
-
-
-def dumps(value: object) -> str:
-    """JSON as stock readers take it: ASCII, without spaces, NaN and infinities as Python and Rust spell them."""
-    return json.dumps(value, separators=(",", ":"))
 
 
 class Chain:
@@ -141,9 +135,7 @@ def own_sum(text: bytes) -> int:
 
 
 def _loads(text: str) -> dict[str, Any]:
-    record, end = _decode(text)
-    if end != len(text) and text[end:].strip(" \t\r"):
-        raise ValueError("more than one record on a line")
+    record = loads(text)
     if not isinstance(record, dict):
         raise ValueError("a record is a JSON object")
     return record

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 
 from journaltune.journal import records as r
-from journaltune.journal.state import JournalState, LiveTrial, StudyState
+from journaltune.journal.state import JournalState, LiveTrial, StudyState, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,15 +23,16 @@ _STATES = range(5)
 
 def apply(state: JournalState, record: Mapping[str, Any]) -> LiveTrial | bool:
     """Fold one record into ``state``; true when it took effect."""
-    state.n_records += 1
     op_code = record["op_code"]
     if op_code == r.DISCARD_TRIALS:
+        state.n_records += 1
         return False
     if type(op_code) is not int or not 0 <= op_code < len(_APPLY):
         raise ValueError(f"unknown op code {op_code!r}")
     if "worker_id" not in record:
         raise KeyError("worker_id")
     effect: LiveTrial | bool = _APPLY[op_code](state, record)
+    state.n_records += 1
     return effect
 
 
@@ -75,16 +76,16 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
         return False
     trial = LiveTrial(study, state.n_trials, study.n_trials)
     trial.state = _one_of(record.get("state", 0), _STATES)
-    trial.distributions = record.get("distributions") or {}
-    trial.params = record.get("params") or {}
-    if trial.params:
-        array("d", trial.params.values())  # every value is a number that fits a double
-    trial.began, trial.ended = record["datetime_start"], record.get("datetime_complete")
+    trial.distributions = _mapping(record.get("distributions") or {})
+    trial.params = _mapping(record.get("params") or {})
+    trial.began = to_microseconds(record["datetime_start"])
+    if "datetime_complete" in record:
+        trial.ended = to_microseconds(record["datetime_complete"])
     trial.jt = record.get("jt") or trial.jt
     trial.values = _values(record)
     if "user_attrs" in record or "system_attrs" in record or "intermediate_values" in record:
         _rare_fields(trial, record)
-    _remember_distributions(study, trial.number, trial.params, trial.distributions)
+    _take_params(state, trial, trial.params)
     state.n_trials += 1
     study.n_trials += 1
     if trial.state in _FINISHED:
@@ -97,38 +98,76 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
 def _rare_fields(trial: LiveTrial, record: Mapping[str, Any]) -> None:
     trial.user_attrs = _mapping(record.get("user_attrs", {}))
     trial.system_attrs = _mapping(record.get("system_attrs", {}))
-    trial.intermediate = {int(step): value for step, value in record.get("intermediate_values", {}).items()}
+    trial.intermediate = {int(step): _number(value) for step, value in record.get("intermediate_values", {}).items()}
 
 
 def _values(record: Mapping[str, Any]) -> list[float] | None:
     value, values = record.get("value"), record.get("values")
     if value is not None and values is not None:
         raise ValueError("a trial has either `value` or `values`")
-    return [value] if value is not None else values
+    return _numbers([value] if value is not None else values)
 
 
-def _remember_distributions(
-    study: StudyState, number: int, params: Mapping[str, float], distributions: Mapping[str, str]
-) -> None:
-    first = study.first_distributions
-    for name in params:
-        distribution = distributions[name]
+def _numbers(values: list[float] | None) -> list[float] | None:
+    """Objective values. TypeError when they are none."""
+    if values is None:
+        return None
+    if not isinstance(values, list):
+        raise TypeError(f"a list of values expected, not {values!r}")
+    try:
+        array("d", values)
+    except TypeError:
+        return [_number(value) for value in values]
+    return values
+
+
+def _number(value: Any) -> float:
+    """A number, or one of the words that Rustuna writes where JSON has no number."""
+    if value in ("NaN", "Infinity", "-Infinity"):
+        return float(value)
+    array("d", (value,))
+    number: float = value
+    return number
+
+
+def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, float]) -> None:
+    """Check new parameters of a trial as every reader would, and remember what later ones have to be compatible with."""
+    known, first, number = state.known_distributions, trial.study.first_distributions, trial.number
+    if params:
+        array("d", params.values())  # every value is a number that fits a double
+    for name, value in params.items():
+        text = trial.distributions[name]
+        n_choices = known.get(text)
+        if n_choices is None:
+            n_choices = known[text] = _n_choices(text)
+        if n_choices and not 0 <= int(value) < n_choices:
+            raise IndexError(f"parameter {name!r} has no category {value!r}")
         if name not in first or number <= first[name][0]:
-            first[name] = (number, distribution)
+            first[name] = (number, text)
+
+
+def _n_choices(text: str) -> int:
+    from journaltune.space import Distribution
+
+    return len(Distribution.from_json(_text(text)).choices)
 
 
 def _set_trial_param(state: JournalState, record: Mapping[str, Any]) -> bool:
     trial = state.live.get(record["trial_id"])
+    name, value, distribution = _text(record["param_name"]), record["param_value_internal"], _text(record["distribution"])
     if trial is None:
         return False
-    name, value, distribution = _text(record["param_name"]), record["param_value_internal"], _text(record["distribution"])
-    array("d", (value,))
     first = trial.study.first_distributions.get(name)
     if first is not None and first[1] != distribution and not _compatible(first[1], distribution):
         return False
+    before = trial.params, trial.distributions
     trial.params = {**trial.params, name: value}
     trial.distributions = {**trial.distributions, name: distribution}
-    _remember_distributions(trial.study, trial.number, {name: value}, trial.distributions)
+    try:
+        _take_params(state, trial, {name: value})
+    except Exception:
+        trial.params, trial.distributions = before
+        raise
     return True
 
 
@@ -140,17 +179,18 @@ def _compatible(old: str, new: str) -> bool:
 
 def _set_trial_state_values(state: JournalState, record: Mapping[str, Any]) -> bool:
     trial = state.live.get(record["trial_id"])
-    new_state, values = _one_of(record["state"], _STATES), record["values"]
+    new_state, values = _one_of(record["state"], _STATES), _numbers(record["values"])
     if trial is None or (new_state == 0 and trial.state == 0):
         return False
     if new_state == 0:
-        trial.began = record["datetime_start"]
+        trial.began = to_microseconds(record["datetime_start"])
         trial.jt = record.get("jt") or trial.jt
+    if new_state in _FINISHED:
+        trial.ended = to_microseconds(record["datetime_complete"])
     trial.state = new_state
     if values is not None:
         trial.values = values
     if new_state in _FINISHED:
-        trial.ended = record["datetime_complete"]
         del state.live[trial.trial_id], trial.study.live[trial.number]
         trial.study.finished.add(trial)
     return True
@@ -158,7 +198,7 @@ def _set_trial_state_values(state: JournalState, record: Mapping[str, Any]) -> b
 
 def _set_trial_intermediate(state: JournalState, record: Mapping[str, Any]) -> bool:
     trial = state.live.get(record["trial_id"])
-    step, value = record["step"], record["intermediate_value"]
+    step, value = record["step"], _number(record["intermediate_value"])
     if trial is not None:
         trial.intermediate[step] = value
     return trial is not None

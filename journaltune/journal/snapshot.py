@@ -15,6 +15,7 @@ from binascii import crc32
 from journaltune.journal import file as files
 from journaltune.journal.records import Chain
 from journaltune.journal.state import COLUMNS, Finished, JournalState, LiveTrial, StudyState
+from journaltune.jsontext import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _LIVE_FIELDS = (
     "intermediate",
     "values",
     "began",
+    "ended",
     "jt",
 )
 
@@ -61,7 +63,7 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
     header = {
         "offset": offset,
         "chain": chain.value,
-        "windows": _windows(journal_fd, offset),
+        "windows": windows(journal_fd, offset),
         "n_records": state.n_records,
         "n_studies": state.n_studies,
         "n_trials": state.n_trials,
@@ -82,7 +84,7 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
         source = _Source(path_of(journal_path), rebuild)
         header = source.header
         offset = header["offset"]
-        if os.fstat(journal_fd).st_size < offset or _windows(journal_fd, offset) != header["windows"]:
+        if os.fstat(journal_fd).st_size < offset or windows(journal_fd, offset) != header["windows"]:
             return None
         state = JournalState()
         state.n_records, state.n_studies, state.n_trials = header["n_records"], header["n_studies"], header["n_trials"]
@@ -98,15 +100,13 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
         return None
 
 
-def _windows(fd: int, offset: int) -> list[int]:
+def windows(fd: int, offset: int) -> list[int]:
     """Checksums of the prefix's first and last bytes: enough to tell another file, and a truncated or rewritten one."""
     length = min(offset, _WINDOW)
     return [crc32(os.pread(fd, length, 0)), crc32(os.pread(fd, length, offset - length))]
 
 
 def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
-    from journaltune.journal.records import dumps
-
     columns, extras = study.finished.columns, study.finished.extras
     placed = {name: _place(columns[name].tobytes(), sections) for name, _ in COLUMNS}
     placed["extras"] = _place(dumps(extras).encode(), sections)
@@ -130,8 +130,6 @@ def _place(data: bytes, sections: list[bytes]) -> tuple[int, int, int]:
 
 
 def _unpack_study(packed: dict[str, Any], source: _Source) -> StudyState:
-    from json import loads
-
     study = StudyState(packed["study_id"], packed["name"], packed["directions"])
     study.n_trials = packed["n_trials"]
     study.user_attrs, study.system_attrs, study.config, first = loads(packed["attrs"])
@@ -148,7 +146,7 @@ def _unpack_study(packed: dict[str, Any], source: _Source) -> StudyState:
 
 def _unpack_live(study: StudyState, fields: dict[str, Any]) -> LiveTrial:
     trial = LiveTrial(study, fields["trial_id"], fields["number"])
-    fields["intermediate"] = {int(step): value for step, value in fields["intermediate"].items()}
+    fields["intermediate"] = {_step(step): value for step, value in fields["intermediate"].items()}
     for name, value in fields.items():
         setattr(trial, name, value)
     return trial
@@ -190,10 +188,10 @@ class _Source:
         def load(name: str) -> Any:
             start, length, checksum = sections[name]
             data = os.pread(self._fd, length, self._base + start)
-            if len(data) != length or crc32(data) != checksum:
-                finished = self._replayed().studies[study_id].finished
-                return finished.extras if name == "extras" else finished.columns[name]
-            return _unpack_extras(data) if name == "extras" else array(codes[name], data)
+            if len(data) == length and crc32(data) == checksum:
+                return _unpack_extras(data) if name == "extras" else array(codes[name], data)
+            finished = self._replayed().studies[study_id].finished
+            return finished.extras if name == "extras" else finished.columns[name]
 
         return load
 
@@ -205,10 +203,16 @@ class _Source:
 
 
 def _unpack_extras(data: bytes) -> dict[int, dict[str, Any]]:
-    from json import loads
-
-    extras = {int(number): fields for number, fields in loads(data).items()}
+    extras = {int(number): fields for number, fields in loads(data.decode()).items()}
     for fields in extras.values():
         if "intermediate" in fields:
-            fields["intermediate"] = {int(step): value for step, value in fields["intermediate"].items()}
+            fields["intermediate"] = {_step(step): value for step, value in fields["intermediate"].items()}
     return extras
+
+
+def _step(text: str) -> float:
+    """A step as JSON's keys hold it: an int, or whatever number another program's record had."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)

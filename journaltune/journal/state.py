@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-WAITING = 4
-COMPLETE, PRUNED, FAIL = 1, 2, 3
+RUNNING, COMPLETE, PRUNED, FAIL, WAITING = range(5)
 STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
 HAS_VALUES = 0x20
@@ -56,8 +55,8 @@ class LiveTrial:
         self.system_attrs: dict[str, Any] = {}
         self.intermediate: dict[int, float] = {}
         self.values: list[float] | None = None
-        self.began: str | None = None
-        self.ended: str | None = None
+        self.began = NO_TIME
+        self.ended = NO_TIME
         self.jt: dict[str, Any] = {}
 
 
@@ -140,13 +139,28 @@ class Finished:
             self._row_of[numbers[row]] = row
         return self._row_of[number]
 
-    def rows(self) -> Iterator[tuple[int, int, Shape, list[float]]]:
-        """Number, code, shape and internal parameter values of each row, in order."""
-        columns, ends = self.columns, self.ends()
-        params, start = columns["params"].tolist(), 0
-        for number, code, shape, end in zip(columns["numbers"], columns["codes"], columns["shapes"], ends, strict=True):
-            yield number, code, self.shape_list[shape], params[start:end]
+    def start_of(self, row: int) -> int:
+        """Where a row's parameters begin in the flat ``params`` column."""
+        return self.ends()[row - 1] if row else 0
+
+    def rows(self, skip: int = 0) -> Iterator[tuple[int, int, Shape, list[float]]]:
+        """Number, code, shape and internal parameter values of each row, in order, from row ``skip`` on."""
+        columns, ends, start = self.columns, self.ends(), self.start_of(skip)
+        params = columns["params"]
+        for row in range(skip, len(ends)):
+            end = ends[row]
+            yield (
+                columns["numbers"][row],
+                columns["codes"][row],
+                self.shape_list[columns["shapes"][row]],
+                params[start:end].tolist(),
+            )
             start = end
+
+    def packed_values(self, row: int) -> list[float]:
+        """The objective values of a row that has regular ones."""
+        found: list[float] = self.columns["values"][row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
+        return found
 
     def row_values(self, row: int) -> list[float] | None:
         """Objective values of a row, or None."""
@@ -157,7 +171,7 @@ class Finished:
                 return list(irregular)
         if not columns["codes"][row] & HAS_VALUES:
             return None
-        return columns["values"][row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
+        return self.packed_values(row)
 
     def _pack(self) -> None:
         if self._columns is None:
@@ -188,8 +202,8 @@ class Finished:
         columns["shapes"].append(self._shape_id(trial))
         columns["params"].extend(trial.params.values())
         columns["values"].extend(values or [0.0] * self.n_objectives)
-        columns["began"].append(to_microseconds(trial.began))
-        columns["ended"].append(to_microseconds(trial.ended))
+        columns["began"].append(trial.began)
+        columns["ended"].append(trial.ended)
 
     def _shape_id(self, trial: LiveTrial) -> int:
         shape = tuple([(name, trial.distributions[name]) for name in trial.params])
@@ -220,7 +234,10 @@ def _regular(values: list[float] | None, n_objectives: int) -> list[float] | Non
 
 
 def to_microseconds(text: str | None) -> int:
-    """Microseconds since 1970 (UTC) of an ISO time; one without a zone is local time, as stock readers take it."""
+    """Microseconds since 1970 (UTC) of an ISO time; one without a zone is local time, as stock readers take it.
+
+    ValueError, TypeError or OverflowError for anything else.
+    """
     if text is None:
         return NO_TIME
     moment = datetime.fromisoformat(text)
@@ -261,7 +278,7 @@ class StudyState:
 class JournalState:
     """Everything that a journal says, up to some offset."""
 
-    __slots__ = ("live", "n_records", "n_studies", "n_trials", "studies")
+    __slots__ = ("known_distributions", "live", "n_records", "n_studies", "n_trials", "studies")
 
     def __init__(self) -> None:
         self.studies: dict[int, StudyState] = {}
@@ -269,6 +286,7 @@ class JournalState:
         self.n_studies = 0
         self.n_trials = 0
         self.n_records = 0
+        self.known_distributions: dict[str, int] = {}  # texts that were read, and how many categories they have
 
     def study_named(self, name: str) -> StudyState | None:
         return next((study for study in self.studies.values() if study.name == name), None)

@@ -7,7 +7,7 @@ import inspect
 import optuna
 
 from journaltune.errors import UsageError
-from journaltune.history import Worst
+from journaltune.space import Distribution, compatible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from journaltune.history import History
     from journaltune.journal.state import Shape
-    from journaltune.space import Distribution
 
 
 class OptunaSampler:
@@ -34,7 +33,14 @@ class OptunaSampler:
             self._fresh(0)
         except (TypeError, ValueError, ImportError) as error:
             raise UsageError(f"optuna.{class_name} does not take these options: {error}") from error
-        self._distributions: dict[str, optuna.distributions.BaseDistribution] = {}
+        self._n_startup = self._startup_trials()
+        self._native: dict[str, optuna.distributions.BaseDistribution] = {}
+
+    def _startup_trials(self) -> int:
+        """How many trials the class samples at random first: stand-ins must not count for any of them."""
+        known = inspect.signature(self._class).parameters.get("n_startup_trials")
+        default = known.default if known is not None and isinstance(known.default, int) else 0
+        return int(self._options.get("n_startup_trials", default))
 
     def _fresh(self, seed: int) -> optuna.samplers.BaseSampler:
         seeded = "seed" in inspect.signature(self._class).parameters
@@ -49,28 +55,39 @@ class OptunaSampler:
             study = optuna.create_study(
                 directions=["maximize" if d == 2 else "minimize" for d in history.directions], sampler=self._fresh(seed)
             )
-            self._show(study, history)
-            space = {name: self._distribution(distribution.to_json()) for name, distribution in distributions.items()}
+            self._show(study, history, distributions)
+            space = {name: self._to_optuna(distribution) for name, distribution in distributions.items()}
             trial = study.ask(fixed_distributions=space)
         finally:
             optuna.logging.set_verbosity(verbosity)
-        return {name: float(distribution.to_internal_repr(trial.params[name])) for name, distribution in space.items()}
+        return {name: float(trial.params[name]) for name in distributions}
 
-    def _show(self, study: optuna.Study, history: History) -> None:
-        worst = Worst(history.directions)
+    def _show(self, study: optuna.Study, history: History, space: Mapping[str, Distribution]) -> None:
         for shape, params, values in history.complete():
-            worst.show(values)
-            self._add(study, shape, params, values)
-        for shape, params in history.stand_ins() if worst.values is not None else ():
-            self._add(study, shape, params, worst.values)
+            self._add(study, space, shape, params, values)
+        worst = history.worst() if history.n_observed() >= self._n_startup else None
+        for shape, params in history.stand_ins() if worst is not None else ():
+            self._add(study, space, shape, params, worst)
 
-    def _add(self, study: optuna.Study, shape: Shape, params: Sequence[float], values: list[float] | None) -> None:
-        distributions = {name: self._distribution(text) for name, text in shape}
-        external = {name: distributions[name].to_external_repr(value) for (name, _), value in zip(shape, params, strict=True)}
+    def _add(
+        self, study: optuna.Study, space: Mapping[str, Distribution], shape: Shape, params: Sequence[float], values: Any
+    ) -> None:
+        """A column whose kind or categories differ from the space's present ones tells a sampler nothing, and is left out."""
+        external, distributions = {}, {}
+        for (name, text), value in zip(shape, params, strict=True):
+            then = Distribution.from_json(text)
+            if name in space and compatible(space[name], then):
+                distributions[name] = self._to_optuna(then)
+                external[name] = value if then.kind == "float" else int(value)
         trial = optuna.trial.create_trial(values=values, params=external, distributions=distributions)
         study._storage.create_new_trial(study._study_id, trial)
 
-    def _distribution(self, text: str) -> optuna.distributions.BaseDistribution:
-        if text not in self._distributions:
-            self._distributions[text] = optuna.distributions.json_to_distribution(text)
-        return self._distributions[text]
+    def _to_optuna(self, distribution: Distribution) -> optuna.distributions.BaseDistribution:
+        """Categories by index: Optuna takes 1, 1.0 and True for one value."""
+        text = distribution.to_json()
+        if text not in self._native:
+            if distribution.kind == "categorical":
+                self._native[text] = optuna.distributions.CategoricalDistribution(range(len(distribution.choices)))
+            else:
+                self._native[text] = optuna.distributions.json_to_distribution(text)
+        return self._native[text]

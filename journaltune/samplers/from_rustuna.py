@@ -6,11 +6,11 @@ added for one suggestion and discarded after it. Categories are passed by index:
 
 from __future__ import annotations
 
-import rustuna._rustuna as rust
+from itertools import compress, repeat
 
-from journaltune.errors import UsageError
-from journaltune.history import Worst
-from journaltune.space import Distribution
+from journaltune.errors import JournaltuneError, UsageError
+from journaltune.samplers.rust_core import core
+from journaltune.space import Distribution, compatible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from journaltune.history import History
     from journaltune.journal.state import Shape
 
+rust = core()
 _STARTUP_TRIALS = 10
 _DISCARDS_KEPT = 4096
+_EVERY_INDEX = Distribution("int", "IntDistribution", 0, 2**53)
 
 
 class RustunaSampler:
@@ -51,7 +53,8 @@ class RustunaSampler:
         if self._cache is None or not self._cache.serves(key, history):
             self._cache = _Cache(history.directions, distributions, key)
         self._cache.catch_up(history)
-        return self._cache.suggest(self._fresh(seed), history.stand_ins())
+        stand_ins = history.stand_ins()
+        return self._cache.suggest(self._fresh(seed), stand_ins, history.worst() if stand_ins else None)
 
 
 class _Cache:
@@ -62,13 +65,13 @@ class _Cache:
     ) -> None:
         self._key = key
         self._directions = [rust.StudyDirection.MINIMIZE if d == 1 else rust.StudyDirection.MAXIMIZE for d in directions]
-        self._worst = Worst(directions)
         self._space = distributions
         self._rust_space = {name: _to_rust(distribution) for name, distribution in distributions.items()}
         self._views: dict[Shape, Any] = {}
         self._storage = rust.InMemoryStorage(apply_discard=True)
         self._study_id = self._storage.create_new_study("history", self._directions).id
         self._n_seen = 0
+        self._n_incomplete = 0
         self._n_discarded = 0
 
     def serves(self, key: Mapping[str, str], history: History) -> bool:
@@ -76,62 +79,68 @@ class _Cache:
 
     def catch_up(self, history: History) -> None:
         for shape, params, values in history.complete(self._n_seen):
-            self._worst.show(values)
-            self._add(shape, params, values)
+            _, whole = self._add(shape, params, values)
+            self._n_incomplete += not whole
         self._n_seen = history.n_finished()
 
-    def suggest(self, sampler: Any, stand_ins: Sequence[tuple[Shape, Sequence[float]]] = ()) -> dict[str, float]:
-        worst = self._worst.values
+    def suggest(
+        self, sampler: Any, stand_ins: Sequence[tuple[Shape, Sequence[float]]] = (), worst: list[float] | None = None
+    ) -> dict[str, float]:
         passing = [self._add(shape, params, worst) for shape, params in stand_ins] if worst is not None else []
         asked = self._storage.create_new_trial(self._study_id)
-        passing.append(asked._trial_id)
         context = rust.SamplerContext(
             study_id=self._study_id, trial_number=asked.number, trial_id=asked._trial_id, directions=self._directions
         )
         # No `before_trial`: it infers a search space, which is declared here, and takes as long as the suggestion itself.
-        found = sampler.sample_joint(context, self._storage, self._rust_space)
-        for name, distribution in self._rust_space.items():
-            if name not in found:
-                found[name] = sampler.sample_independent(context, self._storage, name, distribution)
-        self._storage.discard_trials(passing)
-        self._n_discarded += len(passing)
+        # Joint sampling panics when a trial lacks a parameter; each by itself, those trials are left out for that one.
+        joint = not self._n_incomplete and all(whole for _, whole in passing)
+        try:
+            found = sampler.sample_joint(context, self._storage, self._rust_space) if joint else {}
+            for name, distribution in self._rust_space.items():
+                if name not in found:
+                    found[name] = sampler.sample_independent(context, self._storage, name, distribution)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise JournaltuneError(
+                f"Rustuna's sampler gave up on this history ({error}); take `journaltune create --exist-ok --sampler random`"
+            ) from None
+        trial_ids = [asked._trial_id, *(trial_id for trial_id, _ in passing)]
+        self._storage.discard_trials(trial_ids)
+        self._n_discarded += len(trial_ids)
         return {name: float(found[name]) for name in self._space}
 
-    def _add(self, shape: Shape, params: Sequence[float], values: list[float]) -> int:
+    def _add(self, shape: Shape, params: Sequence[float], values: Sequence[float]) -> tuple[int, bool]:
+        """Show a trial: its id, and whether it has every parameter of the space."""
         view = self._views.get(shape)
         if view is None:
             view = self._views[shape] = self._view(shape)
-        take, names, distributions, whole = view
-        shown: dict[str, Any] = dict(zip(names, params if take is None else [params[i] for i in take], strict=True))
-        for name in whole:
-            shown[name] = int(shown[name])
-        trial = rust.PersistedTrial(
-            trial_id=0,
-            study_id=self._study_id,
-            number=0,
-            state=rust.TrialState.COMPLETE,
-            values=values,
-            params=shown,
-            distributions=distributions,
-        )
-        return self._storage.create_new_trial(self._study_id, trial)._trial_id
+        take, names, distributions, bounds = view
+        shown = params if take is None else [params[index] for index in take]
+        if bounds is not None:
+            inside = [bound.low <= value <= bound.high for value, bound in zip(shown, bounds, strict=True)]
+            names, distributions, shown = (list(compress(column, inside)) for column in (names, distributions, shown))
+        trial_id: int = self._storage.create_new_trial(self._study_id)._trial_id
+        for _ in map(self._storage.set_trial_param, repeat(trial_id), names, distributions, shown):
+            pass
+        self._storage.set_trial_state_values(trial_id, rust.TrialState.COMPLETE, values)
+        return trial_id, len(names) == len(self._space)
 
-    def _view(self, shape: Shape) -> Any:
-        """How a shape's numbers become Rustuna's parameters: columns to take, names, distributions, and which are whole numbers.
+    def _view(self, shape: Shape) -> tuple[list[int] | None, list[str], list[Any], list[Distribution] | None]:
+        """What of a shape's numbers is shown: which columns, their names and distributions, and bounds where they moved.
 
         A column whose kind or categories differ from the space's present ones tells a sampler nothing, and is left out.
         """
-        take, names, distributions, whole = [], [], {}, []
+        take, names, distributions, bounds, moved = [], [], [], [], False
         for index, (name, text) in enumerate(shape):
             now, then = self._space.get(name), Distribution.from_json(text)
-            if now is None or now.kind != then.kind or now.choices != then.choices or now.log != then.log:
-                continue
-            take.append(index)
-            names.append(name)
-            distributions[name] = _to_rust(then)
-            if then.kind != "float":
-                whole.append(name)
-        return (None if len(take) == len(shape) else take), names, distributions, whole
+            if now is not None and compatible(now, then):
+                take.append(index)
+                names.append(name)
+                distributions.append(_to_rust(then))
+                bounds.append(now if now.kind != "categorical" else _EVERY_INDEX)
+                moved = moved or then.low < now.low or then.high > now.high
+        return (None if len(take) == len(shape) else take), names, distributions, bounds if moved else None
 
 
 def _to_rust(distribution: Distribution) -> Any:

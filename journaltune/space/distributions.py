@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from journaltune.errors import SpaceError
-from journaltune.model import Frozen
+from journaltune.frozen import Frozen
+from journaltune.jsontext import dumps_spaced, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +69,8 @@ class Distribution(Frozen):
     def to_json(self) -> str:
         """Byte for byte what ``optuna.distributions.distribution_to_json`` gives."""
         if self._json is None:
-            import json  # imports re; whoever writes a record has it loaded, whoever only reads a space does not need it
-
             attributes = {key: self.step if key == "q" else getattr(self, key) for key in _ATTRIBUTES[self.class_name]}
-            self._set(_json=json.dumps({"name": self.class_name, "attributes": attributes}))
+            self._set(_json=dumps_spaced({"name": self.class_name, "attributes": attributes}))
         return str(self._json)
 
     @staticmethod
@@ -80,10 +79,8 @@ class Distribution(Frozen):
 
         Raises ValueError for anything else.
         """
-        import json  # see to_json
-
         try:
-            data = json.loads(text)
+            data = loads(text)
         except RecursionError:
             raise ValueError("a distribution's JSON is nested too deeply") from None
         return distribution_from_data(data)

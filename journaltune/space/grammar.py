@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Choice = None | bool | int | float | str
 
-MAX_SPEC_CHARS = 200_000
+MAX_SPEC_CHARS = 100_000
 MAX_NAME_CHARS = 1000
 _CONSTANTS: dict[str, Choice] = {"true": True, "false": False, "null": None}
 _PUNCTUATION = "()|,="
@@ -28,8 +28,8 @@ _NUMBER_CHARS = frozenset("+-.0123456789eE")
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
 _UNESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"'}
-# A float holds every integer up to here, and the journal holds every value as a float.
-_EXACT_INT = 2**53
+# The journal holds every value as a float, and up to here those hold each integer and the distance of any two.
+_EXACT_INT = 2**52
 
 # Beyond this, rounding puts values of a grid so far off it that Optuna (and `Distribution.contains`) calls them foreign.
 _MAX_STEPS = 10_000_000
@@ -269,7 +269,7 @@ class _Parser:
         if value != int(value):
             self.fail(f"{value!r} is not an integer; write one, or float(...)")
         if abs(value) > _EXACT_INT:
-            self.fail(f"{shown(repr(value))} is above 2**53, where floats skip integers; write a smaller bound")
+            self.fail(f"{shown(repr(value))} is beyond 2**52, where floats begin to skip integers; write a smaller bound")
         return int(value)
 
     def _checked(self, found: Distribution) -> Distribution:

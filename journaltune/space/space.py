@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # What a trainer's environment holds besides its parameters.
 _OWN_SHELL_NAMES = frozenset(
-    f"JT_{name}" for name in ("TRIAL", "SEED", "ATTEMPT", "SLOT", "DIR", "PARAMS", "PARAMS_FILE", "RESULT", "STUDY")
+    f"JT_{name}" for name in ("TRIAL", "SEED", "ATTEMPT", "SLOT", "DIR", "PARAMS", "PARAMS_FILE", "RESULT", "STUDY", "VALUE")
 )
 _SHELL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _PREFIX = "tag:yaml.org,2002:"
+_MAX_DEPTH = 20
 
 
 def read_yaml(text: str) -> Any:
@@ -20,24 +21,36 @@ def read_yaml(text: str) -> Any:
     Raises ValueError when the text is not YAML, SpaceError for what is refused.
     """
     try:
+        _check(text)
         # BaseLoader builds nodes only and resolves no tags: nothing that the text names is ever constructed.
         root = yaml.compose(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, OverflowError) as error:
         raise ValueError(str(error)) from None
-    return None if root is None else _plain(root, set())
+    return None if root is None else _plain(root)
 
 
-def _plain(node: Any, seen: set[int]) -> Any:
-    if id(node) in seen:
-        _refuse(node, "an alias (*) is used; write the value out")
-    seen.add(id(node))
+def _check(text: str) -> None:
+    """Refuses aliases, which can multiply without end, and depth, which PyYAML takes the square of the time for."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        if isinstance(event, yaml.AliasEvent):
+            _refuse(event, "an alias (*) is used; write the value out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            _refuse(event, "it is nested too deeply; flatten it")
+
+
+def _plain(node: Any) -> Any:
     if node.tag not in (f"{_PREFIX}str", f"{_PREFIX}seq", f"{_PREFIX}map"):
         _refuse(node, f"the tag {shown(node.tag)} is used; leave it out")
     if isinstance(node, yaml.ScalarNode):
         return node.value if node.style else _scalar(node.value)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, seen) for item in node.value]
-    return _mapping(node, seen)
+        return [_plain(item) for item in node.value]
+    return _mapping(node)
 
 
 def _scalar(word: str) -> Any:
@@ -47,14 +60,14 @@ def _scalar(word: str) -> Any:
         return word
 
 
-def _mapping(node: Any, seen: set[int]) -> dict[str, Any]:
+def _mapping(node: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             _refuse(key, "a key is not text; quote it")
         if key.value in found:
             _refuse(key, f"{shown(key.value)} is there twice; leave one out")
-        found[key.value] = _plain(value, seen)
+        found[key.value] = _plain(value)
     return found
 
 

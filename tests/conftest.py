@@ -1,0 +1,46 @@
+"""What every test gets: an environment without the caller's settings, and a shell in which `journaltune` is a command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import journaltune
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A loaded machine is slow, not wrong: benchmarks measure time, tests don't.
+hypothesis.settings.register_profile("journaltune", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("journaltune")
+
+for variable in list(os.environ):
+    # COLUMNS too: pytest-xdist gives its workers one, and a table would be cut to it.
+    if variable.startswith(("JOURNALTUNE_", "JT_", "COLUMNS")) and variable != "JOURNALTUNE_TEST_INSTALLED":
+        del os.environ[variable]
+
+
+def pytest_report_header() -> str:
+    return f"journaltune: {journaltune.__file__}"
+
+
+def pytest_sessionstart() -> None:
+    installed = Path(str(journaltune.__file__)).resolve().parent.parent != ROOT
+    if "JOURNALTUNE_TEST_INSTALLED" in os.environ and not installed:
+        raise pytest.UsageError("the tests see the source tree, not the installed package: start them with `pytest`")
+
+
+@pytest.fixture(scope="session")
+def shell_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which `journaltune` and `python` are those under test, even where the package is not installed."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name, module in (("journaltune", "-m journaltune"), ("python", "")):
+        command = folder / name
+        command.write_text(f"#!/bin/sh\nexec '{sys.executable}' {module} \"$@\"\n", encoding="utf-8")
+        command.chmod(0o755)
+    here = Path(sys.executable).parent
+    path = [str(here)] if (here / "journaltune").exists() else [str(folder)]
+    return {**os.environ, "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])}

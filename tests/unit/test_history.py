@@ -1,0 +1,152 @@
+"""What a sampler sees of a study: complete trials in the order they finished, unlucky and running ones as the worst."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from sys import float_info
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from journaltune import create_study, load_study
+from journaltune.history import History, Worst, derive_seed
+from journaltune.study import Study
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "study.journal"
+
+
+def make(path: Path, n_running: int, **options: Any) -> Study:
+    study = create_study(path, **{"params": {"x": "float(0, 1)"}, "seed": 1, **options})
+    for _ in range(n_running):
+        study.ask()
+    return study
+
+
+def seen(path: Path, failures: str = "worst") -> History:
+    return History(load_study(path)._study.state(), failures)
+
+
+def xs(study: Study, *numbers: int) -> list[list[float]]:
+    trials = study.trials
+    return [[trials[number].params["x"]] for number in numbers]
+
+
+def test_complete_trials_are_seen_in_the_order_in_which_they_finished(path: Path) -> None:
+    study = make(path, 4)
+    for number in (2, 0, 3):
+        study.tell(number, float(number))
+    found = list(seen(path).complete())
+    assert [list(params) for _, params, _ in found] == xs(study, 2, 0, 3)
+    assert [values for _, _, values in found] == [[2.0], [0.0], [3.0]]
+    assert {shape for shape, _, _ in found} == {
+        (("x", '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'),)
+    }
+
+
+def test_the_rest_of_the_complete_trials_is_what_came_after(path: Path) -> None:
+    study = make(path, 6)
+    for number in (5, 4, 3, 1):
+        study.tell(number, **({"state": "fail"} if number == 4 else {"values": float(number)}))
+    history = seen(path)
+    assert history.n_finished() == 4
+    for skip, values in enumerate(([5, 3, 1], [3, 1], [3, 1], [1], [])):
+        assert [told for _, _, (told,) in history.complete(skip)] == values
+
+
+@pytest.mark.parametrize("failures", ["worst", "ignore"])
+def test_unlucky_and_running_trials_stand_in_unless_they_say_nothing(path: Path, failures: str) -> None:
+    study = make(path, 8)
+    study.tell(7, state="fail", reason="oom")
+    study.tell(0, 1.0)
+    study.tell(1, state="fail")
+    study.tell(2, state="fail", reason="interrupted")
+    study.tell(3, state="fail", reason="owner-died")
+    study.tell(4, state="pruned")
+    study.tell(5, NAN)
+    study.enqueue({"x": 0.5})
+    failed = (7, 1, 4, 5) if failures == "worst" else (4,)
+    found = [list(params) for _, params in seen(path, failures).stand_ins()]
+    assert found == xs(study, *failed, 6)
+    assert len(list(seen(path, failures).complete())) == 1
+
+
+def test_only_trials_that_really_came_to_an_end_are_observed(path: Path) -> None:
+    study = make(path, 5)
+    for number, told in enumerate(({"values": 1.0}, {"state": "pruned"}, {"state": "fail"}, {"reason": "interrupted"})):
+        study.tell(number, **told)
+    assert (seen(path).n_observed(), seen(path).n_finished()) == (2, 4)
+
+
+def test_a_trial_without_params_is_not_seen(path: Path) -> None:
+    study = make(path, 1)
+    worker = optuna.load_study(study_name="study", storage=JournalStorage(JournalFileBackend(str(path))))
+    for _ in range(4):
+        worker.ask()
+    worker.tell(1, state=optuna.trial.TrialState.FAIL)
+    worker.tell(2, state=optuna.trial.TrialState.PRUNED)
+    worker.tell(3, 1.0)
+    assert [list(params) for _, params in seen(path).stand_ins()] == xs(study, 0)
+    assert [list(params) for _, params, _ in seen(path).complete() if params] == []
+
+
+def test_infinities_are_the_largest_numbers(path: Path) -> None:
+    study = make(path, 3, directions=["minimize", "maximize"])
+    for number, values in enumerate(([INF, 1.0], [-INF, -INF], [0.5, INF])):
+        study.tell(number, values)
+    most = float_info.max
+    assert [values for _, _, values in seen(path).complete()] == [[most, 1.0], [-most, -most], [0.5, most]]
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_a_history_is_the_same_from_a_snapshot(path: Path, snapshot: bool) -> None:
+    study = make(path, 9)
+    for number in (3, 1, 2):
+        study.tell(number, float(number), attrs={"filler": "x" * 70_000 if snapshot else ""})
+    study.tell(4, state="fail", reason="oom")
+    study.tell(5, state="fail", reason="interrupted")
+    study.close()
+    assert Path(f"{path}.d/snapshot").exists() == snapshot
+    study.tell(6, 6.0)
+    history = seen(path)
+    assert [values for _, _, values in history.complete()] == [[3.0], [1.0], [2.0], [6.0]]
+    assert [list(params) for _, params in history.stand_ins()] == xs(study, 4, 0, 7, 8)
+    assert (history.n_observed(), history.n_finished()) == (4, 6)
+
+
+def test_directions_that_nobody_set_are_minimized(path: Path) -> None:
+    make(path, 0, directions=["minimize", "maximize"])
+    state = load_study(path)._study.state()
+    assert History(state, "worst").directions == [1, 2]
+    state.directions = [0, 2]
+    assert History(state, "worst").directions == [1, 2]
+
+
+def test_the_worst_is_kept_for_each_objective_by_its_direction() -> None:
+    worst = Worst([1, 2])
+    assert worst.values is None
+    for values, expected in (
+        ([1.0, 1.0], [1.0, 1.0]),
+        ([2.0, 2.0], [2.0, 1.0]),
+        ([0.0, 0.0], [2.0, 0.0]),
+        ([2.0, 0.0], [2.0, 0.0]),
+    ):
+        worst.show(values)
+        assert worst.values == expected
+
+
+def test_derived_seeds_differ_in_every_argument_and_stay_what_they_are() -> None:
+    found = {derive_seed(seed, number, purpose) for seed in range(20) for number in range(50) for purpose in range(2)}
+    assert len(found) == 2000
+    assert all(0 <= seed < 2**64 for seed in found)
+    # Pinned: a study goes on with the same suggestions under every version.
+    assert [derive_seed(7, number, 0) for number in range(2)] == [11241344834629033336, 18143426351604549229]
+    bits = [bin(derive_seed(0, n, 0) ^ derive_seed(0, n + 1, 0)).count("1") for n in range(200)]
+    assert 28 < sum(bits) / len(bits) < 36
