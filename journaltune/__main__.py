@@ -1,7 +1,5 @@
 """``python -m journaltune`` is the command ``journaltune``."""
 
-import sys
+from journaltune.cli import command
 
-from journaltune.cli import main
-
-sys.exit(main())
+command()

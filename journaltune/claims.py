@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from struct import error as StructError
+from struct import unpack
+
 from journaltune.errors import SpaceError
 from journaltune.journal import records
 from journaltune.journal.state import FAIL, RUNNING, WAITING
@@ -35,8 +38,6 @@ def fixed_params(attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _from_rustuna(text: str) -> Any:
     """A value as Rustuna 0.2 tags it: ``f:0x<bits>``, ``i:1``, ``s:text``, ``true``, ``false``, ``None``."""
-    from struct import unpack
-
     kind, colon, rest = text.partition(":")
     if not colon:
         return {"true": True, "false": False}.get(text)
@@ -57,7 +58,7 @@ def claim_waiting(
         return None
     try:
         internal = _fixed_internal(waiting, space)
-    except (SpaceError, ValueError, IndexError):
+    except (SpaceError, ValueError, IndexError, TypeError, AttributeError, StructError):  # whatever another program left there
         _fail_infeasible(study, number)
         return None
     if len(internal) < len(space.distributions):

@@ -99,7 +99,7 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
         return
     hidden = 0
     if state.n_trials >= max_trials:
-        codes = state.finished.columns["codes"].tobytes()
+        codes = state.finished.column("codes").tobytes()
         hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN and code & STATE_MASK == FAIL)
     waiting = sum(trial.state == WAITING for trial in state.live.values())
     if state.n_trials - hidden - waiting >= max_trials:
@@ -108,9 +108,14 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
 
 def suggest(study: OpenStudy, space: Space, number: int) -> dict[str, float]:
     """Internal values for trial ``number``: a pure function of the study's configuration, its history, and the number."""
-    history = History(study.state(), study.failures)
-    seed = derive_seed(study.seed, number, SAMPLING)
-    return study.sampler_object().suggest(history, space.distributions, number, seed)
+    # What has one value only is nothing to search in, and Rustuna's TPE panics at a range without width.
+    varied = {name: distribution for name, distribution in space.distributions.items() if not distribution.single}
+    found = {name: float(distribution.low) for name, distribution in space.distributions.items() if distribution.single}
+    if varied:
+        history = History(study.state(), study.failures)
+        seed = derive_seed(study.seed, number, SAMPLING)
+        found.update(study.sampler_object().suggest(history, varied, number, seed))
+    return {name: found[name] for name in space.distributions}
 
 
 def _ask_new(study: OpenStudy, claim: dict[str, Any], *, insist: bool = False) -> tuple[int, dict[str, float]] | None:

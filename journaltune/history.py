@@ -11,7 +11,8 @@ from itertools import repeat
 from math import inf, isfinite, isnan
 from sys import float_info
 
-from journaltune.journal.state import COMPLETE, FAIL, HAS_VALUES, HIDDEN, PRUNED, STATE_MASK
+from journaltune.journal.state import COMPLETE, FAIL, HAS_VALUES, HIDDEN, ODD, PRUNED, STATE_MASK
+from journaltune.space import Distribution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class History:
 
     def n_observed(self) -> int:
         """How many trials really finished with something observed: complete and pruned ones."""
-        codes = self._study.finished.columns["codes"].tobytes()
+        codes = self._study.finished.column("codes").tobytes()
         return sum(codes.count(code) for code in set(codes) if code & STATE_MASK in (COMPLETE, PRUNED))
 
     def complete(self, skip: int = 0) -> Iterable[tuple[Shape, Sequence[float], Sequence[float]]]:
@@ -49,7 +50,7 @@ class History:
         finished, shape = self._study.finished, self._only_shape(skip)
         if not shape:
             return self._complete_one_by_one(skip)
-        params, values = finished.columns["params"], finished.columns["values"]
+        params, values = finished.column("params"), finished.column("values")
         told = _rows(values[skip * finished.n_objectives :], finished.n_objectives)
         return zip(repeat(shape), _rows(params[finished.start_of(skip) :], len(shape)), told, strict=False)
 
@@ -57,11 +58,18 @@ class History:
         """The shape of all rows from ``skip`` on, when they are what nearly every study is: nothing failed, every trial with
         the same parameters and finite values. Then C loops do the work. Else an empty one."""
         finished = self._study.finished
-        columns, plain = finished.columns, bytes([COMPLETE | HAS_VALUES])
-        shapes, values = columns["shapes"][skip:], columns["values"][skip * finished.n_objectives :]
-        if not shapes or columns["codes"][skip:].tobytes().strip(plain) or shapes.count(shapes[0]) != len(shapes):
+        plain = bytes([COMPLETE | HAS_VALUES])
+        shapes, values = finished.column("shapes")[skip:], finished.column("values")[skip * finished.n_objectives :]
+        if not shapes or finished.column("codes")[skip:].tobytes().strip(plain) or shapes.count(shapes[0]) != len(shapes):
             return ()
         return finished.shape_list[shapes[0]] if all(map(isfinite, values)) else ()
+
+    @staticmethod
+    def _inside(shape: Shape, params: Sequence[float]) -> Seen:
+        """What of a trial lies inside its own distributions: samplers of either library refuse the rest."""
+        bounds = [Distribution.from_json(text) for _, text in shape]
+        kept = [i for i, b in enumerate(bounds) if b.kind == "categorical" or b.low <= params[i] <= b.high]
+        return tuple([shape[i] for i in kept]), [params[i] for i in kept]
 
     def _complete_one_by_one(self, skip: int) -> Iterator[tuple[Shape, Sequence[float], Sequence[float]]]:
         finished = self._study.finished
@@ -69,13 +77,13 @@ class History:
             if code & STATE_MASK == COMPLETE and code & HAS_VALUES:
                 told = finished.packed_values(row)
                 if not any(map(isnan, told)):
-                    yield shape, params, [_finite(value) for value in told]
+                    yield *(self._inside(shape, params) if code & ODD else (shape, params)), [_finite(value) for value in told]
 
     def worst(self) -> list[float] | None:
         """The worst value of each objective among the complete trials; None before the first."""
         width = len(self.directions)
         if self._only_shape(0):
-            values = self._study.finished.columns["values"]
+            values = self._study.finished.column("values")
             columns: list[Sequence[float]] = [values[index::width] for index in range(width)]
         else:
             columns = list(zip(*[values for _, _, values in self.complete()], strict=True))
@@ -83,19 +91,20 @@ class History:
 
     def stand_ins(self) -> list[Seen]:
         """Shape and internal parameters of the trials that are seen as if they had come out worst."""
-        seen: list[Seen] = [(shape, params) for _, code, shape, params in self._unlucky_rows()]
+        seen: list[Seen] = [self._inside(*row[2:]) if row[1] & ODD else row[2:] for row in self._unlucky_rows()]
         for trial in self._study.live.values():
             if trial.state == 0 and trial.params:
                 shape = tuple([(name, trial.distributions[name]) for name in trial.params])
-                seen.append((shape, list(trial.params.values())))
-        return seen
+                params = list(trial.params.values())
+                seen.append(self._inside(shape, params) if trial.odd else (shape, params))
+        return [(shape, params) for shape, params in seen if shape]
 
     def _unlucky_rows(self) -> Iterator[tuple[int, int, Shape, list[float]]]:
         wanted = (PRUNED, FAIL) if self._failures == "worst" else (PRUNED,)
-        codes = self._study.finished.columns["codes"]
+        codes = self._study.finished.column("codes")
         if any(code & STATE_MASK in wanted for code in set(codes)):
             for row in self._study.finished.rows():
-                if row[1] & STATE_MASK in wanted and not row[1] & HIDDEN and row[2]:
+                if row[1] & STATE_MASK in wanted and not row[1] & HIDDEN:
                     yield row
 
     def n_finished(self) -> int:

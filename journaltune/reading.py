@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import compress
+from math import isnan
+from operator import mul
 
 from journaltune.errors import NotFoundError, UsageError
-from journaltune.journal.state import NO_TIME, STATE_MASK
+from journaltune.journal.state import COMPLETE, HAS_EXTRAS, HAS_VALUES, NO_TIME, STATE_MASK
 from journaltune.model import Trial, TrialState
 from journaltune.space import Distribution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from journaltune.journal.state import LiveTrial, Shape, StudyState
     from journaltune.studies import OpenStudy
 
+    Loss = tuple[tuple[float, ...], int, int]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COMPLETE = int(TrialState.COMPLETE)
+_PLAIN = bytes(code & STATE_MASK == COMPLETE and code & HAS_VALUES > 0 and not code & HAS_EXTRAS for code in range(256))
+_WITH_EXTRAS = bytes(code & STATE_MASK == COMPLETE and code & HAS_EXTRAS > 0 for code in range(256))
 
 
 def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -> list[Trial]:
@@ -33,7 +39,7 @@ def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -
 def trials_of(state: StudyState, wanted: set[int]) -> list[Trial]:
     """The trials of a replayed study that are in the wanted states, by number."""
     read = _RowReader(state)
-    codes = state.finished.columns["codes"]
+    codes = state.finished.column("codes")
     found = [read.trial(row) for row in range(len(codes)) if codes[row] & STATE_MASK in wanted]
     found += [_live(trial) for trial in state.live.values() if trial.state in wanted]
     return sorted(found, key=_by_number)
@@ -70,28 +76,34 @@ class _RowReader:
         self._decoders: dict[int, list[tuple[str, Callable[[float], Any]]]] = {}
 
     def trial(self, row: int) -> Trial:
-        finished = self._finished
-        columns, ends = finished.columns, finished.ends()
-        number, start = columns["numbers"][row], finished.start_of(row)
-        extras = finished.extras.get(number, {})
-        internal = columns["params"][start : ends[row]]
-        decode = self._decoder(columns["shapes"][row])
+        finished, column = self._finished, self._finished.column
+        number, code = column("numbers")[row], column("codes")[row]
+        extras = finished.extras.get(number, {}) if code & HAS_EXTRAS else {}
+        internal = column("params")[finished.start_of(row) : finished.ends()[row]]
+        decode = self._decoder(column("shapes")[row])
         return Trial(
             number,
-            TrialState(columns["codes"][row] & STATE_MASK),
+            TrialState(code & STATE_MASK),
             {name: to_external(value) for (name, to_external), value in zip(decode, internal, strict=True)},
             finished.row_values(row),
-            extras.get("user_attrs"),
-            extras.get("system_attrs"),
-            extras.get("intermediate"),
-            _moment(columns["began"][row]),
-            _moment(columns["ended"][row]),
+            _copied(extras.get("user_attrs")),
+            _copied(extras.get("system_attrs")),
+            _copied(extras.get("intermediate")),
+            _moment(column("began")[row]),
+            _moment(column("ended")[row]),
         )
 
     def _decoder(self, shape: int) -> list[tuple[str, Callable[[float], Any]]]:
         if shape not in self._decoders:
             self._decoders[shape] = _decoder(self._finished.shape_list[shape])
         return self._decoders[shape]
+
+
+def _copied(value: Any) -> Any:
+    """A JSON value of the caller's own: what he changes in it changes nothing here."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _decoder(shape: Shape) -> list[tuple[str, Callable[[float], Any]]]:
@@ -108,10 +120,10 @@ def _live(trial: LiveTrial) -> Trial:
         trial.number,
         TrialState(trial.state),
         params,
-        trial.values,
-        dict(trial.user_attrs),
-        dict(trial.system_attrs),
-        dict(trial.intermediate),
+        _copied(trial.values),
+        _copied(trial.user_attrs),
+        _copied(trial.system_attrs),
+        _copied(trial.intermediate),
         _moment(trial.began),
         _moment(trial.ended),
     )
@@ -123,7 +135,7 @@ def counts(study: OpenStudy) -> dict[str, int]:
         study.journal.sync()
         state = study.state()
         found = {"running": 0, "waiting": 0, "complete": 0, "pruned": 0, "fail": 0}
-        codes = state.finished.columns["codes"].tobytes()
+        codes = state.finished.column("codes").tobytes()
         for code in set(codes):
             found[TrialState(code & STATE_MASK).name.lower()] += codes.count(code)
         for trial in state.live.values():
@@ -139,31 +151,49 @@ def best_trials(study: OpenStudy) -> list[Trial]:
     with study.lock:
         study.journal.sync()
         state = study.state()
-        rows = _candidates(state)
-        if not rows:
-            raise NotFoundError(f"study {study.name!r} has no complete trial yet; tell one first")
         signs = [-1.0 if direction == 2 else 1.0 for direction in state.directions]
-        losses = [
-            (tuple([sign * value for sign, value in zip(signs, values, strict=True)]), number, row)
-            for values, number, row in rows
-        ]
-        chosen = [min(losses)] if len(signs) == 1 else _pareto_front(losses)
+        losses = _losses(state, signs)
+        if not losses:
+            raise NotFoundError(f"study {study.name!r} has no complete trial yet; tell one first")
+        chosen = losses if len(signs) == 1 else _pareto_front(losses)
         read = _RowReader(state)
         return sorted([read.trial(row) for _, _, row in chosen], key=_by_number)
 
 
-def _candidates(state: StudyState) -> list[tuple[Sequence[float], int, int]]:
-    """Values, number and row of each feasible complete trial without NaN."""
+def _losses(state: StudyState, signs: list[float]) -> list[Loss]:
+    """Values to be minimized, number and row of each feasible complete trial without NaN; for one objective of the best only."""
     finished = state.finished
-    columns, extras = finished.columns, finished.extras
-    infeasible = {number for number, fields in extras.items() if _violates(fields.get("system_attrs") or {})}
-    found: list[tuple[Sequence[float], int, int]] = []
-    for row, (number, code) in enumerate(zip(columns["numbers"], columns["codes"], strict=True)):
-        if code & STATE_MASK == _COMPLETE and number not in infeasible:
-            values = finished.row_values(row)
-            if values and len(values) == finished.n_objectives and not any(value != value for value in values):
-                found.append((values, number, row))
+    codes, numbers = finished.column("codes").tobytes(), finished.column("numbers")
+    plain = codes.translate(_PLAIN)  # 1 where a row is complete, with values, and nothing else is to be looked at
+    found = list(_odd_losses(state, signs, codes))
+    if len(signs) == 1:
+        values = finished.column("values")
+        worthy = [value for value in compress(values, plain) if value == value]
+        if worthy:
+            best = min(worthy) if signs[0] > 0 else max(worthy)
+            rows = [row for row in _places(values, best) if plain[row]]
+            found += [((signs[0] * best,), numbers[row], row) for row in rows]
+        return [min(found)] if found else []
+    for row in compress(range(len(codes)), plain):
+        loss = tuple(map(mul, signs, finished.packed_values(row)))
+        if not any(map(isnan, loss)):
+            found.append((loss, numbers[row], row))
     return found
+
+
+def _places(values: Sequence[float], wanted: float) -> Iterator[int]:
+    return (place for place, value in enumerate(values) if value == wanted)
+
+
+def _odd_losses(state: StudyState, signs: list[float], codes: bytes) -> Iterator[Loss]:
+    """The same for complete trials with attributes or irregular values: constraints stand there."""
+    finished = state.finished
+    for row in compress(range(len(codes)), codes.translate(_WITH_EXTRAS)):
+        number, values = finished.column("numbers")[row], finished.row_values(row)
+        if values is None or len(values) != len(signs) or any(map(isnan, values)):
+            continue
+        if not _violates(finished.extras[number].get("system_attrs") or {}):
+            yield tuple(map(mul, signs, values)), number, row
 
 
 def _violates(system_attrs: dict[str, Any]) -> bool:
@@ -173,9 +203,9 @@ def _violates(system_attrs: dict[str, Any]) -> bool:
     return not all(value <= 0 for value in trial.constraints.values())
 
 
-def _pareto_front(losses: list[tuple[tuple[float, ...], int, int]]) -> list[tuple[tuple[float, ...], int, int]]:
+def _pareto_front(losses: list[Loss]) -> list[Loss]:
     """Those that no other one dominates. Sorted first, so that a trial can only be dominated by one before it."""
-    front: list[tuple[tuple[float, ...], int, int]] = []
+    front: list[Loss] = []
     for candidate in sorted(losses):
         loss = candidate[0]
         if not any(kept[0] != loss and all(a <= b for a, b in zip(kept[0], loss, strict=True)) for kept in front):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+from _weakref import ref
 
 from journaltune import checks
 from journaltune.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
@@ -19,19 +20,59 @@ if TYPE_CHECKING:
     from journaltune.samplers import Sampler
     from journaltune.space import Space
 
+_SAMPLER = "tpe"
 _LIBRARIES = ("journaltune", "optuna", "rustuna")
+
+
+class _StudyLock:
+    """Serialises the threads of a process that share a study, and starts afresh where one of them was broken off.
+
+    A forked child gets its own: the thread that held it may not exist there. An exception that is none of ours (Ctrl-C, out of
+    memory) may have come between any two instructions, so nothing is believed after it.
+    """
+
+    __slots__ = ("_depth", "_lock", "_pid", "_study")
+
+    def __init__(self, study: OpenStudy) -> None:
+        self._study, self._lock, self._pid, self._depth = ref(study), _thread.RLock(), os.getpid(), 0
+
+    def held(self) -> bool:
+        """Whether some thread of this process is inside."""
+        return self._pid == os.getpid() and self._depth > 0
+
+    def __enter__(self) -> None:
+        if self._pid != os.getpid():
+            was_held = self._depth > 0
+            self._lock, self._pid, self._depth = _thread.RLock(), os.getpid(), 0
+            if was_held:
+                self._break_off()
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._depth -= 1
+        try:
+            if self._depth == 0 and kind is not None and not issubclass(kind, JournaltuneError):
+                self._break_off()
+        finally:
+            self._lock.release()
+
+    def _break_off(self) -> None:
+        study = self._study()  # a weak reference: a study that nobody holds gives its descriptor back at once
+        if study is not None:
+            study.break_off()
 
 
 class OpenStudy:
     """One study of an open journal, with the caches that make the next ask cheap. For several threads; closes on exit."""
 
-    __slots__ = ("_config", "_sampler", "_space", "_stored", "journal", "lock", "name", "study_id")
+    __slots__ = ("__weakref__", "_config", "_sampler", "_space", "_stored", "journal", "lock", "name", "study_id")
 
     def __init__(self, journal: Journal, state: StudyState) -> None:
         self.journal = journal
         self.name = state.name
         self.study_id = state.study_id
-        self.lock = _thread.RLock()
+        self.lock = _StudyLock(self)
         self._config: Mapping[str, Any] | None = None
         self._space: Space | None = None
         self._stored: dict[str, str] | None = None
@@ -40,6 +81,11 @@ class OpenStudy:
     @property
     def path(self) -> str:
         return self.journal.path
+
+    def break_off(self) -> None:
+        """Forget everything that an exception may have left half done: the next call reads the journal again."""
+        self._config = self._space = self._stored = self._sampler = None
+        self.journal.break_off()
 
     def state(self) -> StudyState:
         """What the journal says of it. NotFoundError once it is deleted."""
@@ -163,25 +209,31 @@ def create_study(
     given = _given(space, objective_names, sampler, sampler_options, seed, failures)
     codes = None if directions is None else checks.directions(directions)
     _check_counts(codes, objective_names)
+    if not exist_ok:  # what an existing study has may complete what is given, so that is looked at later
+        _check_sampler({"sampler": _SAMPLER, "sampler_options": {}, **given})
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
-    try:
-        with journal.locked():
-            found = journal.state.study_named(name)
-            if found is None:
-                config = {**_defaults(), **given}
-                _check_sampler(config)
-                journal.append([records.create_study(name, codes or [1], config)])
-            elif not exist_ok:
-                raise ConflictError(f"study {name!r} exists in {path}; use it, name another with --study, or say --exist-ok")
-            else:
-                _lay_over(journal, found, codes, given)
-        journal.flush()
-    except JournaltuneError:
-        if not existed:
-            _remove_empty(journal)
-        raise
+    with journal.locked():
+        try:
+            _create_or_lay_over(journal, name, codes, given, exist_ok)
+        except JournaltuneError:
+            if not existed:
+                _remove_empty(journal)
+            raise
+    journal.flush()
     return OpenStudy(journal, _resolve(journal, name))
+
+
+def _create_or_lay_over(journal: Journal, name: str, codes: list[int] | None, given: dict[str, Any], exist_ok: bool) -> None:
+    found = journal.state.study_named(name)
+    if found is None:
+        config = {**_defaults(), **given}
+        _check_sampler(config)
+        journal.append([records.create_study(name, codes or [1], config)])
+    elif not exist_ok:
+        raise ConflictError(f"study {name!r} exists in {journal.path}; use it, name another with --study, or say --exist-ok")
+    else:
+        _lay_over(journal, found, codes, given)
 
 
 def _given(
@@ -220,7 +272,7 @@ def _defaults() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     drawn = int.from_bytes(os.urandom(4), "little")
-    return {"sampler": "tpe", "sampler_options": {}, "seed": drawn, "failures": "worst", "versions": versions}
+    return {"sampler": _SAMPLER, "sampler_options": {}, "seed": drawn, "failures": "worst", "versions": versions}
 
 
 def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, given: Mapping[str, Any]) -> None:

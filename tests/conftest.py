@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -21,6 +22,14 @@ for variable in list(os.environ):
     # COLUMNS too: pytest-xdist gives its workers one, and a table would be cut to it.
     if variable.startswith(("JOURNALTUNE_", "JT_", "COLUMNS")) and variable != "JOURNALTUNE_TEST_INSTALLED":
         del os.environ[variable]
+
+
+def pytest_make_parametrize_id(val: object) -> str:
+    """The same in every worker of pytest-xdist: without addresses and process numbers, and short."""
+    text = re.sub(
+        rf" at 0x[0-9a-f]+|\b{os.getpid()}\b", "", val.__name__ if callable(val) and hasattr(val, "__name__") else ascii(val)
+    )
+    return text if len(text) <= 60 else f"{text[:50]}...{len(text)}"
 
 
 def pytest_report_header() -> str:

@@ -125,11 +125,11 @@ def by_optuna(path: Any) -> list[dict[str, Any]]:
 
 
 def _plain(trial: Any) -> dict[str, Any]:
-    """What Rustuna keeps of a trial: it has no types of categories apart from text, and makes no difference between 1 and 1.0."""
+    """What Rustuna keeps of a trial: it makes no difference between 1 and 1.0, and drops the values of pruned trials."""
     return {
         "number": trial.number,
         "state": trial.state.name,
-        "values": list(map(number, trial.values or [])),
+        "values": list(map(number, trial.values or [])) if trial.state.name == "COMPLETE" else [],
         "params": {name: number(value) if type(value) in (int, float) else value for name, value in trial.params.items()},
         "user_attrs": text(dict(trial.user_attrs)),
         "constraints": {name: number(value) for name, value in trial.constraints.items()},

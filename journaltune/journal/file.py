@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 _NETWORK = ("nfs", "cifs", "smb", "fuse.", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "glusterfs")
 _READ_CHUNK = 1 << 26
-_STOCK_LOCK_TRIES = 400
-_STOCK_LOCK_PAUSE_S = 0.005
+_STOCK_GRACE_S = 30.0
 _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _O_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO must not wait for its other end
 
@@ -107,13 +106,19 @@ def same_file(fd: int, path: str) -> bool:
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
-def read_from(fd: int, offset: int) -> bytes:
-    """The whole lines from ``offset`` to the end; a line without its newline is still being written and left for later."""
+def read_from(fd: int, offset: int, most: int | None = None) -> bytes:
+    """The whole lines from ``offset`` on, about ``most`` bytes of them; a last line without its newline is left for later."""
     size = os.fstat(fd).st_size
-    if size <= offset:
-        return b""
-    data = _pread(fd, size - offset, offset)
-    return data if data.endswith(b"\n") else data[: data.rfind(b"\n") + 1]
+    while size > offset:
+        length = size - offset if most is None else min(most, size - offset)
+        data = _pread(fd, length, offset)
+        if data.endswith(b"\n"):
+            return data
+        whole = data.rfind(b"\n") + 1
+        if whole or length == size - offset or most is None:
+            return data[:whole]
+        most *= 8  # a line longer than that
+    return b""
 
 
 def _pread(fd: int, length: int, offset: int) -> bytes:
@@ -157,8 +162,9 @@ def blank(path: str, fd: int, start: int, end: int) -> None:
 
     Never by truncating: running readers of ours and of others recover from blanks, and a racing append is not cut off.
     """
-    own = os.open(path, os.O_WRONLY | _O_CLOEXEC)
+    own = -1
     try:
+        own = os.open(path, os.O_WRONLY | _O_CLOEXEC)
         if not os.path.samestat(os.fstat(own), os.fstat(fd)):
             raise MachineError(f"{path} was replaced by another file while it was in use")
         at = start
@@ -168,7 +174,8 @@ def blank(path: str, fd: int, start: int, end: int) -> None:
     except OSError as error:
         refuse(error, path, "mend")
     finally:
-        os.close(own)
+        if own >= 0:
+            os.close(own)
 
 
 def mend_tail(fd: int, path: str) -> bool:
@@ -187,7 +194,7 @@ def mend_tail(fd: int, path: str) -> bool:
             blank(path, fd, start, start + len(tail))
         return True
     finally:
-        os.unlink(path + ".lock")
+        _release_stock_lock(path)
 
 
 def torn_tail(fd: int) -> tuple[int, bytes]:
@@ -206,21 +213,39 @@ def torn_tail(fd: int) -> tuple[int, bytes]:
 
 
 def _take_stock_lock(path: str) -> None:
-    """Optuna's lock, a symlink beside the journal. Given up by its own rules: after 30 s its holder counts as dead."""
-    from time import sleep
+    """Optuna's lock, a symlink beside the journal, by its own rule: one that did not change hands for 30 s is of the dead."""
+    from time import monotonic, sleep
 
-    lock, pause_s = path + ".lock", _STOCK_LOCK_PAUSE_S
-    for _ in range(_STOCK_LOCK_TRIES):
+    holder, since, pause_s = None, monotonic(), 0.001
+    while True:
         try:
-            os.symlink(path, lock)
+            os.symlink(path, path + ".lock")
             return
         except FileExistsError:
+            present = _stock_lock_holder(path)
+            if present != holder:
+                holder, since = present, monotonic()
+            elif monotonic() - since > _STOCK_GRACE_S:
+                _release_stock_lock(path)
             sleep(pause_s)
-            pause_s = min(pause_s * 1.1, 0.1)
+            pause_s = min(pause_s * 2, 0.1)
         except OSError as error:
             refuse(error, path, "lock")
-    os.unlink(lock)
-    os.symlink(path, lock)
+
+
+def _stock_lock_holder(path: str) -> tuple[int, int] | None:
+    try:
+        there = os.lstat(path + ".lock")
+    except FileNotFoundError:
+        return None
+    return there.st_ino, there.st_mtime_ns
+
+
+def _release_stock_lock(path: str) -> None:
+    try:
+        os.unlink(path + ".lock")
+    except FileNotFoundError:
+        pass  # a stock process counted us as dead, and broke it
 
 
 def _quarantine(path: str, start: int, tail: bytes) -> None:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 # How long a tail a command replays before it leaves a new snapshot behind, and what share of a long-lived process's journal.
 _TAIL_BYTES = 64 * 1024
-_TAIL_SHARE = 8
+_TAIL_SHARE = 64
 _LIVED_TAIL_BYTES = 1024 * 1024
 _LIVED_TAIL_SHARE = 2
+_CHUNK_BYTES = 8 * 1024 * 1024
 
 
 class Journal:
@@ -40,6 +41,7 @@ class Journal:
         "_portable_lock",
         "_read_only",
         "_reader",
+        "_source",
         "_stale",
         "_windows",
         "allow_network_fs",
@@ -58,6 +60,7 @@ class Journal:
         self._lock_depth = 0
         self._portable_lock: Any = None
         self._windows: list[int] = []
+        self._source: snapshot.Source | None = None
         self.offset = 0
         self._open(create=create)
         self._load()
@@ -66,8 +69,21 @@ class Journal:
         """Give the descriptor back; the journal opens it again when it is used again."""
         if self._fd >= 0 and self._pid == os.getpid():
             self._windows = snapshot.windows(self._fd, self.offset)
-            lock.abandon(self._fd)
+            fd, self._fd = self._fd, -1
+            lock.abandon(fd)
+            if self._source is not None:
+                self._source.close()
         self._fd = -1
+
+    def break_off(self) -> None:
+        """Give up whatever was under way, locks included; the next use reads everything again.
+
+        For exceptions that may come between any two instructions (Ctrl-C, out of memory), and for the threads that a fork did
+        not copy: what they were at may be half done.
+        """
+        self._lock_depth, self._stale = 0, True
+        self.close()
+        self._windows = []
 
     def __del__(self) -> None:
         if self._fd >= 0 and self._pid == os.getpid():
@@ -89,13 +105,14 @@ class Journal:
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
         if self._pid != os.getpid():
-            self._fd = -1
-            self._lock_depth = 0
+            self._fd, self._lock_depth, self._windows = -1, 0, []
         if self._fd < 0:
             self._open()
             there = os.fstat(self._fd)
-            if (there.st_dev, there.st_ino) != self._identity or self._windows != snapshot.windows(self._fd, self.offset):
+            changed = bool(self._windows) and self._windows != snapshot.windows(self._fd, self.offset)
+            if changed or (there.st_dev, there.st_ino) != self._identity:
                 self._changed()
+            self._windows = []
         if self._stale:
             self._load()
 
@@ -118,13 +135,16 @@ class Journal:
         there = os.fstat(self._fd)
         self._identity = (there.st_dev, there.st_ino)
         found = snapshot.load(self.path, self._fd, self._replay_to)
-        self.state, self.offset, self._chain = found or (JournalState(), 0, records.Chain())
+        self.state, self.offset, self._chain, self._source = found or (JournalState(), 0, records.Chain(), None)
         self.opened_at = self.offset
         self.sync()
 
     def _replay_to(self, offset: int) -> JournalState:
         other = _Fold(self.path, records.RecordReader(), JournalState(), records.Chain())
-        other.feed(files.read_from(self._fd, 0)[:offset], 0)
+        at = 0
+        while at < offset and (data := files.read_from(self._fd, at, _CHUNK_BYTES)[: offset - at]):
+            other.feed(data, at)
+            at += len(data)
         return other.state
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -133,23 +153,13 @@ class Journal:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
         self._usable()
         self._same()
-        data = files.read_from(self._fd, self.offset)
-        if data:
-            self._feed(data)
-
-    def _feed(self, data: bytes) -> None:
-        self._fold(_Fold(self.path, self._reader, self.state, self._chain), data)
+        while data := files.read_from(self._fd, self.offset, _CHUNK_BYTES):
+            self._fold(_Fold(self.path, self._reader, self.state, self._chain), data)
 
     def _fold(self, fold: _Fold, data: bytes) -> None:
         """Apply ``data``. A damaged line stops it, and once that is mended, what was applied must not be applied again."""
-        self._stale = True
         try:
             fold.feed(data, self.offset)
-        except JournalDamagedError:
-            self._stale = False
-            raise
-        else:
-            self._stale = False
         finally:
             self.offset = fold.offset
 
@@ -160,9 +170,7 @@ class Journal:
         return _Locked(self)
 
     def _acquire(self) -> None:
-        self._usable()
-        if self._read_only:
-            os.close(files.open_journal(self.path))  # says why not
+        self._writable()
         if self._lock_depth == 0:
             try:
                 self._take()
@@ -175,6 +183,11 @@ class Journal:
         except BaseException:
             self._release()
             raise
+
+    def _writable(self) -> None:
+        self._usable()
+        if self._read_only:
+            os.close(files.open_journal(self.path))  # says why not
 
     def _take(self) -> None:
         if lock.HAS_FLOCK:
@@ -216,12 +229,9 @@ class Journal:
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         written = files.read_from(self._fd, self.offset)
         if written == data:
-            self._stale = True  # an exception of a signal handler here would leave some records out
-            effects = [apply(self.state, record) for record in batch]
-            self._chain.pass_own(lines[-1])
             self.offset += len(data)
-            self._stale = False
-            return effects
+            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1)
+            return [apply(self.state, record) for record in batch]
         fold = _Fold(self.path, self._reader, self.state, self._chain)
         fold.watch = lines
         self._fold(fold, written)
@@ -279,7 +289,7 @@ class _Asks:
 
     def __enter__(self) -> None:
         journal = self._journal
-        journal._usable()
+        journal._writable()
         self._fd = journal._fd
         if not lock.has_range_locks():
             journal._acquire()
@@ -301,20 +311,20 @@ class _Asks:
 class _Fold:
     """Applies lines one by one, checks their checksums, and notes what became of the lines that it watches for."""
 
-    __slots__ = ("_chain", "_path", "_reader", "effects", "offset", "state", "watch")
+    __slots__ = ("_at", "_chain", "_path", "_reader", "effects", "offset", "state", "watch")
 
     def __init__(self, path: str, reader: records.RecordReader, state: JournalState, chain: records.Chain) -> None:
         self._path, self._reader, self.state, self._chain = path, reader, state, chain
         self.watch: list[bytes] = []
         self.effects: list[Any] = []
-        self.offset = 0
+        self.offset = self._at = 0
 
     def feed(self, data: bytes, offset: int) -> None:
         """Apply whole lines that begin at ``offset``; ``self.offset`` is the end of the last one that was applied."""
         self.offset = offset
         collecting = gc.isenabled()
-        gc.disable()  # a long replay makes many objects and no garbage cycles; looking for some takes a third of its time
         try:
+            gc.disable()  # a long replay makes many objects and no garbage cycles; looking for some takes a third of its time
             self._feed(data)
         finally:
             if collecting:
@@ -327,15 +337,15 @@ class _Fold:
             text = line
             if line[:1] == b" ":
                 text = line.lstrip(b" ")
-                chain.forget()
+                chain.pass_blanks(self.offset, end - 1 - len(text))
             sealed = records.is_sealed(text)
             effect = self._apply(text, end - 1 - len(text), sealed)
             if self.watch and text in self.watch:
                 self.effects.append(effect)
             if sealed:
-                chain.pass_own(text)
+                chain.pass_own(text, self._at)
             else:
-                chain.pass_foreign(text, end, self.offset)
+                chain.pass_foreign(text, self.offset)
             self.offset = end
 
     def _apply(self, text: bytes, start: int, sealed: bool) -> LiveTrial | bool:
@@ -354,11 +364,11 @@ class _Fold:
             raise JournalDamagedError(self._path, start, _what(text, error)) from error
 
     def _check(self, text: bytes, record: Mapping[str, Any], start: int) -> None:
+        self._at = record["jt"]["at"]
         own, link = records.sealed_sums(text)
         if own != records.own_sum(text):
             raise JournalDamagedError(self._path, start, "a record whose checksum is wrong: it was changed after it was written")
-        expected = self._chain.expected(record["jt"]["at"], start)
-        if expected is not None and expected != link:
+        if not self._chain.allows(link, self._at, start):
             what = "something before this record was changed after it was written: the checksum of what came before is wrong"
             raise JournalDamagedError(self._path, start, what)
 

@@ -6,7 +6,9 @@ needs to know, and ``crc``, always last: 8 hex digits over the record itself, 8 
 
 from __future__ import annotations
 
+from array import array
 from binascii import crc32
+from bisect import bisect_left
 from datetime import UTC, datetime
 
 from journaltune.jsontext import dumps, loads
@@ -74,39 +76,51 @@ def finish_trial(trial_id: int, state: int, values: Sequence[float] | None) -> d
 class Chain:
     """The running checksum that ties each of our records to all bytes since the previous one.
 
-    ``value`` is None where it can't be known: after blanks, which are what mending leaves behind. ``marks`` remembers it at
-    the ends of the latest foreign records: stock writers don't know our lock, so one of their records may stand between the
-    place that a record of ours was written for and the place where it landed.
+    ``value`` is None where it can't be known: after blanks, which are what mending leaves behind. The marks remember it at the
+    ends of foreign records: stock writers don't know our lock, so some of theirs may stand between the place that a record of
+    ours was written for and the place where it landed. Nothing is known of what lies before ``floor``.
     """
 
-    __slots__ = ("marks", "value")
+    __slots__ = ("_offsets", "_values", "floor", "value")
 
-    def __init__(self, value: int | None = 0) -> None:
+    def __init__(self, value: int | None = 0, floor: int = 0) -> None:
         self.value = value
-        self.marks: list[tuple[int, int | None]] = []
+        self.floor = floor
+        self._offsets = array("q")
+        self._values = array("q")
 
-    def pass_foreign(self, line: bytes, end: int, start: int) -> None:
-        if not self.marks:
-            self.marks.append((start, self.value))
+    def pass_foreign(self, line: bytes, start: int) -> None:
+        """A foreign record that begins at ``start``."""
+        self._mark(start)
         if self.value is not None:
             self.value = crc32(line, self.value)
-        self.marks.append((end, self.value))
-        if len(self.marks) > 128:
-            del self.marks[:64]
 
-    def pass_own(self, line: bytes) -> None:
+    def pass_own(self, line: bytes, at: int) -> None:
+        """A record of ours, written for ``at``: the next one of its batch follows it there, wherever the batch landed."""
         self.value = sum_of(line)
-        self.marks.clear()
+        del self._offsets[:], self._values[:]
+        self._mark(at + len(line) + 1)
 
-    def forget(self) -> None:
-        self.value = None
-        self.marks.clear()
+    def pass_blanks(self, start: int, end: int) -> None:
+        """Blanks, which mending left: what they were is not known, what stood before them is."""
+        self._mark(start)
+        self.value, self.floor = None, end
 
-    def expected(self, at: int, start: int) -> int | None:
-        """What a record that was written for offset ``at`` and begins at ``start`` has to say, or None: anything will do."""
-        if at == start:
-            return self.value
-        return next((value for offset, value in self.marks if offset == at), None)
+    def _mark(self, offset: int) -> None:
+        if self.value is not None:
+            self._offsets.append(offset)
+            self._values.append(self.value)
+
+    def allows(self, link: int, at: int, start: int) -> bool:
+        """Whether a record that begins at ``start`` and was written for offset ``at`` may say ``link`` of what came before."""
+        if at > start:
+            return False
+        place = bisect_left(self._offsets, at)
+        if place < len(self._offsets) and self._offsets[place] == at:
+            return self._values[place] == link
+        if self.value is None or at < self.floor:
+            return True
+        return at == start and link == self.value
 
 
 def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 
 from journaltune.journal import records as r
-from journaltune.journal.state import JournalState, LiveTrial, StudyState, to_microseconds
+from journaltune.journal.state import ODD, JournalState, LiveTrial, StudyState, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,19 +137,22 @@ def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, flo
         array("d", params.values())  # every value is a number that fits a double
     for name, value in params.items():
         text = trial.distributions[name]
-        n_choices = known.get(text)
-        if n_choices is None:
-            n_choices = known[text] = _n_choices(text)
-        if n_choices and not 0 <= int(value) < n_choices:
-            raise IndexError(f"parameter {name!r} has no category {value!r}")
+        bounds = known.get(text)
+        if bounds is None:
+            bounds = known[text] = _bounds(text)
+        if not bounds[0] <= value <= bounds[1]:
+            if bounds[2]:
+                raise IndexError(f"parameter {name!r} has no category {value!r}")
+            trial.odd = ODD
         if name not in first or number <= first[name][0]:
             first[name] = (number, text)
 
 
-def _n_choices(text: str) -> int:
+def _bounds(text: str) -> tuple[float, float, bool]:
     from journaltune.space import Distribution
 
-    return len(Distribution.from_json(_text(text)).choices)
+    read = Distribution.from_json(_text(text))
+    return (0, len(read.choices) - 1, True) if read.kind == "categorical" else (read.low, read.high, False)
 
 
 def _set_trial_param(state: JournalState, record: Mapping[str, Any]) -> bool:

@@ -30,6 +30,7 @@ _LIVE_FIELDS = (
     "number",
     "trial_id",
     "state",
+    "odd",
     "params",
     "distributions",
     "user_attrs",
@@ -49,7 +50,7 @@ def path_of(journal_path: str) -> str:
 def offset_of(journal_path: str) -> int:
     """The offset that the present snapshot stands for, or -1; cheap, and unchecked against the journal."""
     try:
-        source = _Source(path_of(journal_path), None)
+        source = Source(path_of(journal_path), None)
         return int(source.header["offset"])
     except Exception:
         return -1
@@ -75,13 +76,13 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
     files.replace(path_of(journal_path), [_MAGIC, b"%012d%08x" % (len(packed), crc32(packed)), packed, *sections])
 
 
-def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalState, int, Chain] | None:
+def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalState, int, Chain, Source] | None:
     """The state of the snapshot, its offset and checksum chain; None when there is none or it is in any doubt.
 
     ``rebuild(offset)`` replays the journal up to an offset; it is called when a section turns out to be bad later.
     """
     try:
-        source = _Source(path_of(journal_path), rebuild)
+        source = Source(path_of(journal_path), rebuild)
         header = source.header
         offset = header["offset"]
         if os.fstat(journal_fd).st_size < offset or windows(journal_fd, offset) != header["windows"]:
@@ -92,7 +93,7 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
             study = _unpack_study(packed, source)
             state.studies[study.study_id] = study
             state.live.update({trial.trial_id: trial for trial in study.live.values()})
-        return state, offset, Chain(header["chain"])
+        return state, offset, Chain(header["chain"], offset), source
     except FileNotFoundError:
         return None
     except Exception:
@@ -107,9 +108,8 @@ def windows(fd: int, offset: int) -> list[int]:
 
 
 def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
-    columns, extras = study.finished.columns, study.finished.extras
-    placed = {name: _place(columns[name].tobytes(), sections) for name, _ in COLUMNS}
-    placed["extras"] = _place(dumps(extras).encode(), sections)
+    placed = {name: _place(study.finished.column(name).tobytes(), sections) for name, _ in COLUMNS}
+    placed["extras"] = _place(dumps(study.finished.extras).encode(), sections)
     return {
         "study_id": study.study_id,
         "name": study.name,
@@ -129,7 +129,7 @@ def _place(data: bytes, sections: list[bytes]) -> tuple[int, int, int]:
     return start, len(data), crc32(data)
 
 
-def _unpack_study(packed: dict[str, Any], source: _Source) -> StudyState:
+def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
     study = StudyState(packed["study_id"], packed["name"], packed["directions"])
     study.n_trials = packed["n_trials"]
     study.user_attrs, study.system_attrs, study.config, first = loads(packed["attrs"])
@@ -152,11 +152,11 @@ def _unpack_live(study: StudyState, fields: dict[str, Any]) -> LiveTrial:
     return trial
 
 
-class _Source:
+class Source:
     """An open snapshot: its header, and its sections when they are asked for.
 
-    It stays open, so that sections belong to the header although a newer snapshot may take its name. A section that fails
-    its checksum is taken from a replay of the journal instead.
+    It stays open, so that sections belong to the header although a newer snapshot may take its name. Once it was closed, or
+    where a section fails its checksum, the section is taken from a replay of the journal instead.
     """
 
     __slots__ = ("_base", "_fd", "_rebuild", "_rebuilt", "header")
@@ -178,22 +178,31 @@ class _Source:
         self._base = len(start) + length
         self.header: dict[str, Any] = msgpack.unpackb(packed, unicode_errors="surrogatepass")
 
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
     def __del__(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
+        self.close()
 
     def loader(self, study_id: int, sections: dict[str, list[int]]) -> Callable[[str], Any]:
         codes = dict(COLUMNS)
 
         def load(name: str) -> Any:
-            start, length, checksum = sections[name]
-            data = os.pread(self._fd, length, self._base + start)
-            if len(data) == length and crc32(data) == checksum:
+            data = self._section(*sections[name])
+            if data is not None:
                 return _unpack_extras(data) if name == "extras" else array(codes[name], data)
             finished = self._replayed().studies[study_id].finished
-            return finished.extras if name == "extras" else finished.columns[name]
+            return finished.extras if name == "extras" else finished.column(name)
 
         return load
+
+    def _section(self, start: int, length: int, checksum: int) -> bytes | None:
+        if self._fd < 0:
+            return None
+        data = os.pread(self._fd, length, self._base + start)
+        return data if len(data) == length and crc32(data) == checksum else None
 
     def _replayed(self) -> JournalState:
         if self._rebuilt is None:

@@ -15,6 +15,7 @@ STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
 HAS_VALUES = 0x20
 HAS_EXTRAS = 0x40
+ODD = 0x80  # a value outside its own distribution, which stock Optuna only warns of
 HIDDEN_REASONS = ("interrupted", "owner-died")
 NO_TIME = -(2**63)
 COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
@@ -35,6 +36,7 @@ class LiveTrial:
         "intermediate",
         "jt",
         "number",
+        "odd",
         "params",
         "state",
         "study",
@@ -49,6 +51,7 @@ class LiveTrial:
         self.trial_id = trial_id
         self.number = number
         self.state = 0
+        self.odd = 0
         self.params: dict[str, float] = {}
         self.distributions: dict[str, str] = {}
         self.user_attrs: dict[str, Any] = {}
@@ -68,12 +71,13 @@ class Finished:
     """
 
     __slots__ = (
+        "_base",
         "_columns",
         "_ends",
+        "_extras",
         "_load",
         "_n_packed",
         "_row_of",
-        "extras_of",
         "n_objectives",
         "pending",
         "shape_ids",
@@ -87,8 +91,11 @@ class Finished:
         self.shape_ids: dict[Shape, int] = {}
         self._n_packed = n_packed
         self._load = load
-        self._columns: dict[str, array[Any]] | None = None if load else {name: array(code) for name, code in COLUMNS}
-        self.extras_of: dict[int, dict[str, Any]] | None = None if load else {}
+        self._base = (
+            {name for name, _ in COLUMNS} | {"extras"} if load else set()
+        )  # what the snapshot has and nobody asked for yet
+        self._columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS}
+        self._extras: dict[int, dict[str, Any]] = {}
         self._ends: array[int] | None = None
         self._row_of: dict[int, int] = {}
 
@@ -97,32 +104,33 @@ class Finished:
 
     def add(self, trial: LiveTrial) -> None:
         self.pending.append(trial)
-        if len(self.pending) >= _PACK_AT and self._columns is not None and self.extras_of is not None:
+        if len(self.pending) >= _PACK_AT:
             self._pack()
 
-    @property
-    def columns(self) -> dict[str, array[Any]]:
-        """All rows, packed. The first call after a snapshot was opened reads it."""
-        if self._columns is None and self._load is not None:
-            self._columns = {name: self._load(name) for name, _ in COLUMNS}
+    def column(self, name: str) -> array[Any]:
+        """All rows of one column. The first call after a snapshot was opened reads it."""
         if self.pending:
             self._pack()
-        assert self._columns is not None
-        return self._columns
+        if name in self._base and self._load is not None:
+            whole: array[Any] = self._load(name)[:]
+            whole.extend(self._columns[name])
+            self._columns[name] = whole
+            self._base.discard(name)
+        return self._columns[name]
 
     @property
     def extras(self) -> dict[int, dict[str, Any]]:
         """Attributes, intermediate values and irregular fields by trial number, for the trials that have any."""
-        if self.extras_of is None and self._load is not None:
-            self.extras_of = self._load("extras")
         if self.pending:
             self._pack()
-        assert self.extras_of is not None
-        return self.extras_of
+        if "extras" in self._base and self._load is not None:
+            self._extras = {**self._load("extras"), **self._extras}
+            self._base.discard("extras")
+        return self._extras
 
     def ends(self) -> array[int]:
         """Where each row's parameters end in the flat ``params`` column."""
-        shapes = self.columns["shapes"]
+        shapes = self.column("shapes")
         if self._ends is None:
             self._ends = array("q")
         widths = [len(shape) for shape in self.shape_list]
@@ -134,7 +142,7 @@ class Finished:
 
     def row_of(self, number: int) -> int:
         """The row of a finished trial. KeyError when that number is not finished."""
-        numbers = self.columns["numbers"]
+        numbers = self.column("numbers")
         for row in range(len(self._row_of), len(numbers)):
             self._row_of[numbers[row]] = row
         return self._row_of[number]
@@ -145,40 +153,30 @@ class Finished:
 
     def rows(self, skip: int = 0) -> Iterator[tuple[int, int, Shape, list[float]]]:
         """Number, code, shape and internal parameter values of each row, in order, from row ``skip`` on."""
-        columns, ends, start = self.columns, self.ends(), self.start_of(skip)
-        params = columns["params"]
+        ends, start = self.ends(), self.start_of(skip)
+        numbers, codes, shapes, params = (self.column(name) for name in ("numbers", "codes", "shapes", "params"))
         for row in range(skip, len(ends)):
             end = ends[row]
-            yield (
-                columns["numbers"][row],
-                columns["codes"][row],
-                self.shape_list[columns["shapes"][row]],
-                params[start:end].tolist(),
-            )
+            yield numbers[row], codes[row], self.shape_list[shapes[row]], params[start:end].tolist()
             start = end
 
     def packed_values(self, row: int) -> list[float]:
         """The objective values of a row that has regular ones."""
-        found: list[float] = self.columns["values"][row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
+        found: list[float] = self.column("values")[row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
         return found
 
     def row_values(self, row: int) -> list[float] | None:
         """Objective values of a row, or None."""
-        columns = self.columns
-        if columns["codes"][row] & HAS_EXTRAS:
-            irregular = self.extras[columns["numbers"][row]].get("values")
+        code = self.column("codes")[row]
+        if code & HAS_EXTRAS:
+            irregular = self.extras[self.column("numbers")[row]].get("values")
             if irregular is not None:
                 return list(irregular)
-        if not columns["codes"][row] & HAS_VALUES:
+        if not code & HAS_VALUES:
             return None
         return self.packed_values(row)
 
     def _pack(self) -> None:
-        if self._columns is None:
-            _ = self.columns
-            return
-        if self.extras_of is None and self._load is not None:
-            self.extras_of = self._load("extras")
         pending, self.pending = self.pending, []
         for trial in pending:
             self._pack_one(trial)
@@ -186,17 +184,15 @@ class Finished:
 
     def _pack_one(self, trial: LiveTrial) -> None:
         columns = self._columns
-        assert columns is not None
-        assert self.extras_of is not None
         extras = _extras(trial)
         values = _regular(trial.values, self.n_objectives)
         if trial.values is not None and values is None:
             extras["values"] = trial.values
-        code = trial.state | (HAS_VALUES if values is not None else 0) | (HAS_EXTRAS if extras else 0)
+        code = trial.state | trial.odd | (HAS_VALUES if values is not None else 0) | (HAS_EXTRAS if extras else 0)
         if trial.state == FAIL and trial.user_attrs.get("fail_reason") in HIDDEN_REASONS:
             code |= HIDDEN
         if extras:
-            self.extras_of[trial.number] = extras
+            self._extras[trial.number] = extras
         columns["numbers"].append(trial.number)
         columns["codes"].append(code)
         columns["shapes"].append(self._shape_id(trial))
@@ -286,7 +282,7 @@ class JournalState:
         self.n_studies = 0
         self.n_trials = 0
         self.n_records = 0
-        self.known_distributions: dict[str, int] = {}  # texts that were read, and how many categories they have
+        self.known_distributions: dict[str, tuple[float, float, bool]] = {}  # bounds, and whether they are of categories
 
     def study_named(self, name: str) -> StudyState | None:
         return next((study for study in self.studies.values() if study.name == name), None)

@@ -76,7 +76,7 @@ class OptunaSampler:
         external, distributions = {}, {}
         for (name, text), value in zip(shape, params, strict=True):
             then = Distribution.from_json(text)
-            if name in space and compatible(space[name], then):
+            if name in space and compatible(space[name], then) and then.contains(value):
                 distributions[name] = self._to_optuna(then)
                 external[name] = value if then.kind == "float" else int(value)
         trial = optuna.trial.create_trial(values=values, params=external, distributions=distributions)

@@ -52,9 +52,11 @@ class RustunaSampler:
         key = {name: distribution.to_json() for name, distribution in distributions.items()}
         if self._cache is None or not self._cache.serves(key, history):
             self._cache = _Cache(history.directions, distributions, key)
-        self._cache.catch_up(history)
-        stand_ins = history.stand_ins()
-        return self._cache.suggest(self._fresh(seed), stand_ins, history.worst() if stand_ins else None)
+        stand_ins, cache, self._cache = history.stand_ins(), self._cache, None
+        cache.catch_up(history)
+        found = cache.suggest(self._fresh(seed), stand_ins, history.worst() if stand_ins else None)
+        self._cache = cache  # not after an exception, which leaves the stand-ins in it
+        return found
 
 
 class _Cache:

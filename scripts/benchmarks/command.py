@@ -98,11 +98,11 @@ def _chosen(wanted: Sequence[str]) -> list[str] | None:
 def _run(names: Sequence[str], folder: Path, quick: bool) -> tuple[list[Line], str]:
     most_trials = QUICK_TRIALS if quick else max(ROWS[name].trials for name in names)
     bench = Bench(folder, Journals(folder, most_trials), quick)
-    described = machine.describe(folder)
+    described, others = machine.describe(folder), machine.Others()
     lines: list[Line] = []
     for name in names:
         lines += ROWS[name].run(bench, name)
-    return lines, described
+    return lines, f"{described}\n{others.line()}"
 
 
 def _write_json(path: Path, described: str, lines: Sequence[Line]) -> None:

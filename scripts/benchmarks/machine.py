@@ -45,12 +45,42 @@ def fsync_ms(folder: Path, times: int = 50) -> float:
     return median(taken) * 1000
 
 
+class Others:
+    """How much of the machine was taken by programs that are not the bench, from when this was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._busy_s = _busy_s()
+        self._own_s = _own_s()
+
+    def line(self) -> str:
+        """Ratios stand a busy neighbour, limits in milliseconds don't: so it is said beside them."""
+        taken_s = (_busy_s() - self._busy_s) - (_own_s() - self._own_s)
+        share = taken_s / (time.monotonic() - self._start) / (os.cpu_count() or 1)
+        return f"meanwhile: other programs used {max(0.0, share):.0%} of the processors"
+
+
+def _busy_s() -> float:
+    """Processor seconds of everybody since the machine started, what a hypervisor took included; 0 without a /proc."""
+    try:
+        line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, line.split()[1:9])
+    ticks = user + nice + system + irq + softirq + steal
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _own_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def describe(folder: Path) -> str:
     """Two lines: the machine and its disk, then the versions."""
-    load = os.getloadavg()[0]
     machine = (
         f"machine: {os.cpu_count()} x {_processor()}, {_memory_gib():.0f} GiB, {platform.system()} {platform.release()}, "
-        f"{file_system(folder)}, append + fsync {fsync_ms(folder):.2f} ms, load {load:.1f} at the start"
+        f"{file_system(folder)}, append + fsync {fsync_ms(folder):.2f} ms"
     )
     versions = ", ".join(f"{name} {_version(name)}" for name in ("journaltune", "optuna", "rustuna"))
     return f"{machine}\nversions: Python {platform.python_version()}, {versions}"

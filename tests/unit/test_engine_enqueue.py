@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
 from journaltune.errors import MachineError, SpaceError, UsageError
+from journaltune.journal import file as files
 from journaltune.journal.journal import Journal
 from journaltune.model import TrialState
 from journaltune.samplers.from_rustuna import RustunaSampler
@@ -104,6 +105,23 @@ def test_a_claim_by_a_stock_worker_between_our_look_and_our_lock_is_left_alone(
 
     monkeypatch.setattr(RustunaSampler, "suggest", meanwhile)
     assert (study.ask().number, claimed[0].number) == (1, 0)
+    assert study.trials[0].params == {}
+    assert claimed[0].suggest_float("x", 0, 1) == 0.5
+    agree(path)
+
+
+def test_a_claim_by_a_stock_worker_between_our_lock_and_our_write_is_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stock workers don't know our lock: the journal's order decides whose the trial is."""
+    study, append, claimed = make(path), files.append, []
+    study.enqueue({"x": 0.5})
+
+    def meanwhile(*arguments: Any) -> None:
+        monkeypatch.undo()
+        claimed.append(stock(path).ask())
+        append(*arguments)
+
+    monkeypatch.setattr(files, "append", meanwhile)
+    assert (study.ask().number, claimed[0].number) == (1, 0)
     assert claimed[0].suggest_float("x", 0, 1) == 0.5
     agree(path)
 
@@ -121,7 +139,6 @@ def test_a_claim_by_a_stock_worker_between_our_look_and_our_lock_is_left_alone(
         {"x": float("nan")},
         {"x": None},
     ],
-    ids=repr,
 )
 def test_impossible_params_queued_by_stock_optuna_fail_as_infeasible_and_the_next_is_asked(
     path: Path, fixed: dict[str, Any]
@@ -175,7 +192,7 @@ WHOLE: list[tuple[dict[str, Any], dict[str, BaseDistribution], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("params", "distributions", "possible"), WHOLE, ids=repr)
+@pytest.mark.parametrize(("params", "distributions", "possible"), WHOLE)
 def test_a_waiting_trial_that_stock_optuna_added_whole(
     path: Path, params: dict[str, Any], distributions: dict[str, BaseDistribution], possible: bool
 ) -> None:
@@ -208,7 +225,6 @@ def test_a_waiting_trial_that_stock_optuna_added_whole(
         {"opt": "\ud800"},
         {"x": None},
     ],
-    ids=ascii,
 )
 def test_params_outside_the_space_are_refused(path: Path, params: dict[str, Any]) -> None:
     study = make(path)
@@ -218,7 +234,7 @@ def test_params_outside_the_space_are_refused(path: Path, params: dict[str, Any]
     assert (caught.value.exit_code, path.read_bytes()) == (2, before)
 
 
-@pytest.mark.parametrize("attrs", [{"a": "\ud800"}, {"a": 2**64}, {"a": object()}, {"": 1}], ids=ascii)
+@pytest.mark.parametrize("attrs", [{"a": "\ud800"}, {"a": 2**64}, {"a": object()}, {"": 1}])
 def test_attributes_that_not_every_reader_can_hold_are_refused(path: Path, attrs: dict[str, Any]) -> None:
     study = make(path)
     before = path.read_bytes()
@@ -301,3 +317,22 @@ def test_every_sampler_completes_what_was_left_out(path: Path) -> None:
         asked = study.ask()
         assert (asked.number, asked.params["x"], list(asked.params)) == (12, 0.5, list(PARAMS))
         assert load_study(path, sampler).trials[12].params == asked.params
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"fixed_params": [1]},
+        {"fixed_params": "x"},
+        {"fixed_params:x": 5},
+        {"fixed_params:x": "f:0x12"},
+        {"fixed_params:x": "f:?"},
+    ],
+)
+def test_fixed_params_in_a_shape_that_nobody_knows_are_infeasible(path: Path, attrs: dict[str, Any]) -> None:
+    study = make(path)
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    waiting = optuna.trial.create_trial(state=optuna.trial.TrialState.WAITING, system_attrs=attrs)
+    storage.create_new_trial(0, waiting)
+    assert study.ask().number == 1
+    assert (study.trials[0].state, study.trials[0].user_attrs) == (TrialState.FAIL, {"fail_reason": "infeasible"})

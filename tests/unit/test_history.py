@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.history import History, Worst, derive_seed
+from journaltune.history import History, derive_seed
 from journaltune.study import Study
 
 NAN, INF = float("nan"), float("inf")
@@ -45,7 +45,7 @@ def test_complete_trials_are_seen_in_the_order_in_which_they_finished(path: Path
         study.tell(number, float(number))
     found = list(seen(path).complete())
     assert [list(params) for _, params, _ in found] == xs(study, 2, 0, 3)
-    assert [values for _, _, values in found] == [[2.0], [0.0], [3.0]]
+    assert [list(values) for _, _, values in found] == [[2.0], [0.0], [3.0]]
     assert {shape for shape, _, _ in found} == {
         (("x", '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'),)
     }
@@ -102,7 +102,7 @@ def test_infinities_are_the_largest_numbers(path: Path) -> None:
     for number, values in enumerate(([INF, 1.0], [-INF, -INF], [0.5, INF])):
         study.tell(number, values)
     most = float_info.max
-    assert [values for _, _, values in seen(path).complete()] == [[most, 1.0], [-most, -most], [0.5, most]]
+    assert [list(values) for _, _, values in seen(path).complete()] == [[most, 1.0], [-most, -most], [0.5, most]]
 
 
 @pytest.mark.parametrize("snapshot", [False, True])
@@ -116,7 +116,7 @@ def test_a_history_is_the_same_from_a_snapshot(path: Path, snapshot: bool) -> No
     assert Path(f"{path}.d/snapshot").exists() == snapshot
     study.tell(6, 6.0)
     history = seen(path)
-    assert [values for _, _, values in history.complete()] == [[3.0], [1.0], [2.0], [6.0]]
+    assert [list(values) for _, _, values in history.complete()] == [[3.0], [1.0], [2.0], [6.0]]
     assert [list(params) for _, params in history.stand_ins()] == xs(study, 4, 0, 7, 8)
     assert (history.n_observed(), history.n_finished()) == (4, 6)
 
@@ -129,17 +129,20 @@ def test_directions_that_nobody_set_are_minimized(path: Path) -> None:
     assert History(state, "worst").directions == [1, 2]
 
 
-def test_the_worst_is_kept_for_each_objective_by_its_direction() -> None:
-    worst = Worst([1, 2])
-    assert worst.values is None
+def test_the_worst_is_found_for_each_objective_by_its_direction(path: Path) -> None:
+    study = make(path, 0, directions=["minimize", "maximize"])
+    assert History(study._study.state(), "worst").worst() is None
     for values, expected in (
         ([1.0, 1.0], [1.0, 1.0]),
         ([2.0, 2.0], [2.0, 1.0]),
         ([0.0, 0.0], [2.0, 0.0]),
         ([2.0, 0.0], [2.0, 0.0]),
     ):
-        worst.show(values)
-        assert worst.values == expected
+        study.tell(study.ask(), values)
+        assert History(study._study.state(), "worst").worst() == expected
+    study.tell(study.ask(), state="fail")
+    study.tell(study.ask(), [3.0, 1.0])
+    assert History(study._study.state(), "worst").worst() == [3.0, 0.0]
 
 
 def test_derived_seeds_differ_in_every_argument_and_stay_what_they_are() -> None:

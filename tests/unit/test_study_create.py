@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, engine, load_study
-from journaltune.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, SpaceError, UsageError
+from journaltune.errors import (
+    ConflictError,
+    JournaltuneError,
+    LockTimeoutError,
+    MachineError,
+    NotFoundError,
+    SpaceError,
+    UsageError,
+)
 from journaltune.space import space_from_params
 
 X = {"x": "float(0, 1)"}
@@ -163,7 +172,6 @@ def test_a_drawn_seed_stays_what_it_is(path: Path) -> None:
         {"params": {"x": "1 | 123456789012345678901234567890"}},
         {"params": {"x": "int(0, 1000000000000000000000000000000)"}},
     ],
-    ids=ascii,
 )
 def test_what_is_wrong_is_refused_before_there_is_a_file(path: Path, options: dict[str, Any]) -> None:
     assert refused(path, UsageError, **options).exit_code == 2
@@ -189,6 +197,24 @@ def test_a_full_disk_leaves_no_file_behind(path: Path, monkeypatch: pytest.Monke
         assert refused(path, MachineError).exit_code == 7
     assert not path.exists()
     assert create_study(path, params=X).ask().number == 0
+
+
+def test_a_create_that_fails_never_takes_away_what_another_one_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def meanwhile(name: str) -> None:
+        monkeypatch.undo()
+        try:
+            made.append(create_study(path, params=X, lock_timeout_s=0).study_name)
+        except LockTimeoutError:
+            pass
+        os.unlink(name)
+
+    monkeypatch.setattr("os.unlink", meanwhile)
+    with pytest.raises(UsageError):
+        create_study(path, params=X, sampler="no such")
+    monkeypatch.undo()
+    assert [load_study(path).study_name for _ in made] == made
 
 
 def test_a_place_that_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,306 @@
+"""A study that is stopped, killed, copied or run with one process for each call suggests what an uninterrupted one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from journaltune import create_study, load_study
+from journaltune.study import Study
+
+SPACE = {
+    "lr": "log(1e-5, 1e-1)",
+    "x": "float(-1, 1)",
+    "rate": "float(0, 1, step=0.1)",
+    "layers": "int(1, 8)",
+    "width": "int(16, 512, log)",
+    "even": "int(0, 10, step=2)",
+    "opt": "adam | sgd | 1 | true",
+    "only": "choice(fixed)",
+}
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "tpe": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}},
+    "tpe-ignore": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}, "failures": "ignore", "directions": "maximize"},
+    "tpe-multi": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}, "directions": ["minimize", "maximize"]},
+    "random": {"sampler": "random"},
+    "optuna-tpe": {"sampler": "optuna.TPESampler", "sampler_options": {"n_startup_trials": 4}},
+    "optuna-tpe-joint": {
+        "sampler": "optuna.TPESampler",
+        "sampler_options": {"n_startup_trials": 4, "multivariate": True},
+        "failures": "ignore",
+    },
+    "optuna-tpe-multi": {
+        "sampler": "optuna.TPESampler",
+        "sampler_options": {"n_startup_trials": 4},
+        "directions": ["minimize", "maximize"],
+    },
+    "optuna-random": {"sampler": "optuna.RandomSampler"},
+}
+N_TRIALS = 16
+Call = tuple[str, Any]  # ("ask", None), ("enqueue", params), ("tell", (number, keyword arguments))
+Asked = tuple[int, str, int]  # number, params with all their digits and types, the trainer's seed
+
+
+def outcome(number: int, n_objectives: int) -> dict[str, Any]:
+    """Results of every kind, the same for the same number."""
+    if number % 7 == 5:
+        return {"state": "fail", "reason": "oom"}
+    if number % 9 == 8:
+        return {"state": "fail", "reason": "interrupted"}
+    if number % 8 == 2:
+        return {"state": "pruned"}
+    if number == 12:
+        return {"values": [float("inf")] * n_objectives}
+    return {"values": [((number + 3 * objective) * 37 % 17) / 7 for objective in range(n_objectives)]}
+
+
+def script(n_objectives: int) -> list[Call]:
+    """Asks and tells, some trials told late or never, some enqueued whole or in part."""
+    calls: list[Call] = []
+    for number in range(N_TRIALS):
+        if number % 6 == 4:
+            calls.append(("enqueue", {"opt": "sgd", "x": 0.25} if number % 4 else {"even": 4}))
+        calls.append(("ask", None))
+        if number % 5 != 3:
+            calls.append(("tell", (number, outcome(number, n_objectives))))
+        if number % 10 == 6:
+            calls.append(("tell", (number - 3, outcome(number - 3, n_objectives))))
+    return calls
+
+
+def perform(study: Study, call: Call) -> list[Asked]:
+    kind, arguments = call
+    if kind == "ask":
+        trial = study.ask()
+        return [(trial.number, repr(trial.params), trial.seed)]
+    if kind == "enqueue":
+        study.enqueue(arguments)
+    else:
+        study.tell(arguments[0], **arguments[1])
+    return []
+
+
+def make(path: Path, configuration: dict[str, Any]) -> Study:
+    return create_study(path, **{"params": SPACE, "seed": 7, **configuration})
+
+
+def script_for(configuration: dict[str, Any]) -> list[Call]:
+    return script(2 if isinstance(configuration.get("directions"), list) else 1)
+
+
+@pytest.fixture(scope="module", params=list(CONFIGURATIONS))
+def configuration(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return CONFIGURATIONS[request.param]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(configuration: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
+    """What one study object in one process suggests."""
+    study = make(tmp_path_factory.mktemp("whole") / "study.journal", configuration)
+    asked = [found for call in script_for(configuration) for found in perform(study, call)]
+    assert [number for number, _, _ in asked] == list(range(N_TRIALS))
+    assert len({params for _, params, _ in asked}) == N_TRIALS
+    return asked
+
+
+def in_child(body: Callable[[], Any], *, killed: bool) -> Any:
+    """What ``body`` returns in a forked child, which then exits, or is killed where it stands."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(write, json.dumps(body()).encode())
+            if killed:
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    os.close(write)
+    with open(read, encoding="utf-8") as answers:
+        answer = answers.read()
+    status = os.waitpid(pid, 0)[1]
+    assert (os.WTERMSIG(status) if killed else os.WEXITSTATUS(status)) == (signal.SIGKILL if killed else 1)
+    return [tuple(found) for found in json.loads(answer)]
+
+
+def several(path: Path, calls: list[Call]) -> list[Asked]:
+    study = load_study(path)
+    return [found for call in calls for found in perform(study, call)]
+
+
+def test_a_new_object_for_each_call(tmp_path: Path, configuration: dict[str, Any], uninterrupted: list[Asked]) -> None:
+    path = tmp_path / "study.journal"
+    make(path, configuration).close()
+    assert [found for call in script_for(configuration) for found in several(path, [call])] == uninterrupted
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_a_snapshot_after_every_few_calls(
+    tmp_path: Path, configuration: dict[str, Any], uninterrupted: list[Asked], every: int
+) -> None:
+    path = tmp_path / "study.journal"
+    make(path, configuration).close()
+    asked, calls = [], script_for(configuration)
+    for start in range(0, len(calls), every):
+        study = load_study(path)
+        asked += [found for call in calls[start : start + every] for found in perform(study, call)]
+        study._study.journal.save_snapshot()
+        study.close()
+    assert Path(f"{path}.d/snapshot").exists()
+    assert asked == uninterrupted
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_a_process_that_is_killed_after_every_few_calls(
+    tmp_path: Path, configuration: dict[str, Any], uninterrupted: list[Asked], every: int
+) -> None:
+    path = tmp_path / "study.journal"
+    make(path, configuration).close()
+    calls = script_for(configuration)
+    asked = []
+    for start in range(0, len(calls), every):
+        asked += in_child(lambda some=calls[start : start + every]: several(path, some), killed=True)  # type: ignore[misc]
+    assert asked == uninterrupted
+
+
+@pytest.mark.parametrize("at", [11, 34])
+def test_a_copy_of_the_journal_goes_on_elsewhere(
+    tmp_path: Path, configuration: dict[str, Any], uninterrupted: list[Asked], at: int
+) -> None:
+    first, second = tmp_path / "study.journal", tmp_path / "elsewhere" / "another name"
+    second.parent.mkdir()
+    make(first, configuration).close()
+    calls = script_for(configuration)
+    asked = several(first, calls[:at])
+    shutil.copyfile(first, second)
+    assert asked + several(second, calls[at:]) == uninterrupted
+    assert asked + several(first, calls[at:]) == uninterrupted
+
+
+def test_another_interpreter_goes_on(tmp_path: Path, configuration: dict[str, Any], uninterrupted: list[Asked]) -> None:
+    """With other hash seeds, memory addresses and a cold import of every library."""
+    path = tmp_path / "study.journal"
+    make(path, configuration).close()
+    calls = script_for(configuration)
+    half = len(calls) // 2
+    asked = several(path, calls[:half])
+    code = """
+import json, sys
+from journaltune import load_study
+study = load_study(sys.argv[1])
+for kind, arguments in json.load(sys.stdin):
+    if kind == "ask":
+        trial = study.ask()
+        print(json.dumps([trial.number, repr(trial.params), trial.seed]))
+    elif kind == "enqueue":
+        study.enqueue(arguments)
+    else:
+        study.tell(arguments[0], **arguments[1])
+"""
+    environment = {**os.environ, "PYTHONHASHSEED": "4711"}
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", code, path],
+        input=json.dumps(calls[half:]),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert asked + [tuple(json.loads(line)) for line in found.stdout.splitlines()] == uninterrupted
+
+
+@pytest.mark.parametrize("name", ["tpe", "random"])
+def test_one_command_for_each_call(tmp_path: Path, name: str) -> None:
+    whole = make(tmp_path / "whole.journal", CONFIGURATIONS[name])
+    calls = script_for(CONFIGURATIONS[name])[:18]
+    expected = [found for call in calls for found in perform(whole, call)]
+    path = tmp_path / "study.journal"
+    options = [option for param, spec in SPACE.items() for option in ("--param", f"{param}: {spec}")]
+    options += ["--sampler-option", "n_startup_trials=4"] if name == "tpe" else []
+    journaltune(path, "create", "--seed", "7", "--sampler", name, *options)
+    assert [found for call in calls for found in as_command(path, call)] == expected
+
+
+def journaltune(path: Path, command: str, *arguments: str) -> str:
+    full = [sys.executable, "-P", "-m", "journaltune", command, "-f", str(path), *arguments]
+    return subprocess.run(full, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def as_command(path: Path, call: Call) -> list[Asked]:
+    kind, arguments = call
+    if kind == "ask":
+        told = json.loads(journaltune(path, "ask"))
+        return [(told["number"], repr(told["params"]), told["seed"])]
+    if kind == "enqueue":
+        journaltune(path, "enqueue", "--params", json.dumps(arguments))
+        return []
+    number, options = arguments
+    values = [repr(value) for value in options.get("values", [])]
+    state = [option for key in ("state", "reason") if key in options for option in (f"--{key}", options[key])]
+    journaltune(path, "tell", str(number), *values, *state)
+    return []
+
+
+VALUES = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1.0, float("inf")])
+RESULTS = st.one_of(
+    VALUES.map(lambda value: {"values": value}),
+    st.sampled_from(["oom", "interrupted", "owner-died", "a word"]).map(lambda reason: {"reason": reason}),
+    st.just({"state": "pruned"}),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("ask"), st.none()),
+    st.tuples(st.just("ask and tell"), RESULTS),
+    st.tuples(st.just("tell"), st.tuples(st.integers(0, 5), RESULTS)),
+    st.tuples(st.just("enqueue"), st.sampled_from([{}, {"x": 0.5}, {"opt": "sgd", "even": 4}])),
+)
+INTERRUPTIONS = st.sampled_from(["", "", "reopen", "snapshot", "forget"])
+
+
+def interrupted(path: Path, study: Study, how: str) -> Study:
+    if how == "":
+        return study
+    if how == "snapshot":
+        study._study.journal.save_snapshot()
+    elif how == "forget":
+        shutil.rmtree(f"{path}.d", ignore_errors=True)
+    study.close()
+    return load_study(path)
+
+
+def take(path: Path, options: dict[str, Any], steps: list[tuple[str, Any]], breaks: list[str]) -> Iterator[Asked]:
+    study = make(path, options)
+    running: list[int] = []
+    for (kind, arguments), how in zip(steps, breaks, strict=True):
+        if kind.startswith("ask"):
+            (found,) = perform(study, ("ask", None))
+            running.append(found[0])
+            yield found
+        if kind == "ask and tell":
+            study.tell(running.pop(), **arguments)
+        elif kind == "tell" and running:
+            study.tell(running.pop(arguments[0] % len(running)), **arguments[1])
+        elif kind == "enqueue":
+            study.enqueue(arguments)
+        study = interrupted(path, study, how)
+
+
+@settings(max_examples=40)
+@given(data=st.data(), steps=st.lists(STEPS, min_size=8, max_size=40), failures=st.sampled_from(["worst", "ignore"]))
+def test_any_history_under_any_pattern_of_interruptions(data: st.DataObject, steps: list[tuple[str, Any]], failures: str) -> None:
+    breaks = data.draw(st.lists(INTERRUPTIONS, min_size=len(steps), max_size=len(steps)))
+    options = {"sampler": "tpe", "sampler_options": {"n_startup_trials": 3}, "failures": failures}
+    with tempfile.TemporaryDirectory() as folder:
+        whole = list(take(Path(folder) / "whole", options, steps, [""] * len(steps)))
+        broken = list(take(Path(folder) / "broken", options, steps, breaks))
+    assert whole == broken

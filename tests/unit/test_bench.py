@@ -1,0 +1,146 @@
+"""That `scripts/bench` measures every row and says what it found; how fast anything is, is for the bench itself to say."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUPS = ("shell", "single", "parallel", "open", "memory")
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(ROOT / "scripts" / "bench"), "--python", sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_row_runs_and_its_lines_stand_in_the_table(group: str, tmp_path: Path) -> None:
+    from benchmarks.command import ROWS
+
+    journals, numbers = tmp_path / "journals", tmp_path / "numbers.json"
+    journals.mkdir()
+    done = bench("--quick", "--json", str(numbers), "--dir", str(journals), group)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(numbers.read_text(encoding="utf-8"))["rows"]
+    assert {row["row"] for row in rows} == {name for name in ROWS if name.startswith(group)}
+    assert all(sample > 0 for row in rows for sample in [*row["ours"], *row["peer"]])
+    heading, rule, *lines = done.stdout.split("\n\n")[1].splitlines()
+    assert heading.split() == ["row", "ours", "peer", "ratio", "bar"]
+    assert set(rule) == {"-", " "}
+    assert len(lines) == len(rows)
+    for line, row in zip(lines, rows, strict=True):
+        assert line.startswith(f"{row['row']}: {row['what']} ")
+        assert line.endswith({True: "  met", False: "  MISSED"}.get(row["met"], line[-1]))
+        assert (row["met"] is None) == (row["bar"] is None)
+    assert not list(journals.iterdir())
+
+
+def test_the_groups_are_all_rows() -> None:
+    from benchmarks.command import ROWS
+
+    assert {name.partition("-")[0] for name in ROWS} == set(GROUPS)
+
+
+def test_the_machine_and_the_versions_stand_above_the_table(tmp_path: Path) -> None:
+    machine, versions, meanwhile = bench("--quick", "--dir", str(tmp_path), "single").stdout.split("\n\n")[0].splitlines()
+    assert machine.startswith("machine: ")
+    assert f"optuna {optuna.__version__}" in versions
+    assert meanwhile.startswith("meanwhile: other programs used ")
+
+
+def test_a_row_that_is_not_there_is_refused_with_the_names_of_those_that_are() -> None:
+    done = bench("shell-7")
+    assert done.returncode == 2
+    assert "shell-7" in done.stderr
+    assert "shell-100 " in done.stderr
+
+
+def test_an_interpreter_that_is_not_there_is_refused_with_the_next_step() -> None:
+    done = bench("--python=/nowhere/python")
+    assert done.returncode == 2
+    assert "/nowhere/python" in done.stderr
+    assert "scripts/quickstart" in done.stderr
+
+
+def test_generated_records_are_what_journal_storage_writes(tmp_path: Path) -> None:
+    from benchmarks.journals import optuna_records
+
+    path = tmp_path / "written"
+    study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="bench")
+    space = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("x0", "x1")}
+    trials = []
+    for value in (0.25, 1e-7):
+        asked = study.ask(dict(space))
+        study.tell(asked, value)
+        texts = {name: optuna.distributions.distribution_to_json(kind) for name, kind in space.items()}
+        trials.append((asked.params, texts, value))
+    written = path.read_text(encoding="utf-8").splitlines()
+    assert [_timeless(line) for line in "".join(optuna_records(trials)).splitlines()] == [_timeless(line) for line in written]
+
+
+def _timeless(line: str) -> str:
+    """A record without what no two writers have alike."""
+    return re.sub(r'"(worker_id|datetime_[a-z]+)":"[^"]+"', r'"\1":""', line)
+
+
+def test_prepared_journals_hold_the_same_trials_for_us_and_for_optuna(tmp_path: Path) -> None:
+    from benchmarks.journals import Journals
+
+    journals = Journals(tmp_path, 5)
+    ours, theirs = (_trials(path) for path in (journals.ours(3, "tpe"), journals.optuna(3)))
+    assert len(ours) == 3
+    assert ours == theirs
+
+
+def _trials(path: Path) -> list[tuple[dict[str, Any], float | None]]:
+    study = optuna.load_study(study_name="bench", storage=JournalStorage(JournalFileBackend(str(path))))
+    return [(trial.params, trial.value) for trial in study.trials]
+
+
+def test_contenders_are_measured_in_turns() -> None:
+    from benchmarks.bench import interleave
+
+    order: list[str] = []
+    calls: Iterator[int] = iter(range(10))
+    first, second = interleave("row", 2, lambda: (order.append("a"), next(calls))[1], lambda: (order.append("b"), next(calls))[1])
+    assert order == ["a", "b", "a", "b"]
+    assert (first, second) == ([0, 2], [1, 3])
+
+
+def test_a_bar_is_judged_by_medians_in_its_own_direction() -> None:
+    from benchmarks.table import Bar, Line, more, shorter, within
+
+    assert shorter("r", "w", "ms", [1, 2, 900], "peer", [20, 24, 28], 12).met
+    assert shorter("r", "w", "ms", [2], "peer", [23], 12).met is False
+    assert more("r", "w", "trials/s", [3000], "peer", [200], 15).met
+    assert more("r", "w", "trials/s", [2999], "peer", [200], 15).met is False
+    assert within("r", "w", "ms", [39], "peer", [13], 3).met
+    assert within("r", "w", "ms", [40], "peer", [13], 3).met is False
+    assert Line("r", "w", "ms", [14, 15, 99], bar=Bar("<=", 15, "ms")).met
+    assert shorter("r", "w", "ms", [1], "peer", [2]).met is None
+
+
+def test_a_missed_bar_is_seen_in_the_table() -> None:
+    from benchmarks.table import render, within
+
+    assert render([within("r", "w", "ms", [40], "peer", [10], 3)]).splitlines()[-1].split() == (
+        ["r:", "w", "40", "ms", "10", "ms", "peer", "4x", "<=", "3x", "MISSED"]
+    )

@@ -1,0 +1,131 @@
+"""Ctrl-C at any line of a call: no lock stays, nothing is half done, and the study object goes on as a new process would."""
+
+from __future__ import annotations
+
+import gc
+import linecache
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+import journaltune
+from journaltune import create_study, load_study
+from journaltune.model import TrialState
+from journaltune.study import Study
+
+PACKAGE = str(Path(str(journaltune.__file__)).parent)
+# Functions of their arguments, which keep nothing.
+PURE = tuple(f"{PACKAGE}/{name}" for name in ("space/", "checks.py", "jsontext.py", "frozen.py", "model.py"))
+# An interrupt just before or in one of these is not handled by any `with`: Python's own limit (bpo-29988).
+UNPROTECTED = {"__enter__", "__exit__", "__del__"}
+Step = tuple[CodeType, int]
+
+CALLS: dict[str, Callable[[Study], object]] = {
+    "ask": lambda study: study.ask(),
+    "claim": lambda study: study.ask(),
+    "tell": lambda study: study.tell(3, 5.0, attrs={"a": 1}, constraints={"c": 1.0}),
+    "enqueue": lambda study: study.enqueue({"x": 0.3}, skip_if_exists=True),
+    "trials": lambda study: study.trials,
+    "best": lambda study: study.best_trials,
+    "close": lambda study: study.close(),
+}
+
+
+class Tracer:
+    """Runs a call and notes every line of the package that it executes, or raises KeyboardInterrupt at the nth one."""
+
+    def __init__(self, nth: int = -1) -> None:
+        self.steps: list[Step] = []
+        self._nth = nth
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        name = frame.f_code.co_filename
+        if not name.startswith(PACKAGE) or name.startswith(PURE) or frame.f_code.co_name in UNPROTECTED:
+            return None
+        above = frame.f_back
+        while above is not None and above.f_code.co_name != "__del__":
+            above = above.f_back
+        return self._line if above is None else None
+
+    def _line(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line":
+            if len(self.steps) == self._nth:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            self.steps.append((frame.f_code, frame.f_lineno))
+        return self._line
+
+    def run(self, call: Callable[[], object]) -> None:
+        before = sys.gettrace()
+        sys.settrace(self)
+        try:
+            call()
+        finally:
+            sys.settrace(before)
+
+
+def prepared(path: Path, name: str) -> tuple[bytes, bytes]:
+    """A journal: what a study object has read, and what another process told after that."""
+    options = {"n_startup_trials": 2}
+    with create_study(
+        path, study_name="study", params={"x": "float(0, 1)", "y": "a | b"}, seed=1, sampler_options=options
+    ) as study:
+        for _ in range(3):
+            study.tell(study.ask(), 1.0)
+        study.ask()
+        head = path.read_bytes()
+        study.tell(study.ask(), 2.0)
+        study.tell(study.ask(), state="fail", reason="oom")
+        if name == "claim":
+            study.enqueue({"x": 0.5})
+    return head, path.read_bytes()[len(head) :]
+
+
+def opened(head: bytes, tail: bytes, path: Path) -> Study:
+    """A study object that has work before it: another process wrote something since."""
+    path.write_bytes(head)
+    study = load_study(path, lock_timeout_s=0.2)
+    with path.open("ab") as journal:
+        journal.write(tail)
+    return study
+
+
+def worth_interrupting(steps: list[Step], seen: set[Step]) -> list[int]:
+    """The last time that each line is executed, except `with` lines: leaving one is Python's own limit, too."""
+    chosen = {step: index for index, step in enumerate(steps)}
+    lines = {step: linecache.getline(step[0].co_filename, step[1]).strip() for step in chosen}
+    return sorted(index for step, index in chosen.items() if step not in seen and not lines[step].startswith("with "))
+
+
+def test_an_interrupt_at_every_line(tmp_path: Path) -> None:
+    path, seen = tmp_path / "study.journal", set[Step]()
+    for name, call in CALLS.items():
+        parts = prepared(tmp_path / f"{name}.journal", name)
+        for _ in range(2):  # the first time, modules are imported
+            whole, study = Tracer(), opened(*parts, path)
+            whole.run(lambda: call(study))  # noqa: B023
+        for nth in worth_interrupting(whole.steps, seen):
+            study = opened(*parts, path)
+            with pytest.raises(KeyboardInterrupt):
+                Tracer(nth).run(lambda: call(study))  # noqa: B023
+            gc.enable()  # it may have been off for a moment
+            code, line = whole.steps[nth]
+            goes_on(path, study, f"{name} interrupted at {code.co_filename}:{line}")
+        seen.update(whole.steps)
+    assert len(seen) > 300
+
+
+def goes_on(path: Path, study: Study, where: str) -> None:
+    journal = load_study(path, lock_timeout_s=0)._study.journal
+    with journal.locked(), journal.asks(0):
+        pass
+    asked = study.ask()
+    found, written = study.trials, load_study(path).trials
+    assert found == written, where
+    assert written[asked.number].params == asked.params, where
+    assert all(trial.params for trial in written if trial.state is TrialState.RUNNING), where
+    study.close()

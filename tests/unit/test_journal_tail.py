@@ -1,0 +1,251 @@
+"""A journal whose last line has no newline: mended with blanks, without a loss, while others go on reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
+from rustuna.storages import JournalFileStorage
+
+from journaltune.errors import JournalDamagedError, MachineError
+from journaltune.journal import records
+from journaltune.journal.journal import Journal
+
+SOUND = b"".join(
+    json.dumps({"worker_id": "w", **record}).encode() + b"\n"
+    for record in (
+        {"op_code": 0, "study_name": "s", "directions": [1]},
+        {"op_code": 4, "study_id": 0, "datetime_start": "2024-01-01T00:00:00+00:00"},
+    )
+)
+STOCK = json.dumps({"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"k": "ü" * 9}}).encode()
+OURS = records.seal({"op_code": 2, "worker_id": "journaltune", "study_id": 0, "user_attr": {"k": 1}}, len(SOUND), 0)
+TAILS = {
+    "one byte": b"{",
+    "half a stock record": STOCK[: len(STOCK) // 2],
+    "half a character": '{"k": "ü'.encode()[:-1],
+    "a whole record but for its newline": STOCK,
+    "half a record of ours": OURS[:-9],
+    "a whole record of ours but for its newline": OURS,
+    "bytes that are no text": bytes(range(256)).replace(b"\n", b""),
+    "zeros": bytes(100),
+    "carriage return": b"\r",
+    "blanks and more": b"   {",
+    "longer than what is looked at first": b'{"k": "' + b"x" * 40_000,
+}
+
+
+@pytest.fixture(params=TAILS)
+def torn(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, bytes]:
+    path = tmp_path / "s.journal"
+    tail = TAILS[request.param]
+    path.write_bytes(SOUND + tail)
+    return path, tail
+
+
+def note(journal: Journal, **attr: object) -> list[Any]:
+    with journal.locked():
+        return journal.append([records.study_record(records.SET_STUDY_USER_ATTR, 0, user_attr=attr)])
+
+
+def attrs(journal: Journal) -> dict[str, Any]:
+    journal.sync()
+    return journal.state.studies[0].user_attrs
+
+
+def stock_attrs(path: Path) -> dict[str, Any]:
+    return JournalStorage(JournalFileBackend(str(path))).get_study_user_attrs(0)
+
+
+def test_reading_leaves_a_torn_tail_as_it_is(torn: tuple[Path, bytes]) -> None:
+    path, tail = torn
+    assert attrs(Journal(str(path))) == {}
+    assert path.read_bytes() == SOUND + tail
+
+
+def test_appending_blanks_a_torn_tail(torn: tuple[Path, bytes]) -> None:
+    path, tail = torn
+    assert note(Journal(str(path)), after=1) == [True]
+    data = path.read_bytes()
+    assert data.startswith(SOUND + b" " * len(tail) + b'{"op_code":2,')
+    assert data.count(b"\n") == 3
+    assert not os.path.lexists(f"{path}.lock")
+    assert attrs(Journal(str(path))) == stock_attrs(path) == {"after": 1}
+    assert JournalFileStorage(str(path)).get_study(0).user_attrs == {"after": 1}
+
+
+def test_a_copy_of_what_was_blanked_is_kept(torn: tuple[Path, bytes]) -> None:
+    path, tail = torn
+    note(Journal(str(path)), after=1)
+    (copy,) = Path(f"{path}.d/quarantine").iterdir()
+    assert copy.read_bytes() == tail
+    assert copy.name.startswith(f"{len(SOUND)}-{len(tail)}-")
+
+
+def test_running_readers_go_on_over_a_mended_tail(torn: tuple[Path, bytes]) -> None:
+    path, _ = torn
+    ours, snapshot_of_ours = Journal(str(path)), Journal(str(path))
+    snapshot_of_ours.save_snapshot()
+    optunas, rustunas = JournalStorage(JournalFileBackend(str(path))), JournalFileStorage(str(path))
+    note(Journal(str(path)), after=1)
+    note(Journal(str(path)), again=2)
+    expected = {"after": 1, "again": 2}
+    resumed = Journal(str(path))
+    assert resumed.opened_at == len(SOUND)
+    assert attrs(ours) == attrs(resumed) == expected
+    assert optunas.get_study_user_attrs(0) == expected
+    assert rustunas.get_study(0).user_attrs == expected
+    # And they write on as well.
+    optunas.set_study_user_attr(0, "optuna", 3)
+    rustunas.set_study_user_attrs(0, {"rustuna": 4})
+    note(ours, ours=5)
+    assert attrs(Journal(str(path))) == stock_attrs(path) == {**expected, "optuna": 3, "rustuna": 4, "ours": 5}
+
+
+def test_a_tail_in_the_very_first_line_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(STOCK)
+    journal = Journal(str(path))
+    with journal.locked():
+        assert journal.append([records.create_study("s", [1], None)]) == [True]
+    assert path.read_bytes().startswith(b" " * len(STOCK) + b'{"op_code":0')
+    assert [study.study_name for study in JournalStorage(JournalFileBackend(str(path))).get_all_studies()] == ["s"]
+
+
+def test_a_blank_tail_needs_no_mending(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + b"     ")
+    note(Journal(str(path)), after=1)
+    assert attrs(Journal(str(path))) == stock_attrs(path) == {"after": 1}
+    assert not Path(f"{path}.d/quarantine").exists()
+
+
+def test_a_tail_is_mended_when_no_copy_can_be_kept(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:9])
+    Path(f"{path}.d").write_text("not a folder")
+    note(Journal(str(path)), after=1)
+    assert stock_attrs(path) == {"after": 1}
+
+
+@pytest.fixture
+def torn_and_locked(tmp_path: Path) -> Path:
+    """A torn tail whose writer holds Optuna's lock."""
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:20])
+    assert JournalFileSymlinkLock(str(path)).acquire()
+    return path
+
+
+def while_waiting(monkeypatch: pytest.MonkeyPatch, do: Callable[[int], None]) -> list[float]:
+    """Instead of every pause: ``do`` with its count, and a clock that goes on. The pauses that were asked for."""
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        do(len(pauses))
+
+    monkeypatch.setattr(time, "sleep", pause)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e6 + sum(pauses))
+    return pauses
+
+
+def test_a_stock_append_in_flight_is_waited_for(torn_and_locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = torn_and_locked
+
+    def finish(count: int) -> None:
+        assert path.read_bytes() == SOUND + STOCK[:20], "blanked although its writer is at work"
+        if count == 3:
+            with path.open("ab") as file:
+                file.write(STOCK[20:] + b"\n")
+            JournalFileSymlinkLock(str(path)).release()
+
+    pauses = while_waiting(monkeypatch, finish)
+    note(Journal(str(path)), after=1)
+    assert len(pauses) == 3
+    assert path.read_bytes().startswith(SOUND + STOCK + b"\n")
+    assert attrs(Journal(str(path))) == stock_attrs(path) == {"k": "ü" * 9, "after": 1}
+    assert not Path(f"{path}.d/quarantine").exists()
+    assert not os.path.lexists(f"{path}.lock")
+
+
+def test_a_stock_lock_that_nobody_gives_back_is_broken_after_half_a_minute(
+    torn_and_locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = while_waiting(monkeypatch, lambda _: None)
+    note(Journal(str(torn_and_locked)), after=1)
+    assert 30 <= sum(pauses) <= 60
+    assert stock_attrs(torn_and_locked) == {"after": 1}
+    assert not os.path.lexists(f"{torn_and_locked}.lock")
+
+
+def test_a_stock_lock_that_goes_from_hand_to_hand_is_not_broken(torn_and_locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, lock = torn_and_locked, f"{torn_and_locked}.lock"
+    holders = [JournalFileSymlinkLock(str(path)), JournalFileOpenLock(str(path))]
+
+    def next_holder(count: int) -> None:
+        assert os.path.lexists(lock), "broken although its holder lives"
+        os.unlink(lock)
+        if count < 2000:
+            holders[count % 2].acquire()
+            os.utime(lock, ns=(count, count), follow_symlinks=False)
+
+    pauses = while_waiting(monkeypatch, next_holder)
+    note(Journal(str(path)), after=1)
+    assert len(pauses) == 2000
+    assert stock_attrs(path) == {"after": 1}
+
+
+def test_a_stock_lock_that_vanishes_at_the_last_moment_is_no_error(
+    torn_and_locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, unlink = f"{torn_and_locked}.lock", os.unlink
+
+    def gone_already(path: Any, **options: Any) -> None:
+        unlink(path, **options)
+        if os.fspath(path) == lock:
+            raise FileNotFoundError(path)
+
+    while_waiting(monkeypatch, lambda _: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", gone_already)
+        note(Journal(str(torn_and_locked)), after=1)
+    assert stock_attrs(torn_and_locked) == {"after": 1}
+
+
+def test_where_no_stock_lock_can_be_made_nothing_is_blanked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:20])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(MachineError, match="permission denied"):
+        note(Journal(str(path)), after=1)
+    assert path.read_bytes() == SOUND + STOCK[:20]
+
+
+def test_what_stock_optuna_glued_onto_a_tail_is_damage_with_its_offset(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:20] + STOCK + b"\n")
+    with pytest.raises(JournalDamagedError) as caught:
+        Journal(str(path))
+    assert caught.value.offset == len(SOUND)
+
+
+def test_optuna_opens_a_mended_file_as_a_study(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:20])
+    note(Journal(str(path)), after=1)
+    study = optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(path))))
+    study.tell(study.ask(), 1.0)
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", "COMPLETE"]
