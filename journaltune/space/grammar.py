@@ -65,8 +65,10 @@ def _is_surrogate(char: str) -> bool:
 
 def shown(text: str, limit: int = 80) -> str:
     """For messages: ``text`` on one line of bounded length."""
-    clipped = text if len(text) <= limit else text[:limit] + "..."
-    return clipped if clipped.isprintable() else ascii(clipped)[1:-1]
+    line = text[: limit + 1]
+    if not line.isprintable():
+        line = ascii(line)[1:-1]
+    return line if len(line) <= limit else line[:limit] + "..."
 
 
 def word_value(word: str) -> Choice:
