@@ -57,10 +57,8 @@ def ask(
         claim["owner"] = describe(owner_pid)
     if ttl_s is not None:
         claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
-    with study.lock:
-        study.journal.sync()
-        with study.journal.asks(study.state().study_id):
-            return _ask(study, claim, max_trials)
+    with study.lock, study.journal.asks(study.study_id):
+        return _ask(study, claim, max_trials)
 
 
 def space_of(study: OpenStudy) -> Space:
@@ -108,14 +106,11 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
 
 def suggest(study: OpenStudy, space: Space, number: int) -> dict[str, float]:
     """Internal values for trial ``number``: a pure function of the study's configuration, its history, and the number."""
-    # What has one value only is nothing to search in, and Rustuna's TPE panics at a range without width.
-    varied = {name: distribution for name, distribution in space.distributions.items() if not distribution.single}
-    found = {name: float(distribution.low) for name, distribution in space.distributions.items() if distribution.single}
+    varied, found = study.varied, {}
     if varied:
         history = History(study.state(), study.failures)
-        seed = derive_seed(study.seed, number, SAMPLING)
-        found.update(study.sampler_object().suggest(history, varied, number, seed))
-    return {name: found[name] for name in space.distributions}
+        found = study.sampler_object().suggest(history, varied, number, derive_seed(study.seed, number, SAMPLING))
+    return {name: found[name] if name in found else float(known.low) for name, known in space.distributions.items()}
 
 
 def _ask_new(study: OpenStudy, claim: dict[str, Any], *, insist: bool = False) -> tuple[int, dict[str, float]] | None:

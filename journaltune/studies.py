@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import StudyState
     from journaltune.samplers import Sampler
-    from journaltune.space import Space
+    from journaltune.space import Distribution, Space
 
 _SAMPLER = "tpe"
 _LIBRARIES = ("journaltune", "optuna", "rustuna")
@@ -66,7 +66,7 @@ class _StudyLock:
 class OpenStudy:
     """One study of an open journal, with the caches that make the next ask cheap. For several threads; closes on exit."""
 
-    __slots__ = ("__weakref__", "_config", "_sampler", "_space", "_stored", "journal", "lock", "name", "study_id")
+    __slots__ = ("__weakref__", "_config", "_sampler", "_space", "_stored", "_varied", "journal", "lock", "name", "study_id")
 
     def __init__(self, journal: Journal, state: StudyState) -> None:
         self.journal = journal
@@ -76,6 +76,7 @@ class OpenStudy:
         self._config: Mapping[str, Any] | None = None
         self._space: Space | None = None
         self._stored: dict[str, str] | None = None
+        self._varied: dict[str, Distribution] | None = None
         self._sampler: Sampler | None = None
 
     @property
@@ -84,7 +85,7 @@ class OpenStudy:
 
     def break_off(self) -> None:
         """Forget everything that an exception may have left half done: the next call reads the journal again."""
-        self._config = self._space = self._stored = self._sampler = None
+        self._config = self._space = self._stored = self._varied = self._sampler = None
         self.journal.break_off()
 
     def state(self) -> StudyState:
@@ -99,7 +100,7 @@ class OpenStudy:
         """What ``create_study`` recorded; empty for a study that another program made."""
         config = self.state().config or {}
         if config is not self._config:
-            self._config, self._space, self._stored, self._sampler = config, None, None, None
+            self._config, self._space, self._stored, self._varied, self._sampler = config, None, None, None, None
         return config
 
     @property
@@ -126,6 +127,14 @@ class OpenStudy:
         if self._stored is None and space is not None:
             self._stored = {name: distribution.to_json() for name, distribution in space.distributions.items()}
         return self._stored or {}
+
+    @property
+    def varied(self) -> dict[str, Distribution]:
+        """What is searched in. What has one value only is not, and Rustuna's TPE panics at a range without width."""
+        space = self.space
+        if self._varied is None and space is not None:
+            self._varied = {name: known for name, known in space.distributions.items() if not known.single}
+        return self._varied or {}
 
     @property
     def seed(self) -> int:

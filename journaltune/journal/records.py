@@ -27,6 +27,7 @@ CONFIG_ATTR = "journaltune:config"
 _SEAL = b',"crc":"'
 _SEAL_LENGTH = len(_SEAL) + 16 + 2
 _HEADS_KEPT = 8
+_HEAD_FIELDS = ("op_code", "worker_id", "study_id", "distributions")
 
 
 def now_iso() -> str:
@@ -125,8 +126,28 @@ class Chain:
 
 def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
     """One line, without its newline, for a record that is about to be written at offset ``at``."""
-    body = dumps({**record, "jt": {"at": at, **record.get("jt", {})}})[:-1].encode()
+    rest = {**record, "jt": {"at": at, **record.get("jt", {})}}
+    head = b"{"
+    if rest.get("distributions"):
+        head = _head(rest)
+        for name in _HEAD_FIELDS:
+            del rest[name]
+    body = head + dumps(rest)[1:-1].encode()
     return b'%s%s%08x%08x"}' % (body, _SEAL, crc32(body), link or 0)
+
+
+_last_head: tuple[object, int, bytes] = (None, 0, b"")
+
+
+def _head(record: Mapping[str, Any]) -> bytes:
+    """How every ask of a study begins, up to its distributions: encoded once for as long as they are the same object."""
+    global _last_head
+    distributions, study_id = record["distributions"], record["study_id"]
+    last, last_id, head = _last_head
+    if last is not distributions or last_id != study_id:
+        head = dumps({name: record[name] for name in _HEAD_FIELDS})[:-1].encode() + b","
+        _last_head = (distributions, study_id, head)
+    return head
 
 
 def is_sealed(text: bytes) -> bool:
@@ -183,8 +204,7 @@ class RecordReader:
         return record
 
     def _learn(self, text: bytes, record: dict[str, Any]) -> None:
-        first = {name: record.get(name) for name in ("op_code", "worker_id", "study_id", "distributions")}
-        head = dumps(first)[:-1].encode() + b","
+        head = dumps({name: record.get(name) for name in _HEAD_FIELDS})[:-1].encode() + b","
         if text.startswith(head):
             self._heads.insert(0, (head, record["study_id"], record["distributions"]))
             del self._heads[_HEADS_KEPT:]

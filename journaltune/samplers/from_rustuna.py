@@ -47,11 +47,10 @@ class RustunaSampler:
 
     def suggest(self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int) -> dict[str, float]:
         """See ``samplers.Sampler``. Until enough trials finished, running and failed ones count for nothing: random."""
+        if self._cache is None or not self._cache.serves(distributions, history):
+            self._cache = _Cache(history.directions, distributions)
         if self._name == "random" or history.n_observed() < self._n_startup:
-            return _Cache(history.directions, distributions).suggest(rust.RandomSampler(seed=seed))
-        key = {name: distribution.to_json() for name, distribution in distributions.items()}
-        if self._cache is None or not self._cache.serves(key, history):
-            self._cache = _Cache(history.directions, distributions, key)
+            return self._cache.at_random(seed)
         stand_ins, cache, self._cache = history.stand_ins(), self._cache, None
         cache.catch_up(history)
         found = cache.suggest(self._fresh(seed), stand_ins, history.worst() if stand_ins else None)
@@ -62,22 +61,35 @@ class RustunaSampler:
 class _Cache:
     """A Rustuna storage with the complete trials of a history, and how to show it the rest for a moment."""
 
-    def __init__(
-        self, directions: Sequence[int], distributions: Mapping[str, Distribution], key: Mapping[str, str] | None = None
-    ) -> None:
-        self._key = key
+    def __init__(self, directions: Sequence[int], distributions: Mapping[str, Distribution]) -> None:
         self._directions = [rust.StudyDirection.MINIMIZE if d == 1 else rust.StudyDirection.MAXIMIZE for d in directions]
         self._space = distributions
         self._rust_space = {name: _to_rust(distribution) for name, distribution in distributions.items()}
         self._views: dict[Shape, Any] = {}
         self._storage = rust.InMemoryStorage(apply_discard=True)
         self._study_id = self._storage.create_new_study("history", self._directions).id
+        self._blank: Any = None
         self._n_seen = 0
         self._n_incomplete = 0
         self._n_discarded = 0
 
-    def serves(self, key: Mapping[str, str], history: History) -> bool:
-        return self._key == key and self._n_seen <= history.n_finished() and self._n_discarded < _DISCARDS_KEPT
+    def serves(self, distributions: Mapping[str, Distribution], history: History) -> bool:
+        return self._space is distributions and self._n_seen <= history.n_finished() and self._n_discarded < _DISCARDS_KEPT
+
+    def at_random(self, seed: int) -> dict[str, float]:
+        """A suggestion to which no trial matters, so none is shown."""
+        sampler, storage = rust.RandomSampler(seed=seed), self._storage
+        if self._blank is None:
+            self._blank = self._new_trial()
+            self._storage.discard_trials([self._blank.trial_id])
+        space = self._rust_space.items()
+        return {name: float(sampler.sample_independent(self._blank, storage, name, known)) for name, known in space}
+
+    def _new_trial(self) -> Any:
+        asked = self._storage.create_new_trial(self._study_id)
+        return rust.SamplerContext(
+            study_id=self._study_id, trial_number=asked.number, trial_id=asked._trial_id, directions=self._directions
+        )
 
     def catch_up(self, history: History) -> None:
         for shape, params, values in history.complete(self._n_seen):
@@ -89,10 +101,7 @@ class _Cache:
         self, sampler: Any, stand_ins: Sequence[tuple[Shape, Sequence[float]]] = (), worst: list[float] | None = None
     ) -> dict[str, float]:
         passing = [self._add(shape, params, worst) for shape, params in stand_ins] if worst is not None else []
-        asked = self._storage.create_new_trial(self._study_id)
-        context = rust.SamplerContext(
-            study_id=self._study_id, trial_number=asked.number, trial_id=asked._trial_id, directions=self._directions
-        )
+        context = self._new_trial()
         # No `before_trial`: it infers a search space, which is declared here, and takes as long as the suggestion itself.
         # Joint sampling panics when a trial lacks a parameter; each by itself, those trials are left out for that one.
         joint = not self._n_incomplete and all(whole for _, whole in passing)
@@ -107,7 +116,7 @@ class _Cache:
             raise JournaltuneError(
                 f"Rustuna's sampler gave up on this history ({error}); take `journaltune create --exist-ok --sampler random`"
             ) from None
-        trial_ids = [asked._trial_id, *(trial_id for trial_id, _ in passing)]
+        trial_ids = [context.trial_id, *(trial_id for trial_id, _ in passing)]
         self._storage.discard_trials(trial_ids)
         self._n_discarded += len(trial_ids)
         return {name: float(found[name]) for name in self._space}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,26 @@ def test_a_full_disk_leaves_no_file_behind(path: Path, monkeypatch: pytest.Monke
         assert refused(path, MachineError).exit_code == 7
     assert not path.exists()
     assert create_study(path, params=X).ask().number == 0
+
+
+@pytest.mark.parametrize("name", ["create", "create --exist-ok", "enqueue", "delete"])
+def test_what_is_acknowledged_was_flushed(path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    study = create_study(path, params=X)
+
+    def failing(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    calls: dict[str, Callable[[], object]] = {
+        "create": lambda: create_study(path, study_name="another", params=X),
+        "create --exist-ok": lambda: create_study(path, seed=7, exist_ok=True),
+        "enqueue": lambda: study.enqueue({"x": 0.5}),
+        "delete": lambda: engine.delete_study(path, "study"),
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdatasync", failing)
+        with pytest.raises(MachineError, match="in doubt"):
+            calls[name]()
+    assert engine.list_studies(path) or name == "delete"
 
 
 def test_a_create_that_fails_never_takes_away_what_another_one_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
