@@ -57,8 +57,10 @@ def ask(
         claim["owner"] = describe(owner_pid)
     if ttl_s is not None:
         claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
-    with study.lock, study.journal.asks(study.study_id):
-        return _ask(study, claim, max_trials)
+    with study.lock:
+        study.journal.sync()  # what is there already is read before others have to wait for it
+        with study.journal.asks(study.study_id):
+            return _ask(study, claim, max_trials)
 
 
 def space_of(study: OpenStudy) -> Space:

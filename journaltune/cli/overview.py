@@ -15,6 +15,7 @@ GROUPS = (
             ("create", "make a study: its search space, objectives and sampler"),
             ("studies", "list the studies of a journal"),
             ("delete", "delete a study"),
+            ("repair", "mend a damaged journal"),
         ),
     ),
     (

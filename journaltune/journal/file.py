@@ -162,14 +162,19 @@ def blank(path: str, fd: int, start: int, end: int) -> None:
 
     Never by truncating: running readers of ours and of others recover from blanks, and a racing append is not cut off.
     """
+    overwrite(path, fd, start, b" " * (end - start))
+
+
+def overwrite(path: str, fd: int, start: int, data: bytes) -> None:
+    """Put ``data`` in the place of as many bytes, and on disk; through another descriptor, as O_APPEND would add it."""
     own = -1
     try:
         own = os.open(path, os.O_WRONLY | _O_CLOEXEC)
         if not os.path.samestat(os.fstat(own), os.fstat(fd)):
             raise MachineError(f"{path} was replaced by another file while it was in use")
-        at = start
-        while at < end:
-            at += os.pwrite(own, b" " * (end - at), at)
+        done = 0
+        while done < len(data):
+            done += os.pwrite(own, data[done:], start + done)
         os.fsync(own)
     except OSError as error:
         refuse(error, path, "mend")
@@ -186,7 +191,7 @@ def mend_tail(fd: int, path: str) -> bool:
     """
     if not torn_tail(fd)[1].strip(b" "):
         return False
-    _take_stock_lock(path)
+    take_stock_lock(path)
     try:
         start, tail = torn_tail(fd)
         if tail.strip(b" "):
@@ -194,7 +199,7 @@ def mend_tail(fd: int, path: str) -> bool:
             blank(path, fd, start, start + len(tail))
         return True
     finally:
-        _release_stock_lock(path)
+        release_stock_lock(path)
 
 
 def torn_tail(fd: int) -> tuple[int, bytes]:
@@ -212,7 +217,7 @@ def torn_tail(fd: int) -> tuple[int, bytes]:
         length *= 8
 
 
-def _take_stock_lock(path: str) -> None:
+def take_stock_lock(path: str) -> None:
     """Optuna's lock, a symlink beside the journal, by its own rule: one that did not change hands for 30 s is of the dead."""
     from time import monotonic, sleep
 
@@ -226,7 +231,7 @@ def _take_stock_lock(path: str) -> None:
             if present != holder:
                 holder, since = present, monotonic()
             elif monotonic() - since > _STOCK_GRACE_S:
-                _release_stock_lock(path)
+                release_stock_lock(path)
             sleep(pause_s)
             pause_s = min(pause_s * 2, 0.1)
         except OSError as error:
@@ -241,7 +246,7 @@ def _stock_lock_holder(path: str) -> tuple[int, int] | None:
     return there.st_ino, there.st_mtime_ns
 
 
-def _release_stock_lock(path: str) -> None:
+def release_stock_lock(path: str) -> None:
     try:
         os.unlink(path + ".lock")
     except FileNotFoundError:
@@ -250,16 +255,24 @@ def _release_stock_lock(path: str) -> None:
 
 def _quarantine(path: str, start: int, tail: bytes) -> None:
     """Keep a copy of what is about to be blanked; a full disk must not stop the mending."""
-    folder = f"{folder_of(path)}/quarantine"
     try:
-        os.makedirs(folder, exist_ok=True)
-        fd = os.open(f"{folder}/{start}-{len(tail)}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_CLOEXEC, 0o666)
-        try:
-            os.write(fd, tail)
-        finally:
-            os.close(fd)
+        quarantine(path, start, tail)
     except OSError:
         pass
+
+
+def quarantine(path: str, start: int, found: bytes) -> str:
+    """Keep a copy of bytes that are about to be overwritten; the path of the copy. OSError as it comes."""
+    folder = f"{folder_of(path)}/quarantine"
+    os.makedirs(folder, exist_ok=True)
+    name = f"{folder}/{start}-{len(found)}-{os.getpid()}"
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_CLOEXEC, 0o666)
+    try:
+        os.write(fd, found)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return name
 
 
 def replace(path: str, data: list[bytes]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
-from journaltune.errors import JournalDamagedError, LockTimeoutError, MachineError, NotFoundError
+from journaltune.errors import JournalDamagedError, MachineError, NotFoundError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
+from journaltune.journal.fold import Fold
 from journaltune.journal.replay import apply
 from journaltune.journal.state import JournalState
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn
 
-    from journaltune.journal.state import LiveTrial
 
 # How long a tail a command replays before it leaves a new snapshot behind, and what share of a long-lived process's journal.
 _TAIL_BYTES = 64 * 1024
@@ -38,7 +37,6 @@ class Journal:
         "_identity",
         "_lock_depth",
         "_pid",
-        "_portable_lock",
         "_read_only",
         "_reader",
         "_source",
@@ -58,7 +56,6 @@ class Journal:
         self.lock_timeout_s = lock_timeout_s
         self.allow_network_fs = allow_network_fs
         self._lock_depth = 0
-        self._portable_lock: Any = None
         self._windows: list[int] = []
         self._source: snapshot.Source | None = None
         self.offset = 0
@@ -140,7 +137,7 @@ class Journal:
         self.sync()
 
     def _replay_to(self, offset: int) -> JournalState:
-        other = _Fold(self.path, records.RecordReader(), JournalState(), records.Chain())
+        other = Fold(self.path, records.RecordReader(), JournalState(), records.Chain())
         at = 0
         while at < offset and (data := files.read_from(self._fd, at, _CHUNK_BYTES)[: offset - at]):
             other.feed(data, at)
@@ -154,9 +151,9 @@ class Journal:
         self._usable()
         self._same()
         while data := files.read_from(self._fd, self.offset, _CHUNK_BYTES):
-            self._fold(_Fold(self.path, self._reader, self.state, self._chain), data)
+            self._fold(Fold(self.path, self._reader, self.state, self._chain), data)
 
-    def _fold(self, fold: _Fold, data: bytes) -> None:
+    def _fold(self, fold: Fold, data: bytes) -> None:
         """Apply ``data``. A damaged line stops it, and once that is mended, what was applied must not be applied again."""
         try:
             fold.feed(data, self.offset)
@@ -173,7 +170,7 @@ class Journal:
         self._writable()
         if self._lock_depth == 0:
             try:
-                self._take()
+                lock.acquire(self._fd, self.path, self.lock_timeout_s)
             except BaseException:
                 self.close()
                 raise
@@ -189,26 +186,10 @@ class Journal:
         if self._read_only:
             os.close(files.open_journal(self.path))  # says why not
 
-    def _take(self) -> None:
-        if lock.HAS_FLOCK:
-            lock.acquire(self._fd, self.path, self.lock_timeout_s)
-            return
-        from filelock import FileLock, Timeout
-
-        os.makedirs(files.folder_of(self.path), exist_ok=True)
-        self._portable_lock = FileLock(files.folder_of(self.path) + "/lock", fallback_to_soft=False)
-        try:
-            self._portable_lock.acquire(timeout=self.lock_timeout_s)
-        except Timeout as error:
-            raise LockTimeoutError(f"{self.path} is locked for more than {self.lock_timeout_s:g} s; try again later") from error
-
     def _release(self) -> None:
         self._lock_depth -= 1
         if self._lock_depth == 0:
-            if lock.HAS_FLOCK:
-                lock.release(self._fd)
-            else:
-                self._portable_lock.release()
+            lock.release(self._fd)
 
     def append(self, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Append records with one write, read them back, and say which of them took effect. Needs the lock.
@@ -230,9 +211,9 @@ class Journal:
         written = files.read_from(self._fd, self.offset)
         if written == data:
             self.offset += len(data)
-            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1)
+            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
             return [apply(self.state, record) for record in batch]
-        fold = _Fold(self.path, self._reader, self.state, self._chain)
+        fold = Fold(self.path, self._reader, self.state, self._chain)
         fold.watch = lines
         self._fold(fold, written)
         if len(fold.effects) != len(lines):
@@ -306,77 +287,3 @@ class _Asks:
             journal._release()
         elif journal._fd == self._fd:
             lock.release_asks(self._fd, self._study_id)
-
-
-class _Fold:
-    """Applies lines one by one, checks their checksums, and notes what became of the lines that it watches for."""
-
-    __slots__ = ("_at", "_chain", "_path", "_reader", "effects", "offset", "state", "watch")
-
-    def __init__(self, path: str, reader: records.RecordReader, state: JournalState, chain: records.Chain) -> None:
-        self._path, self._reader, self.state, self._chain = path, reader, state, chain
-        self.watch: list[bytes] = []
-        self.effects: list[Any] = []
-        self.offset = self._at = 0
-
-    def feed(self, data: bytes, offset: int) -> None:
-        """Apply whole lines that begin at ``offset``; ``self.offset`` is the end of the last one that was applied."""
-        self.offset = offset
-        collecting = gc.isenabled()
-        try:
-            gc.disable()  # a long replay makes many objects and no garbage cycles; looking for some takes a third of its time
-            self._feed(data)
-        finally:
-            if collecting:
-                gc.enable()
-
-    def _feed(self, data: bytes) -> None:
-        chain = self._chain
-        for line in data.split(b"\n")[:-1]:
-            end = self.offset + len(line) + 1
-            text = line
-            if line[:1] == b" ":
-                text = line.lstrip(b" ")
-                chain.pass_blanks(self.offset, end - 1 - len(text))
-            sealed = records.is_sealed(text)
-            effect = self._apply(text, end - 1 - len(text), sealed)
-            if self.watch and text in self.watch:
-                self.effects.append(effect)
-            if sealed:
-                chain.pass_own(text, self._at)
-            else:
-                chain.pass_foreign(text, self.offset)
-            self.offset = end
-
-    def _apply(self, text: bytes, start: int, sealed: bool) -> LiveTrial | bool:
-        try:
-            record = self._reader.decode(text)
-            if sealed:
-                self._check(text, record, start)
-            return apply(self.state, record)
-        except JournalDamagedError:
-            raise
-        except UnicodeDecodeError as error:
-            raise JournalDamagedError(self._path, start + error.start, "bytes that are not UTF-8") from error
-        except RecursionError as error:
-            raise JournalDamagedError(self._path, start, "a record that is nested too deeply") from error
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
-            raise JournalDamagedError(self._path, start, _what(text, error)) from error
-
-    def _check(self, text: bytes, record: Mapping[str, Any], start: int) -> None:
-        self._at = record["jt"]["at"]
-        own, link = records.sealed_sums(text)
-        if own != records.own_sum(text):
-            raise JournalDamagedError(self._path, start, "a record whose checksum is wrong: it was changed after it was written")
-        if not self._chain.allows(link, self._at, start):
-            what = "something before this record was changed after it was written: the checksum of what came before is wrong"
-            raise JournalDamagedError(self._path, start, what)
-
-
-def _what(text: bytes, error: Exception) -> str:
-    if not text:
-        return "an empty line"
-    if isinstance(error, KeyError):
-        return f"a record without its field {error.args[0]!r}"
-    shown = " ".join(str(error).split())[:80]
-    return f"a line that is no record ({shown})"

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 from struct import pack
+
+from journaltune.errors import LockTimeoutError, MachineError
 
 try:
     import fcntl
-except ImportError:  # not a POSIX system
-    HAS_FLOCK = False
-else:
-    HAS_FLOCK = True
-
-from journaltune.errors import LockTimeoutError
+except ImportError as error:
+    raise MachineError("this system has no flock, which is what makes a journal safe; use Linux, or WSL on Windows") from error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ if hasattr(os, "register_at_fork"):
 
 def has_range_locks() -> bool:
     """Whether a part of a file can be locked by open file description, apart from ``flock``: on Linux."""
-    return HAS_FLOCK and hasattr(fcntl, "F_OFD_SETLKW")
+    return sys.platform == "linux"
 
 
 def acquire(fd: int, path: str, timeout_s: float) -> None:

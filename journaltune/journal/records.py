@@ -82,11 +82,12 @@ class Chain:
     ours was written for and the place where it landed. Nothing is known of what lies before ``floor``.
     """
 
-    __slots__ = ("_offsets", "_values", "floor", "value")
+    __slots__ = ("_after", "_offsets", "_values", "floor", "value")
 
     def __init__(self, value: int | None = 0, floor: int = 0) -> None:
         self.value = value
         self.floor = floor
+        self._after = (-1, 0)  # where a next record of the same batch was written for, and what it has to say
         self._offsets = array("q")
         self._values = array("q")
 
@@ -96,15 +97,20 @@ class Chain:
         if self.value is not None:
             self.value = crc32(line, self.value)
 
-    def pass_own(self, line: bytes, at: int) -> None:
-        """A record of ours, written for ``at``: the next one of its batch follows it there, wherever the batch landed."""
-        self.value = sum_of(line)
-        del self._offsets[:], self._values[:]
-        self._mark(at + len(line) + 1)
+    def pass_own(self, line: bytes, at: int, own: int) -> None:
+        """A record of ours with checksum ``own``, written for ``at``: the next of its batch was written for its end."""
+        self.value = crc32(line[-_SEAL_LENGTH:], own)
+        self._after = (at + len(line) + 1, self.value)
+        if self._offsets:
+            del self._offsets[:], self._values[:]
 
     def pass_blanks(self, start: int, end: int) -> None:
         """Blanks, which mending left: what they were is not known, what stood before them is."""
         self._mark(start)
+        self.lose(end)
+
+    def lose(self, end: int) -> None:
+        """From here on nothing is known of what came before ``end``."""
         self.value, self.floor = None, end
 
     def _mark(self, offset: int) -> None:
@@ -114,14 +120,16 @@ class Chain:
 
     def allows(self, link: int, at: int, start: int) -> bool:
         """Whether a record that begins at ``start`` and was written for offset ``at`` may say ``link`` of what came before."""
-        if at > start:
-            return False
+        if at == start and self.value is not None:
+            return link == self.value
+        if at >= start:
+            return at == start
+        if at == self._after[0]:
+            return link == self._after[1]
         place = bisect_left(self._offsets, at)
         if place < len(self._offsets) and self._offsets[place] == at:
             return self._values[place] == link
-        if self.value is None or at < self.floor:
-            return True
-        return at == start and link == self.value
+        return self.value is None or at < self.floor
 
 
 def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
@@ -156,13 +164,18 @@ def is_sealed(text: bytes) -> bool:
 
 def sealed_sums(text: bytes) -> tuple[int, int]:
     """The two checksums of a sealed record: over itself, over what came before."""
-    digits = text[-18:-2]
-    return int(digits[:8], 16), int(digits[8:], 16)
+    both = int(text[-18:-2], 16)
+    return both >> 32, both & 0xFFFFFFFF
 
 
 def sum_of(line: bytes) -> int:
     """What the next record of ours says of this one."""
     return crc32(line)
+
+
+def unsealed(line: bytes) -> bytes:
+    """The same record without its checksums, as long as it was: the blanks behind it say that something was mended here."""
+    return line[:-_SEAL_LENGTH] + b"}" + b" " * (_SEAL_LENGTH - 1)
 
 
 def own_sum(text: bytes) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 
 from journaltune.journal import records as r
-from journaltune.journal.state import ODD, JournalState, LiveTrial, StudyState, to_microseconds
+from journaltune.journal.state import ODD, Familiar, JournalState, LiveTrial, StudyState, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,6 +132,9 @@ def _number(value: Any) -> float:
 
 def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, float]) -> None:
     """Check new parameters of a trial as every reader would, and remember what later ones have to be compatible with."""
+    familiar = trial.study.familiar
+    if familiar is not None and familiar.covers(trial.distributions, params):
+        return
     known, first, number = state.known_distributions, trial.study.first_distributions, trial.number
     if params:
         array("d", params.values())  # every value is a number that fits a double
@@ -146,6 +149,8 @@ def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, flo
             trial.odd = ODD
         if name not in first or number <= first[name][0]:
             first[name] = (number, text)
+    if params and params.keys() == trial.distributions.keys():
+        trial.study.familiar = Familiar(trial.distributions, params, [known[text] for text in trial.distributions.values()])
 
 
 def _bounds(text: str) -> tuple[float, float, bool]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 from datetime import UTC, datetime, timedelta
+from operator import le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
 RUNNING, COMPLETE, PRUNED, FAIL, WAITING = range(5)
@@ -75,6 +76,7 @@ class Finished:
         "_columns",
         "_ends",
         "_extras",
+        "_last_shape",
         "_load",
         "_n_packed",
         "_row_of",
@@ -97,6 +99,7 @@ class Finished:
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS}
         self._extras: dict[int, dict[str, Any]] = {}
         self._ends: array[int] | None = None
+        self._last_shape: tuple[dict[str, str], list[str], int] | None = None
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -202,11 +205,15 @@ class Finished:
         columns["ended"].append(trial.ended)
 
     def _shape_id(self, trial: LiveTrial) -> int:
+        last = self._last_shape
+        if last is not None and last[0] is trial.distributions and last[1] == list(trial.params):
+            return last[2]
         shape = tuple([(name, trial.distributions[name]) for name in trial.params])
         found = self.shape_ids.get(shape)
         if found is None:
             found = self.shape_ids[shape] = len(self.shape_list)
             self.shape_list.append(shape)
+        self._last_shape = (trial.distributions, list(trial.params), found)
         return found
 
 
@@ -242,12 +249,34 @@ def to_microseconds(text: str | None) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+class Familiar:
+    """The distributions of the latest trial that was checked one by one: what a study's next trial nearly always has too."""
+
+    __slots__ = ("_distributions", "_highs", "_lows", "_names")
+
+    def __init__(
+        self, distributions: dict[str, str], params: Mapping[str, float], bounds: Sequence[tuple[float, float, bool]]
+    ) -> None:
+        self._distributions = distributions
+        self._names = list(distributions)
+        self._lows = [low for low, _, _ in bounds]
+        self._highs = [high for _, high, _ in bounds]
+
+    def covers(self, distributions: dict[str, str], params: Mapping[str, float]) -> bool:
+        """Whether these are the same distributions (the same object: see ``RecordReader``), and every value lies inside."""
+        if distributions is not self._distributions or list(params) != self._names:
+            return False
+        values = params.values()
+        return all(map(le, self._lows, values)) and all(map(le, values, self._highs))
+
+
 class StudyState:
     """One study. ``live`` holds its unfinished trials by number; ``first_distributions`` what compatibility is judged by."""
 
     __slots__ = (
         "config",
         "directions",
+        "familiar",
         "finished",
         "first_distributions",
         "live",
@@ -268,6 +297,7 @@ class StudyState:
         self.n_trials = 0
         self.live: dict[int, LiveTrial] = {}
         self.finished = Finished(len(directions))
+        self.familiar: Familiar | None = None
         self.first_distributions: dict[str, tuple[int, str]] = {}
 
 

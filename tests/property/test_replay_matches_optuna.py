@@ -209,7 +209,7 @@ def lines_of(history: list[tuple[Record, str]]) -> list[bytes]:
 
 
 @given(histories, st.data())
-@settings(max_examples=150)
+@settings(max_examples=200)
 def test_every_way_of_reading_gives_optunas_trials(readers: Any, history: list[tuple[Record, str]], data: st.DataObject) -> None:
     lines = lines_of(history)
     cut = data.draw(st.integers(0, len(lines)), label="lines before the snapshot")

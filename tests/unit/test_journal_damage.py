@@ -142,6 +142,18 @@ def test_a_line_that_was_taken_out_is_noticed(path: Path, gone: int) -> None:
     assert isinstance(seen, JournalDamagedError)
 
 
+def test_a_line_that_was_taken_out_before_mended_bytes_is_noticed(tmp_path: Path) -> None:
+    """What follows blanks carries no checksum that could be compared; but it says where it was written."""
+    path = tmp_path / "s.journal"
+    study = engine.create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    with path.open("ab") as file:
+        file.writelines([STOCK[0], b"    " + STOCK[0]])
+    engine.enqueue(study, {"x": 0.5})
+    lines = lines_of(path.read_bytes())
+    assert not isinstance(outcome(path, b"".join(lines)), JournalDamagedError)
+    assert isinstance(outcome(path, b"".join(lines[:1] + lines[2:])), JournalDamagedError)
+
+
 @pytest.mark.parametrize("first", [1, 2, 3, 5, 6])
 def test_lines_that_changed_places_are_noticed(path: Path, first: int) -> None:
     lines = lines_of(path.read_bytes())
@@ -216,8 +228,15 @@ def test_a_mended_journal_is_read_on_without_counting_anything_twice(path: Path)
     assert running.state.n_trials == Journal(str(path)).state.n_trials == 5
 
 
-def test_line_ends_and_white_space_of_other_systems_are_read(path: Path) -> None:
-    data = path.read_bytes()
+@pytest.mark.parametrize("ending", [b"\r\n", b" \n", b" \t\n", b" \n    "], ids=repr)
+@pytest.mark.parametrize("leading", [b"", b"  "], ids=repr)
+def test_white_space_around_a_record_is_read_and_written_behind(path: Path, leading: bytes, ending: bytes) -> None:
     before = Journal(str(path)).state.n_trials
-    path.write_bytes(data + STOCK[0][:-1] + b"\r\n" + b"  " + STOCK[0][:-1] + b" \t\n")
-    assert Journal(str(path)).state.n_trials == before + 2
+    with path.open("ab") as file:
+        file.write(leading + STOCK[0].rstrip(b"\n") + ending)
+    running = Journal(str(path))
+    for number in range(2):
+        with running.locked():
+            running.append([records.study_record(records.SET_STUDY_USER_ATTR, 0, user_attr={"k": number})])
+    fresh = Journal(str(path))
+    assert (fresh.state.n_trials, fresh.state.studies[0].user_attrs) == (before + 1, {"k": 1})

@@ -83,6 +83,7 @@ def test_infinite_values_are_compared(study_of: Any) -> None:
 def test_nan_is_never_the_best(study_of: Any) -> None:
     """Others may record it as complete."""
     assert best(study_of([1], told(nan), told(7.0), told(nan))) == [1]
+    assert best(study_of([1], told(nan, attr=1), told(7.0, attr=1), told(nan))) == [1]
     assert best(study_of([2, 1], told(nan, 0.0), told(1.0, 9.0), told(0.0, nan))) == [1]
     with pytest.raises(NotFoundError):
         best(study_of([1], told(nan)))

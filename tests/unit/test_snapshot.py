@@ -16,7 +16,7 @@ import pytest
 
 from journaltune import engine
 from journaltune.errors import JournalDamagedError
-from journaltune.journal import snapshot
+from journaltune.journal import records, snapshot
 from journaltune.journal.journal import Journal
 from journaltune.journal.state import COLUMNS
 from journaltune.reading import trials_of
@@ -124,6 +124,27 @@ def test_snapshots_upon_snapshots_stay_the_same(tmp_path: Path, n_trials: int) -
         assert view(journal) == truth(path)
 
 
+def test_a_snapshot_may_end_between_a_place_and_the_record_that_was_written_for_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stock record slips in before one of ours, and another process makes its snapshot just then."""
+    journal, write = Journal(str(path)), os.write
+
+    def late(fd: int, data: bytes) -> int:
+        monkeypatch.undo()
+        with path.open("ab") as file:
+            file.write(stock_line(2, study_id=0, user_attr={"stock": 1}))
+        Journal(str(path)).save_snapshot()
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", late)
+    with journal.locked():
+        journal.append([records.study_record(records.SET_STUDY_USER_ATTR, 0, user_attr={"ours": number}) for number in range(2)])
+    assert 0 < Journal(str(path)).opened_at < path.stat().st_size
+    assert_taken(path, Journal(str(path)).opened_at)
+    assert journal.state.studies[0].user_attrs == {"stock": 1, "ours": 1}
+
+
 def test_a_section_belongs_to_the_snapshot_that_was_opened(path: Path, saved: Path) -> None:
     """Another process renames a newer one into its place before the columns are read."""
     early = Journal(str(path))
@@ -200,14 +221,6 @@ def test_what_is_no_snapshot_of_this_journal_is_dropped_and_replaced(path: Path,
     assert_taken(path, path.stat().st_size)
 
 
-def _folder(at: Path) -> None:
-    at.mkdir()
-
-
-def _fifo(at: Path) -> None:
-    os.mkfifo(at)
-
-
 def _loop(at: Path) -> None:
     at.symlink_to(at)
 
@@ -225,7 +238,7 @@ def _folder_is_a_file(at: Path) -> None:
     at.parent.write_text("")
 
 
-@pytest.mark.parametrize("make", [_folder, _fifo, _loop, _dangling, _device, _folder_is_a_file])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, _loop, _dangling, _device, _folder_is_a_file])
 def test_what_is_no_file_is_dropped_and_no_error_when_it_cannot_be_replaced(path: Path, saved: Path, make: Any) -> None:
     saved.unlink()
     make(saved)

@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, engine, load_study
 from journaltune.errors import JournaltuneError, NotFoundError, UsageError
-from journaltune.journal import journal
+from journaltune.journal import fold, journal
 from journaltune.journal.journal import Journal
 from journaltune.model import TrialState
 from journaltune.study import Study
@@ -242,7 +242,8 @@ def test_ctrl_c_while_records_are_applied_costs_nothing(
             apply(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(journal, "apply", interrupted)
+    for module in (journal, fold):
+        monkeypatch.setattr(module, "apply", interrupted)
     with pytest.raises(KeyboardInterrupt):
         study.ask()
     monkeypatch.undo()

@@ -1,0 +1,33 @@
+"""``journaltune repair``: mend a damaged journal in place."""
+
+from __future__ import annotations
+
+from journaltune.cli.opening import access, journal_path
+from journaltune.cli.options import Command
+from journaltune.cli.output import note, write_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.cli.options import Options
+
+COMMAND = Command(
+    "repair",
+    """Mends a journal that no reader opens any more: torn and garbage lines, changed records, lines that were taken out. What
+no reader can apply is overwritten with spaces, a copy of it is kept in FILE.d/quarantine/, and everything else stays as it
+is. Prints a JSON object for each thing mended: offset, size_bytes, what, done, copy. Nothing is printed when nothing was
+wrong. Programs that use the journal may go on; start those of journaltune again that stopped with exit code 6.""",
+    examples="""journaltune repair
+journaltune repair -f runs/all.journal""",
+    usage="",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.journal.repair import repair
+
+    path = journal_path(options)
+    mended = repair(path, **access(options))
+    for one in mended:
+        write_json({name: getattr(one, name) for name in ("offset", "size_bytes", "what", "done", "copy")})
+    note(f"{path}: {len(mended)} mended" if mended else f"{path} is whole; nothing to mend")
+    return 0
