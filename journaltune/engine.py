@@ -58,7 +58,10 @@ def ask(
     if ttl_s is not None:
         claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
     with study.lock:
-        study.journal.sync()  # what is there already is read before others have to wait for it
+        # What is there already is read, and the sampler's library imported, before others have to wait for it.
+        study.journal.sync()
+        space_of(study)
+        study.sampler_object()
         with study.journal.asks(study.study_id):
             return _ask(study, claim, max_trials)
 
