@@ -8,6 +8,7 @@ from _weakref import ref
 
 from journaltune import checks
 from journaltune.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
+from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
 
@@ -329,7 +330,7 @@ def _remove_empty(journal: Journal) -> None:
     """Take back the file that a failed ``create`` made, so that nothing of it is left."""
     try:
         if os.stat(journal.path).st_size == 0:
-            os.unlink(journal.path)
+            files.remove(journal.path)
     except OSError:
         pass
 

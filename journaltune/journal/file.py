@@ -247,10 +247,7 @@ def _stock_lock_holder(path: str) -> tuple[int, int] | None:
 
 
 def release_stock_lock(path: str) -> None:
-    try:
-        os.unlink(path + ".lock")
-    except FileNotFoundError:
-        pass  # a stock process counted us as dead, and broke it
+    remove(path + ".lock")  # gone already where a stock process counted us as dead, and broke it
 
 
 def _quarantine(path: str, start: int, tail: bytes) -> None:
@@ -273,6 +270,14 @@ def quarantine(path: str, start: int, found: bytes) -> str:
     finally:
         os.close(fd)
     return name
+
+
+def remove(path: str) -> None:
+    """Unlink a file if it is there. Other OSErrors as they come."""
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
 
 
 def replace(path: str, data: list[bytes]) -> None:

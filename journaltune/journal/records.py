@@ -32,7 +32,6 @@ _HEAD_FIELDS = ("op_code", "worker_id", "study_id", "distributions")
 
 def now_iso() -> str:
     """The time as Optuna writes it into its journal: UTC, microseconds."""
-
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
@@ -144,6 +143,10 @@ def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
     return b'%s%s%08x%08x"}' % (body, _SEAL, crc32(body), link or 0)
 
 
+def _encode_head(record: Mapping[str, Any]) -> bytes:
+    return dumps({name: record.get(name) for name in _HEAD_FIELDS})[:-1].encode() + b","
+
+
 _last_head: tuple[object, int, bytes] = (None, 0, b"")
 
 
@@ -153,7 +156,7 @@ def _head(record: Mapping[str, Any]) -> bytes:
     distributions, study_id = record["distributions"], record["study_id"]
     last, last_id, head = _last_head
     if last is not distributions or last_id != study_id:
-        head = dumps({name: record[name] for name in _HEAD_FIELDS})[:-1].encode() + b","
+        head = _encode_head(record)
         _last_head = (distributions, study_id, head)
     return head
 
@@ -217,7 +220,7 @@ class RecordReader:
         return record
 
     def _learn(self, text: bytes, record: dict[str, Any]) -> None:
-        head = dumps({name: record.get(name) for name in _HEAD_FIELDS})[:-1].encode() + b","
+        head = _encode_head(record)
         if text.startswith(head):
             self._heads.insert(0, (head, record["study_id"], record["distributions"]))
             del self._heads[_HEADS_KEPT:]

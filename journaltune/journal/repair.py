@@ -50,18 +50,11 @@ def repair(path: str, *, lock_timeout_s: float = 60.0, allow_network_fs: bool = 
         finally:
             files.release_stock_lock(path)
         if mended:
-            _drop_snapshot(path)
+            # It may hold what the journal lost, and every reader has to answer the same.
+            files.remove(snapshot.path_of(path))
         return mended
     finally:
         lock.abandon(fd)
-
-
-def _drop_snapshot(path: str) -> None:
-    """A snapshot may hold what the journal lost; every reader has to answer the same."""
-    try:
-        os.unlink(snapshot.path_of(path))
-    except (FileNotFoundError, NotADirectoryError):
-        pass
 
 
 class _Repair:
