@@ -24,10 +24,10 @@ DISCARD_TRIALS = 10  # Rustuna's; stock Optuna 5 skips it, older readers abort, 
 
 WORKER_ID = "journaltune"
 CONFIG_ATTR = "journaltune:config"
-_SEAL = b',"crc":"'
-_SEAL_LENGTH = len(_SEAL) + 16 + 2
+SEAL = b',"crc":"'
+SEAL_LENGTH = len(SEAL) + 16 + 2
 _HEADS_KEPT = 8
-_HEAD_FIELDS = ("op_code", "worker_id", "study_id", "distributions")
+_HEAD_FIELDS = ("op_code", "worker_id", "study_id", "state", "distributions")
 
 
 def now_iso() -> str:
@@ -43,14 +43,14 @@ def create_study(name: str, directions: Sequence[int], config: Mapping[str, Any]
 
 
 def create_trial(study_id: int, distributions: Mapping[str, str], params: Mapping[str, float], state: int) -> dict[str, Any]:
-    """A whole trial in one record. ``distributions`` comes first: see ``RecordReader``."""
+    """A whole trial in one record. What all asks of a study share comes first: see ``RecordReader``."""
     return {
         "op_code": CREATE_TRIAL,
         "worker_id": WORKER_ID,
         "study_id": study_id,
+        "state": state,
         "distributions": distributions,
         "params": params,
-        "state": state,
         "datetime_start": None if state == 4 else now_iso(),
     }
 
@@ -98,7 +98,7 @@ class Chain:
 
     def pass_own(self, line: bytes, at: int, own: int) -> None:
         """A record of ours with checksum ``own``, written for ``at``: the next of its batch was written for its end."""
-        self.value = crc32(line[-_SEAL_LENGTH:], own)
+        self.value = crc32(line[-SEAL_LENGTH:], own)
         self._after = (at + len(line) + 1, self.value)
         if self._offsets:
             del self._offsets[:], self._values[:]
@@ -135,34 +135,34 @@ def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
     """One line, without its newline, for a record that is about to be written at offset ``at``."""
     rest = {**record, "jt": {"at": at, **record.get("jt", {})}}
     head = b"{"
-    if rest.get("distributions"):
+    if rest.get("distributions") and "state" in rest:
         head = _head(rest)
         for name in _HEAD_FIELDS:
             del rest[name]
     body = head + dumps(rest)[1:-1].encode()
-    return b'%s%s%08x%08x"}' % (body, _SEAL, crc32(body), link or 0)
+    return b'%s%s%08x%08x"}' % (body, SEAL, crc32(body), link or 0)
 
 
 def _encode_head(record: Mapping[str, Any]) -> bytes:
     return dumps({name: record.get(name) for name in _HEAD_FIELDS})[:-1].encode() + b","
 
 
-_last_head: tuple[object, int, bytes] = (None, 0, b"")
+_last_head: tuple[object, object, object, bytes] = (None, None, None, b"")
 
 
 def _head(record: Mapping[str, Any]) -> bytes:
     """How every ask of a study begins, up to its distributions: encoded once for as long as they are the same object."""
     global _last_head
-    distributions, study_id = record["distributions"], record["study_id"]
-    last, last_id, head = _last_head
-    if last is not distributions or last_id != study_id:
+    distributions, study_id, state = record["distributions"], record["study_id"], record["state"]
+    last, last_id, last_state, head = _last_head
+    if last is not distributions or last_id != study_id or last_state != state:
         head = _encode_head(record)
-        _last_head = (distributions, study_id, head)
+        _last_head = (distributions, study_id, state, head)
     return head
 
 
 def is_sealed(text: bytes) -> bool:
-    return text[-_SEAL_LENGTH : -_SEAL_LENGTH + len(_SEAL)] == _SEAL and text.endswith(b'"}')
+    return text[-SEAL_LENGTH : -SEAL_LENGTH + len(SEAL)] == SEAL and text.endswith(b'"}')
 
 
 def sealed_sums(text: bytes) -> tuple[int, int]:
@@ -178,11 +178,11 @@ def sum_of(line: bytes) -> int:
 
 def unsealed(line: bytes) -> bytes:
     """The same record without its checksums, as long as it was: the blanks behind it say that something was mended here."""
-    return line[:-_SEAL_LENGTH] + b"}" + b" " * (_SEAL_LENGTH - 1)
+    return line[:-SEAL_LENGTH] + b"}" + b" " * (SEAL_LENGTH - 1)
 
 
 def own_sum(text: bytes) -> int:
-    return crc32(text[:-_SEAL_LENGTH])
+    return crc32(text[:-SEAL_LENGTH])
 
 
 def _loads(text: str) -> dict[str, Any]:
@@ -199,21 +199,16 @@ class RecordReader:
     records, so a line that begins with a known head, byte for byte, needs only its remainder parsed.
     """
 
-    __slots__ = ("_heads",)
+    __slots__ = ("heads",)
 
     def __init__(self) -> None:
-        self._heads: list[tuple[bytes, int, dict[str, str]]] = []
+        self.heads: list[tuple[bytes, dict[str, Any]]] = []
 
     def decode(self, text: bytes) -> dict[str, Any]:
         """The record of a line. ValueError (also UnicodeDecodeError) or RecursionError when it is none."""
-        for head, study_id, distributions in self._heads:
+        for head, fields in self.heads:
             if text.startswith(head):
-                record = _loads("{" + text[len(head) :].decode())
-                record["op_code"] = CREATE_TRIAL
-                record["worker_id"] = WORKER_ID
-                record["study_id"] = study_id
-                record["distributions"] = distributions
-                return record
+                return fields | _loads("{" + text[len(head) :].decode())
         record = _loads(text.decode())
         if record.get("op_code") == CREATE_TRIAL and record.get("worker_id") == WORKER_ID and record.get("params"):
             self._learn(text, record)
@@ -222,5 +217,5 @@ class RecordReader:
     def _learn(self, text: bytes, record: dict[str, Any]) -> None:
         head = _encode_head(record)
         if text.startswith(head):
-            self._heads.insert(0, (head, record["study_id"], record["distributions"]))
-            del self._heads[_HEADS_KEPT:]
+            self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
+            del self.heads[_HEADS_KEPT:]

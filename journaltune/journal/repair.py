@@ -63,7 +63,7 @@ class _Repair:
     def __init__(self, fd: int, path: str) -> None:
         self._fd, self._path = fd, path
         self._chain = records.Chain()
-        self._fold = Fold(path, records.RecordReader(), JournalState(), self._chain)
+        self._fold = Fold(path, records.RecordReader(), JournalState(), self._chain, thorough=True)
 
     def run(self) -> list[Mended]:
         mended, fold = [], self._fold

@@ -76,6 +76,19 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
         return False
     trial = LiveTrial(study, state.n_trials, study.n_trials)
     trial.state = _one_of(record.get("state", 0), _STATES)
+    fill(trial, record)
+    _take_params(state, trial, trial.params)
+    state.n_trials += 1
+    study.n_trials += 1
+    if trial.state in _FINISHED:
+        study.finished.add(trial)
+    else:
+        study.live[trial.number] = state.live[trial.trial_id] = trial
+    return trial
+
+
+def fill(trial: LiveTrial, record: Mapping[str, Any]) -> None:
+    """What a record that creates a trial says of it, apart from its state."""
     trial.distributions = _mapping(record.get("distributions") or {})
     trial.params = _mapping(record.get("params") or {})
     trial.began = to_microseconds(record["datetime_start"])
@@ -85,14 +98,6 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
     trial.values = _values(record)
     if "user_attrs" in record or "system_attrs" in record or "intermediate_values" in record:
         _rare_fields(trial, record)
-    _take_params(state, trial, trial.params)
-    state.n_trials += 1
-    study.n_trials += 1
-    if trial.state in _FINISHED:
-        study.finished.add(trial)
-    else:
-        study.live[trial.number] = state.live[trial.trial_id] = trial
-    return trial
 
 
 def _rare_fields(trial: LiveTrial, record: Mapping[str, Any]) -> None:
@@ -150,7 +155,7 @@ def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, flo
         if name not in first or number <= first[name][0]:
             first[name] = (number, text)
     if params and params.keys() == trial.distributions.keys():
-        trial.study.familiar = Familiar(trial.distributions, params, [known[text] for text in trial.distributions.values()])
+        trial.study.familiar = Familiar(trial.distributions, [known[text] for text in trial.distributions.values()])
 
 
 def _bounds(text: str) -> tuple[float, float, bool]:
@@ -190,18 +195,31 @@ def _set_trial_state_values(state: JournalState, record: Mapping[str, Any]) -> b
     new_state, values = _one_of(record["state"], _STATES), _numbers(record["values"])
     if trial is None or (new_state == 0 and trial.state == 0):
         return False
+    trial.decode()
     if new_state == 0:
         trial.began = to_microseconds(record["datetime_start"])
         trial.jt = record.get("jt") or trial.jt
     if new_state in _FINISHED:
-        trial.ended = to_microseconds(record["datetime_complete"])
+        finish(trial, record)
+        leave(state, trial)
+    elif values is not None:
+        trial.values = values
     trial.state = new_state
+    return True
+
+
+def finish(trial: LiveTrial, record: Mapping[str, Any]) -> None:
+    """What a record that finishes a trial says of it, apart from its state."""
+    values = _numbers(record["values"])
+    trial.ended = to_microseconds(record["datetime_complete"])
     if values is not None:
         trial.values = values
-    if new_state in _FINISHED:
-        del state.live[trial.trial_id], trial.study.live[trial.number]
-        trial.study.finished.add(trial)
-    return True
+
+
+def leave(state: JournalState, trial: LiveTrial) -> None:
+    """A trial is live no more: it goes to the finished ones of its study."""
+    del state.live[trial.trial_id], trial.study.live[trial.number]
+    trial.study.finished.add(trial)
 
 
 def _set_trial_intermediate(state: JournalState, record: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _collections import deque  # type: ignore[import-not-found]  # without the package around it, which takes a millisecond
 from array import array
 from datetime import UTC, datetime, timedelta
 from operator import le
@@ -20,7 +21,7 @@ ODD = 0x80  # a value outside its own distribution, which stock Optuna only warn
 HIDDEN_REASONS = ("interrupted", "owner-died")
 NO_TIME = -(2**63)
 COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
-_PACK_AT = 256
+_PENDING = 8192
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -63,6 +64,9 @@ class LiveTrial:
         self.ended = NO_TIME
         self.jt: dict[str, Any] = {}
 
+    def decode(self) -> None:
+        """Before fields are set: see ``DeferredTrial``, whose are not there yet."""
+
 
 class Finished:
     """Finished trials of a study in the order in which they finished, one row each, in columns of packed numbers.
@@ -88,7 +92,7 @@ class Finished:
 
     def __init__(self, n_objectives: int, load: Callable[[str], Any] | None = None, n_packed: int = 0) -> None:
         self.n_objectives = n_objectives
-        self.pending: list[LiveTrial] = []
+        self.pending: deque[LiveTrial] = deque()
         self.shape_list: list[Shape] = []
         self.shape_ids: dict[Shape, int] = {}
         self._n_packed = n_packed
@@ -106,9 +110,11 @@ class Finished:
         return self._n_packed + len(self.pending)
 
     def add(self, trial: LiveTrial) -> None:
+        """Append a row. Never many are packed at a time here: all processes would do it at the same record, and all wait."""
         self.pending.append(trial)
-        if len(self.pending) >= _PACK_AT:
-            self._pack()
+        if len(self.pending) > _PENDING:
+            self._pack_one(self.pending[0])
+            self.pending.popleft()
 
     def column(self, name: str) -> array[Any]:
         """All rows of one column. The first call after a snapshot was opened reads it."""
@@ -180,10 +186,9 @@ class Finished:
         return self.packed_values(row)
 
     def _pack(self) -> None:
-        pending, self.pending = self.pending, []
-        for trial in pending:
-            self._pack_one(trial)
-        self._n_packed += len(pending)
+        while self.pending:
+            self._pack_one(self.pending[0])
+            self.pending.popleft()
 
     def _pack_one(self, trial: LiveTrial) -> None:
         columns = self._columns
@@ -203,6 +208,7 @@ class Finished:
         columns["values"].extend(values or [0.0] * self.n_objectives)
         columns["began"].append(trial.began)
         columns["ended"].append(trial.ended)
+        self._n_packed += 1
 
     def _shape_id(self, trial: LiveTrial) -> int:
         last = self._last_shape
@@ -252,22 +258,32 @@ def to_microseconds(text: str | None) -> int:
 class Familiar:
     """The distributions of the latest trial that was checked one by one: what a study's next trial nearly always has too."""
 
-    __slots__ = ("_distributions", "_highs", "_lows", "_names")
+    __slots__ = ("_categorical", "_highs", "_lows", "_names", "distributions")
 
-    def __init__(
-        self, distributions: dict[str, str], params: Mapping[str, float], bounds: Sequence[tuple[float, float, bool]]
-    ) -> None:
-        self._distributions = distributions
+    def __init__(self, distributions: dict[str, str], bounds: Sequence[tuple[float, float, bool]]) -> None:
+        self.distributions = distributions
         self._names = list(distributions)
         self._lows = [low for low, _, _ in bounds]
         self._highs = [high for _, high, _ in bounds]
+        self._categorical = [categorical for _, _, categorical in bounds]
 
     def covers(self, distributions: dict[str, str], params: Mapping[str, float]) -> bool:
         """Whether these are the same distributions (the same object: see ``RecordReader``), and every value lies inside."""
-        if distributions is not self._distributions or list(params) != self._names:
+        if distributions is not self.distributions or list(params) != self._names:
             return False
         values = params.values()
         return all(map(le, self._lows, values)) and all(map(le, values, self._highs))
+
+    def oddness(self, params: Mapping[str, float]) -> int:
+        """ODD if a value lies outside. KeyError, TypeError or IndexError for parameters that no reader could apply."""
+        if self.covers(self.distributions, params):
+            return 0
+        for name, low, high, categorical in zip(self._names, self._lows, self._highs, self._categorical, strict=True):
+            if categorical and not low <= params[name] <= high:
+                raise IndexError(f"parameter {name!r} has no category {params[name]!r}")
+        if params.keys() != self.distributions.keys():
+            raise KeyError(str(params.keys() ^ self.distributions.keys()))
+        return ODD
 
 
 class StudyState:

@@ -233,17 +233,21 @@ def test_ctrl_c_while_records_are_applied_costs_nothing(
     study, other = make(path), load_study(path)
     for value in (0.5, 1.0, 2.0):
         other.tell(other.ask(), value)
-    apply, calls = journal.apply, iter(range(1, 99))
+    calls = iter(range(1, 99))
 
-    def interrupted(*arguments: Any) -> Any:
-        if next(calls) != nth:
-            return apply(*arguments)
-        if half:
-            apply(*arguments)
-        raise KeyboardInterrupt
+    def interrupted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if next(calls) != nth:
+                return function(*arguments)
+            if half and function(*arguments) is None:  # not deferred: then it is applied
+                state, reader, line, _ = arguments
+                fold.apply(state, reader.decode(line))
+            raise KeyboardInterrupt
 
-    for module in (journal, fold):
-        monkeypatch.setattr(module, "apply", interrupted)
+        return call
+
+    monkeypatch.setattr(journal, "apply", interrupted(journal.apply))
+    monkeypatch.setattr(fold, "defer", interrupted(fold.defer))
     with pytest.raises(KeyboardInterrupt):
         study.ask()
     monkeypatch.undo()

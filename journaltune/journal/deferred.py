@@ -1,0 +1,110 @@
+"""Trials whose records are checked but not yet decoded.
+
+A process that shares a journal replays what all the others write, most of which it never looks at. A record of ours whose
+checksums are right is what a program of ours wrote, so its contents can wait until somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from journaltune.errors import JournalDamagedError
+from journaltune.journal import records, replay
+from journaltune.journal.state import FAIL, RUNNING, LiveTrial
+from journaltune.jsontext import loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from journaltune.journal.state import Familiar, JournalState, StudyState
+
+_TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
+_STATE = b',"state":'
+_DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "state"}
+
+
+class DeferredTrial(LiveTrial):
+    """A live trial that decodes its records when one of its fields is read: slots that were never set lead here."""
+
+    __slots__ = ("_asked", "_familiar", "_told", "_where")
+
+    def __init__(
+        self, study: StudyState, trial_id: int, number: int, familiar: Familiar, asked: bytes, where: tuple[str, int]
+    ) -> None:
+        self.study = study
+        self.trial_id = trial_id
+        self.number = number
+        self.state = RUNNING
+        self._familiar = familiar
+        self._asked: bytes | None = asked
+        self._told: tuple[bytes, tuple[str, int]] | None = None
+        self._where = where
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _DECODED or self._asked is None:
+            raise AttributeError(name)
+        self.decode()
+        return getattr(self, name)
+
+    def tell(self, state: int, told: bytes, where: tuple[str, int]) -> bool:
+        """Note the record that finishes it; False when the trial is decoded already and the record has to be, too."""
+        if self._asked is None:
+            return False
+        self.state, self._told = state, (told, where)
+        return True
+
+    def decode(self) -> None:
+        asked, where, state = self._asked, self._where, self.state
+        if asked is None:
+            return
+        super().__init__(self.study, self.trial_id, self.number)
+        try:
+            record = loads("{" + asked.decode())
+            record["distributions"] = self._familiar.distributions
+            replay.fill(self, record)
+            self.odd = self._familiar.oddness(self.params)
+            if self._told is not None:
+                told, where = self._told
+                replay.finish(self, loads(told.decode()))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError, RecursionError) as error:
+            for name in _DECODED:
+                delattr(self, name)  # so that the next one who reads a field learns of it, too
+            raise JournalDamagedError(*where, f"a trial whose records can't be read ({error})") from error
+        finally:
+            self.state = state
+        self._asked = self._told = None
+
+
+def defer(state: JournalState, reader: records.RecordReader, line: bytes, where: tuple[str, int]) -> LiveTrial | bool | None:
+    """Apply a line whose checksums are right without decoding it, as ``replay.apply`` would; None when it has to be decoded."""
+    if line.startswith(_TOLD):
+        return _defer_told(state, line, where)
+    for head, fields in reader.heads:
+        if line.startswith(head):
+            return _defer_asked(state, fields, line[len(head) :], where)
+    return None
+
+
+def _defer_asked(state: JournalState, fields: dict[str, Any], rest: bytes, where: tuple[str, int]) -> LiveTrial | None:
+    study = state.studies.get(fields["study_id"])
+    if study is None or study.familiar is None or fields["state"] != RUNNING:
+        return None
+    if study.familiar.distributions is not fields["distributions"]:
+        return None
+    trial = DeferredTrial(study, state.n_trials, study.n_trials, study.familiar, rest, where)
+    state.n_trials += 1
+    study.n_trials += 1
+    study.live[trial.number] = state.live[trial.trial_id] = trial
+    state.n_records += 1
+    return trial
+
+
+def _defer_told(state: JournalState, line: bytes, where: tuple[str, int]) -> bool | None:
+    end = line.find(_STATE, len(_TOLD))
+    trial_id = line[len(_TOLD) : end]
+    trial = state.live.get(int(trial_id)) if trial_id.isdigit() else None
+    code = line[end + len(_STATE)] - 48
+    if type(trial) is not DeferredTrial or not 0 < code <= FAIL or not trial.tell(code, line, where):
+        return None
+    replay.leave(state, trial)
+    state.n_records += 1
+    return True
