@@ -58,8 +58,7 @@ def ask(
     if ttl_s is not None:
         claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
     with study.lock:
-        # What is there already is read, and the sampler's library imported, before others have to wait for it.
-        study.journal.sync()
+        # The sampler's library is imported before others have to wait for it.
         space_of(study)
         study.sampler_object()
         with study.journal.asks(study.study_id):

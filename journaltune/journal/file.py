@@ -111,7 +111,7 @@ def read_from(fd: int, offset: int, most: int | None = None) -> bytes:
     size = os.fstat(fd).st_size
     while size > offset:
         length = size - offset if most is None else min(most, size - offset)
-        data = _pread(fd, length, offset)
+        data = pread(fd, length, offset)
         if data.endswith(b"\n"):
             return data
         whole = data.rfind(b"\n") + 1
@@ -121,7 +121,8 @@ def read_from(fd: int, offset: int, most: int | None = None) -> bytes:
     return b""
 
 
-def _pread(fd: int, length: int, offset: int) -> bytes:
+def pread(fd: int, length: int, offset: int) -> bytes:
+    """``length`` bytes from ``offset`` on, fewer only at the file's end."""
     parts = []
     while length > 0:
         part = os.pread(fd, min(length, _READ_CHUNK), offset)
@@ -210,7 +211,7 @@ def torn_tail(fd: int) -> tuple[int, bytes]:
     length = 4096
     while True:
         length = min(length, size)
-        end = _pread(fd, length, size - length)
+        end = pread(fd, length, size - length)
         newline = end.rfind(b"\n")
         if newline >= 0 or length == size:
             return size - length + newline + 1, end[newline + 1 :]

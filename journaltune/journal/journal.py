@@ -113,14 +113,15 @@ class Journal:
         if self._stale:
             self._load()
 
-    def _same(self) -> None:
-        """Compare what is open with what the path names: two system calls, at every read and every lock."""
+    def _same(self) -> int:
+        """Compare what is open with what the path names, at every read and every lock; the journal's size."""
         try:
             there = os.stat(self.path)
         except OSError:
             raise NotFoundError(f"the journal {self.path} was moved or deleted while it was in use; put it back") from None
         if (there.st_dev, there.st_ino) != self._identity or there.st_size < self.offset:
             self._changed()
+        return there.st_size
 
     def _changed(self) -> NoReturn:
         what = "it was replaced by another file, or cut shorter, while it was in use; start again from what is there now"
@@ -149,7 +150,8 @@ class Journal:
     def sync(self) -> None:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
         self._usable()
-        self._same()
+        if self._same() == self.offset:
+            return
         while data := files.read_from(self._fd, self.offset, _CHUNK_BYTES):
             self._fold(Fold(self.path, self._reader, self.state, self._chain), data)
 
@@ -196,7 +198,7 @@ class Journal:
 
         Nothing is on disk for a power cut yet: ``flush`` before acknowledging a result. MachineError: nothing was written.
         """
-        if files.mend_tail(self._fd, self.path):
+        if os.fstat(self._fd).st_size != self.offset and files.mend_tail(self._fd, self.path):
             self.sync()
         lines, at, link = [], self.offset, self._chain.value
         for record in batch:
@@ -208,14 +210,13 @@ class Journal:
         return self._read_back(lines, data, batch)
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
-        written = files.read_from(self._fd, self.offset)
-        if written == data:
+        if files.pread(self._fd, len(data), self.offset) == data:
             self.offset += len(data)
             self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
             return [apply(self.state, record) for record in batch]
         fold = Fold(self.path, self._reader, self.state, self._chain)
         fold.watch = lines
-        self._fold(fold, written)
+        self._fold(fold, files.read_from(self._fd, self.offset))
         if len(fold.effects) != len(lines):
             raise MachineError(f"{self.path}: what was just written can't be read back; the disk or another program changed it")
         return fold.effects
@@ -276,7 +277,9 @@ class _Asks:
             journal._acquire()
             return
         try:
-            lock.acquire_asks(self._fd, journal.path, self._study_id, journal.lock_timeout_s)
+            if not lock.try_asks(self._fd, self._study_id):
+                journal.sync()  # so that less is left to read while others wait for this one
+                lock.acquire_asks(self._fd, journal.path, self._study_id, journal.lock_timeout_s)
         except BaseException:
             journal.close()
             raise

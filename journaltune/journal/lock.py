@@ -56,13 +56,19 @@ def release(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
-def acquire_asks(fd: int, path: str, study_id: int, timeout_s: float) -> None:
-    """Take the lock that serialises the asks of one study; tells go on meanwhile. Errors as ``acquire``."""
+def try_asks(fd: int, study_id: int) -> bool:
+    """Take the lock that serialises the asks of one study, if it is free; tells go on meanwhile."""
     try:
         _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_WRLCK, _ASK_BASE + study_id)
     except (BlockingIOError, PermissionError):  # POSIX allows EAGAIN and EACCES alike for a range that is taken
-        at = _ASK_BASE + study_id
-        _wait(lambda own: _range_lock(own, fcntl.F_OFD_SETLKW, fcntl.F_WRLCK, at), fd, path, timeout_s, "OFDLCK", f"{at} {at}")
+        return False
+    return True
+
+
+def acquire_asks(fd: int, path: str, study_id: int, timeout_s: float) -> None:
+    """The same, waiting for it. Errors as ``acquire``."""
+    at = _ASK_BASE + study_id
+    _wait(lambda own: _range_lock(own, fcntl.F_OFD_SETLKW, fcntl.F_WRLCK, at), fd, path, timeout_s, "OFDLCK", f"{at} {at}")
 
 
 def release_asks(fd: int, study_id: int) -> None:
