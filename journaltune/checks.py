@@ -56,6 +56,13 @@ def attrs(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {text(key, "an attribute's name"): storable(value, f"attribute {key!r}") for key, value in (given or {}).items()}
 
 
+def request_id(given: str | None) -> str | None:
+    """What a caller calls a request that may be repeated: a short text."""
+    if given is not None and len(text(given, "a request id")) > 200:
+        raise UsageError("a request id has at most 200 characters")
+    return given
+
+
 def number(value: object, what: str) -> float:
     """A float, from anything that is a real number (numpy's too). UsageError otherwise."""
     try:

@@ -103,10 +103,15 @@ def _fail_infeasible(study: OpenStudy, number: int) -> None:
 
 
 def finishing(
-    trial_id: int, state: int, values: list[float] | None, attrs: Mapping[str, Any], constraints: Mapping[str, float]
+    trial_id: int,
+    state: int,
+    values: list[float] | None,
+    attrs: Mapping[str, Any],
+    constraints: Mapping[str, float],
+    request_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """The records that finish a trial. Attributes first: no reader changes a finished trial."""
     batch = [records.trial_record(records.SET_TRIAL_USER_ATTR, trial_id, user_attr={key: value}) for key, value in attrs.items()]
     for name, value in constraints.items():
         batch.append(records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={f"constraints:{name}": value}))
-    return [*batch, records.finish_trial(trial_id, state, values)]
+    return [*batch, records.requested(records.finish_trial(trial_id, state, values), request_id)]

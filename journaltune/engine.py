@@ -1,11 +1,12 @@
-"""Ask, tell, enqueue: lock, sync, decide, append, read back. What the command line and the Python face both call."""
+"""Ask, tell, report, enqueue: lock, sync, decide, append, read back. What the command line and the Python face both call."""
 
 from __future__ import annotations
 
 from math import isnan
+from os import urandom
 
 from journaltune import checks, claims
-from journaltune.errors import ConflictError, ExhaustedError, NotFoundError, SpaceError, UsageError
+from journaltune.errors import ConflictError, ExhaustedError, MachineError, NotFoundError, SpaceError, UsageError
 from journaltune.frozen import Suggestion
 from journaltune.history import History, derive_seed
 from journaltune.journal import records
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import LiveTrial, StudyState
-    from journaltune.model import TrialState
+    from journaltune.model import Trial, TrialState
     from journaltune.space import Space
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "enqueue",
     "list_studies",
     "open_study",
+    "report",
+    "should_prune",
     "tell",
     "trainer_seed",
 ]
@@ -59,7 +62,6 @@ def ask(
         claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
     with study.lock:
         # The sampler's library is imported before others have to wait for it.
-        space_of(study)
         study.sampler_object()
         with study.journal.asks(study.study_id):
             return _ask(study, claim, max_trials)
@@ -150,6 +152,7 @@ def tell(
     reason: str | None = None,
     constraints: Mapping[str, float] | None = None,
     attrs: Mapping[str, Any] | None = None,
+    request_id: str | None = None,
 ) -> int:
     """Finish a trial; what this returns for is on disk: the code of its state. The same call again changes nothing.
 
@@ -161,19 +164,73 @@ def tell(
     """
     number = checks.whole(number, "a trial's number")
     told = _Told(study, number, values, state, reason, checks.constraints(constraints), checks.attrs(attrs))
-    journal = study.journal
+    journal, request_id = study.journal, checks.request_id(request_id)
     with study.lock:
         with journal.locked():
+            _check_request(study, "tell", request_id, number)
             trial = _live_trial(study, number)
             if trial is not None:
                 told.complete_from(trial)
-                effects = journal.append(claims.finishing(trial.trial_id, told.state, told.values, told.attrs, told.constraints))
+                effects = journal.append(
+                    claims.finishing(trial.trial_id, told.state, told.values, told.attrs, told.constraints, request_id)
+                )
                 if not effects[-1]:
                     trial = None
         if trial is None:
             _same_again(study, number, told)
         journal.flush()
     return told.state
+
+
+def _check_request(study: OpenStudy, kind: str, request_id: str | None, number: int | None = None) -> int | None:
+    """The trial that a request id was used for already. ConflictError when that is another one than ``number``."""
+    known = study.state().requests.get(f"{kind}:{request_id}") if request_id is not None else None
+    if known is not None and number is not None and known != number:
+        raise ConflictError(f"request id {request_id!r} was used to {kind} trial {known}; take a new one for trial {number}")
+    return known
+
+
+def report(study: OpenStudy, number: int, step: int, value: float, *, request_id: str | None = None) -> bool:
+    """Record an intermediate value of a running trial, on disk when this returns; whether it was recorded.
+
+    As in Optuna the first value of a step counts, and later ones for it are ignored: a trainer that resumed from a checkpoint
+    reports some steps again. No spelling of NaN in a record suits every reader of the journal, so a NaN is noted as the
+    trial's system attribute ``journaltune:nan_step``.
+
+    Raises NotFoundError for an unknown number, ConflictError when the trial is not running, UsageError for a step below 0.
+    """
+    number, step = checks.whole(number, "a trial's number"), checks.whole(step, "a step")
+    value, request_id = checks.number(value, f"the value at step {step}"), checks.request_id(request_id)
+    if not 0 <= step < 2**63:
+        raise UsageError(f"a step must be 0 or above, not {step}")
+    with study.lock:
+        with study.journal.locked():
+            if _check_request(study, "report", request_id, number) is None:
+                recorded = _report(study, number, step, value, request_id)
+            else:
+                recorded = True
+        study.journal.flush()
+    return recorded
+
+
+def _report(study: OpenStudy, number: int, step: int, value: float, request_id: str | None) -> bool:
+    trial = _live_trial(study, number)
+    if trial is None:
+        state = str(_finished(study, number).state.name).lower()
+        raise ConflictError(f"trial {number} of study {study.name!r} is already {state}; only a running one takes reports")
+    if step in trial.intermediate:
+        return trial.intermediate[step] == value
+    if isnan(value):
+        record = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={records.NAN_STEP_ATTR: step})
+    else:
+        record = records.trial_record(records.SET_TRIAL_INTERMEDIATE, trial.trial_id, step=step, intermediate_value=value)
+    (effect,) = study.journal.append([records.requested(record, request_id)])
+    return bool(effect)
+
+
+def should_prune(study: OpenStudy, number: int) -> bool:
+    """Whether a running trial is to be stopped early, as the study's pruner says; a study without one never stops any."""
+    return False
 
 
 class _Told:
@@ -230,11 +287,15 @@ def _live_trial(study: OpenStudy, number: int) -> LiveTrial | None:
     return trial
 
 
-def _same_again(study: OpenStudy, number: int, told: _Told) -> None:
-    """Pass when a finished trial already holds just this result; ConflictError otherwise."""
+def _finished(study: OpenStudy, number: int) -> Trial:
     from journaltune.reading import finished_trial
 
-    trial = finished_trial(study.state(), number)
+    return finished_trial(study.state(), number)
+
+
+def _same_again(study: OpenStudy, number: int, told: _Told) -> None:
+    """Pass when a finished trial already holds just this result; ConflictError otherwise."""
+    trial = _finished(study, number)
     if told.state == PRUNED and told.values is None and trial.intermediate_values:
         told.values = trial.values
     same = (int(trial.state), trial.values) == (told.state, told.values)
@@ -252,23 +313,42 @@ def _same_again(study: OpenStudy, number: int, told: _Told) -> None:
 
 
 def enqueue(
-    study: OpenStudy, params: Mapping[str, Any], *, skip_if_exists: bool = False, attrs: Mapping[str, Any] | None = None
+    study: OpenStudy,
+    params: Mapping[str, Any],
+    *,
+    skip_if_exists: bool = False,
+    attrs: Mapping[str, Any] | None = None,
+    request_id: str | None = None,
 ) -> int | None:
-    """Queue parameters for the next ask; those left out are suggested then. The new trial's number, None when skipped."""
-    user_attrs = checks.attrs(attrs)
+    """Queue parameters for the next ask; those left out are suggested then. The new trial's number, None when skipped.
+
+    The same ``request_id`` again queues nothing and answers the same number. One is made up when none is given; a MachineError
+    that leaves the call in doubt names it.
+    """
+    user_attrs, request_id = checks.attrs(attrs), checks.request_id(request_id) or urandom(8).hex()
     with study.lock:
         study.journal.sync()
         space = space_of(study)
         internal = space.encode(params, partial=True)
         fixed = space.decode(internal)
         with study.journal.locked():
-            if skip_if_exists and _exists(study, fixed):
-                return None
-            record = records.create_trial(study.state().study_id, {}, {}, WAITING)
-            record["system_attrs"] = {"fixed_params": fixed}
-            record["user_attrs"] = user_attrs
-            (trial,) = study.journal.append([record])
-        study.journal.flush()
+            number = _check_request(study, "enqueue", request_id)
+            if number is None:
+                if skip_if_exists and _exists(study, fixed):
+                    return None
+                number = _enqueue(study, fixed, user_attrs, request_id)
+        try:
+            study.journal.flush()
+        except MachineError as error:
+            raise MachineError(f"{error}, or repeat it with --request-id {request_id}") from error
+    return number
+
+
+def _enqueue(study: OpenStudy, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> int:
+    record = records.create_trial(study.state().study_id, {}, {}, WAITING)
+    record["system_attrs"] = {"fixed_params": fixed}
+    record["user_attrs"] = user_attrs
+    (trial,) = study.journal.append([records.requested(record, request_id)])
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")
     return int(trial.number)

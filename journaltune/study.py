@@ -93,6 +93,14 @@ class AskedTrial:
     def __repr__(self) -> str:
         return f"AskedTrial(number={self.number}, params={self.params!r}, seed={self.seed})"
 
+    def report(self, value: float, step: int) -> bool:
+        """Record an intermediate value; see ``engine.report``."""
+        return engine.report(self._study._study, self.number, step, value)
+
+    def should_prune(self) -> bool:
+        """Whether to stop early, as the study's pruner says; a study without one never stops any."""
+        return engine.should_prune(self._study._study, self.number)
+
     def __enter__(self) -> AskedTrial:
         return self
 
@@ -154,10 +162,20 @@ class Study:
         reason: str | None = None,
         constraints: Mapping[str, float] | None = None,
         attrs: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
     ) -> TrialState:
         """Finish a trial, by itself or by number; when this returns the result is on disk. See ``engine.tell`` for the rest."""
         number = trial.number if isinstance(trial, AskedTrial) else trial
-        code = engine.tell(self._study, number, values, state=state, reason=reason, constraints=constraints, attrs=attrs)
+        code = engine.tell(
+            self._study,
+            number,
+            values,
+            state=state,
+            reason=reason,
+            constraints=constraints,
+            attrs=attrs,
+            request_id=request_id,
+        )
         self._calls += 1
         if self._calls % _LIVED_CHECK_EVERY == 0:
             with self._study.lock:
@@ -165,10 +183,15 @@ class Study:
         return TrialState(code)
 
     def enqueue(
-        self, params: Mapping[str, Any], *, skip_if_exists: bool = False, attrs: Mapping[str, Any] | None = None
+        self,
+        params: Mapping[str, Any],
+        *,
+        skip_if_exists: bool = False,
+        attrs: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
     ) -> int | None:
         """Queue parameters for the next ask; those left out are suggested then. The number, or None when skipped."""
-        return engine.enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs)
+        return engine.enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs, request_id=request_id)
 
     def _is_running(self, number: int) -> bool:
         with self._study.lock:

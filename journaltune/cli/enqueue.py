@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journaltune.cli import output
 from journaltune.cli.opening import opened
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import REQUEST_ID, Command, Option
 from journaltune.cli.values import json_object, shown
 from journaltune.errors import UsageError
 
@@ -19,10 +19,11 @@ that are left out are suggested then. Prints the waiting trial as {"number": N}.
     (
         Option("--params", "params", "JSON", "the parameters, as a JSON object", json_object),
         Option("--skip-if-exists", "skip_if_exists", None, "do nothing when a trial has these parameters; prints number null"),
+        REQUEST_ID,
     ),
     examples="""journaltune enqueue --params '{"lr": 0.01, "opt": "sgd"}'
 journaltune enqueue --params '{"lr": 0.1}' --skip-if-exists""",
-    usage="--params JSON [--skip-if-exists]",
+    usage="--params JSON [--skip-if-exists] [--request-id ID]",
 )
 
 
@@ -34,7 +35,7 @@ def run(options: Options) -> int:
         raise UsageError("""enqueue: --params is missing; for example --params '{"lr": 0.01}'""")
     output.require_open()
     with opened(options) as study:
-        number = enqueue(study, params, skip_if_exists=options["skip_if_exists"])
+        number = enqueue(study, params, skip_if_exists=options["skip_if_exists"], request_id=options["request_id"])
         if number is None:
             output.note(f"skipped: study {shown(study.name)} has a trial with these parameters")
         output.write_json({"number": number})

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from journaltune.cli.values import did_you_mean, duration, plain, shown
+from journaltune.cli.values import did_you_mean, duration, plain, shown, word
 from journaltune.errors import UsageError
 from journaltune.frozen import Frozen
 
@@ -99,6 +99,8 @@ COMMON = (
     Option("--allow-network-fs", "allow_network_fs", None, "use the journal although its file system is a network's"),
     Option("-h --help", "help", None, "show this help"),
 )
+
+REQUEST_ID = Option("--request-id", "request_id", "ID", "a name for this call: repeated with it, the call changes nothing", word)
 
 
 def parse(command: Command, arguments: Sequence[str]) -> Options:

@@ -22,6 +22,7 @@ GROUPS = (
         "its trials",
         (
             ("ask", "get the next suggestion"),
+            ("report", "record an intermediate value, and ask whether to go on"),
             ("tell", "record what came of a trial"),
             ("enqueue", "have these parameters suggested next"),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.cli.opening import opened
-from journaltune.cli.options import Argument, Command, Option
+from journaltune.cli.options import REQUEST_ID, Argument, Command, Option
 from journaltune.cli.values import key_json, mapping, name_number, number, one_of, shown, whole, word
 from journaltune.errors import UsageError
 
@@ -44,6 +44,7 @@ Reasons are oom, timeout, signal, exit, nan, result, owner-died, interrupted, in
             repeats=True,
         ),
         Option("--attr", "attrs", "KEY=JSON", "a user attribute of the trial", key_json, repeats=True),
+        REQUEST_ID,
     ),
     (
         Argument("NUMBER", "number", whole()),
@@ -54,7 +55,7 @@ journaltune tell 3 -0.5 12e3                # two objectives
 journaltune tell 4 --state fail --reason oom
 journaltune tell 5 0.13 --attr 'host="gpu1"' --attr epochs=30
 journaltune tell 6 0.12 --constraint memory=-1.5""",
-    usage="NUMBER VALUE... | NUMBER --state fail|pruned [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]...",
+    usage="NUMBER VALUE... | NUMBER --state fail|pruned [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]... [--request-id ID]",
 )
 
 
@@ -77,6 +78,7 @@ def run(options: Options) -> int:
             reason=options["reason"],
             constraints=constraints or None,
             attrs=attrs or None,
+            request_id=options["request_id"],
         )
     if recorded == FAIL and state is None:
         from journaltune.cli.output import note

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
+_REQUEST_ID = b',"id":"'
 _DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "state"}
 
 
@@ -103,7 +104,7 @@ def _defer_told(state: JournalState, line: bytes, where: tuple[str, int]) -> boo
     trial_id = line[len(_TOLD) : end]
     trial = state.live.get(int(trial_id)) if trial_id.isdigit() else None
     code = line[end + len(_STATE)] - 48
-    if type(trial) is not DeferredTrial or not 0 < code <= FAIL or not trial.tell(code, line, where):
+    if type(trial) is not DeferredTrial or _REQUEST_ID in line or not 0 < code <= FAIL or not trial.tell(code, line, where):
         return None
     replay.leave(state, trial)
     state.n_records += 1

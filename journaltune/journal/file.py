@@ -1,6 +1,6 @@
 """The bytes of a journal: opening, reading whole lines, appending in one write, mending a torn tail.
 
-Every write, fsync, rename and unlink of the package goes through this module.
+Every write, fsync, rename and unlink of the package goes through this module, and from here through ``system``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import errno
 import os
 
 from journaltune.errors import MachineError, NotFoundError
+from journaltune.journal import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def open_journal(path: str, *, create: bool = False, readable: bool = False, all
 
     NotFoundError when it is missing, MachineError when the machine refuses.
     """
-    flags = _O_CLOEXEC | _O_NONBLOCK | (os.O_RDONLY if readable else os.O_RDWR | os.O_APPEND) | (os.O_CREAT if create else 0)
+    flags = _O_CLOEXEC | _O_NONBLOCK | (os.O_RDONLY if readable else os.O_RDWR | os.O_APPEND)
     try:
-        fd = os.open(path, flags, 0o666)
+        fd = system.create(path, flags) if create else os.open(path, flags)
     except OSError as error:
         refuse(error, path, "open")
     except ValueError as error:
@@ -137,7 +138,7 @@ def pread(fd: int, length: int, offset: int) -> bytes:
 def append(fd: int, data: bytes, path: str) -> None:
     """Append ``data`` with one write. MachineError leaves the journal as it was: what got written is blanked."""
     try:
-        written = os.write(fd, data)
+        written = system.write(fd, data)
     except OSError as error:
         refuse(error, path, "write to")
     if written < len(data):
@@ -150,7 +151,7 @@ def append(fd: int, data: bytes, path: str) -> None:
 def flush(fd: int, path: str) -> None:
     """Make everything written so far survive a power cut. MachineError: in doubt, and not to be tried again."""
     try:
-        (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+        system.fdatasync(fd)
     except OSError as error:
         raise MachineError(
             f"{path}: the disk failed to store what was written ({os.strerror(error.errno or errno.EIO)}); the result is in "
@@ -175,8 +176,8 @@ def overwrite(path: str, fd: int, start: int, data: bytes) -> None:
             raise MachineError(f"{path} was replaced by another file while it was in use")
         done = 0
         while done < len(data):
-            done += os.pwrite(own, data[done:], start + done)
-        os.fsync(own)
+            done += system.pwrite(own, data[done:], start + done)
+        system.fsync(own)
     except OSError as error:
         refuse(error, path, "mend")
     finally:
@@ -225,7 +226,7 @@ def take_stock_lock(path: str) -> None:
     holder, since, pause_s = None, monotonic(), 0.001
     while True:
         try:
-            os.symlink(path, path + ".lock")
+            system.symlink(path, path + ".lock")
             return
         except FileExistsError:
             present = _stock_lock_holder(path)
@@ -261,22 +262,45 @@ def _quarantine(path: str, start: int, tail: bytes) -> None:
 
 def quarantine(path: str, start: int, found: bytes) -> str:
     """Keep a copy of bytes that are about to be overwritten; the path of the copy. OSError as it comes."""
-    folder = f"{folder_of(path)}/quarantine"
-    os.makedirs(folder, exist_ok=True)
+    folder = f"{make_folder(path)}/quarantine"
+    _make(folder)
     name = f"{folder}/{start}-{len(found)}-{os.getpid()}"
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_CLOEXEC, 0o666)
+    fd = system.create(name, os.O_WRONLY | os.O_EXCL)
     try:
-        os.write(fd, found)
-        os.fsync(fd)
+        _write_all(fd, found)
+        system.fsync(fd)
     finally:
         os.close(fd)
     return name
 
 
+def make_folder(path: str) -> str:
+    """The journal's folder, made if it is not there. OSError as it comes."""
+    folder = folder_of(path)
+    _make(folder)
+    return folder
+
+
+def _make(folder: str) -> None:
+    if os.path.isdir(folder):
+        return
+    try:
+        system.mkdir(folder)
+    except FileExistsError:
+        if not os.path.isdir(folder):  # made by another process just now
+            raise
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[system.write(fd, view) :]
+
+
 def remove(path: str) -> None:
     """Unlink a file if it is there. Other OSErrors as they come."""
     try:
-        os.unlink(path)
+        system.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
         pass
 
@@ -284,15 +308,15 @@ def remove(path: str) -> None:
 def replace(path: str, data: list[bytes]) -> None:
     """Write a whole file beside its place and rename it there: readers see the old one or the new one. OSError as it comes."""
     own = f"{path}.{os.getpid()}.tmp"
-    fd = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    fd = system.create(own, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0))
     try:
         try:
-            with open(fd, "wb", closefd=False, buffering=1 << 20) as file:
-                file.writelines(data)
-            os.fsync(fd)
+            for part in data:
+                _write_all(fd, part)
+            system.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(own, path)
+        system.rename(own, path)
     except BaseException:
-        os.unlink(own)
+        system.unlink(own)
         raise

@@ -24,6 +24,7 @@ DISCARD_TRIALS = 10  # Rustuna's; stock Optuna 5 skips it, older readers abort, 
 
 WORKER_ID = "journaltune"
 CONFIG_ATTR = "journaltune:config"
+NAN_STEP_ATTR = "journaltune:nan_step"
 SEAL = b',"crc":"'
 SEAL_LENGTH = len(SEAL) + 16 + 2
 _HEADS_KEPT = 8
@@ -71,6 +72,11 @@ def finish_trial(trial_id: int, state: int, values: Sequence[float] | None) -> d
         values=None if values is None else list(values),
         datetime_complete=now_iso(),
     )
+
+
+def requested(record: dict[str, Any], request_id: str | None) -> dict[str, Any]:
+    """The same record for a request that its caller may repeat."""
+    return record if request_id is None else {**record, "jt": {**record.get("jt", {}), "id": request_id}}
 
 
 class Chain:

@@ -84,7 +84,14 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
         study.finished.add(trial)
     else:
         study.live[trial.number] = state.live[trial.trial_id] = trial
+    _remember("enqueue", trial, record)
     return trial
+
+
+def _remember(kind: str, trial: LiveTrial, record: Mapping[str, Any]) -> None:
+    jt = record.get("jt")
+    if jt and "id" in jt:
+        trial.study.requests[f"{kind}:{jt['id']}"] = trial.number
 
 
 def fill(trial: LiveTrial, record: Mapping[str, Any]) -> None:
@@ -202,6 +209,7 @@ def _set_trial_state_values(state: JournalState, record: Mapping[str, Any]) -> b
     if new_state in _FINISHED:
         finish(trial, record)
         leave(state, trial)
+        _remember("tell", trial, record)
     elif values is not None:
         trial.values = values
     trial.state = new_state
@@ -227,6 +235,7 @@ def _set_trial_intermediate(state: JournalState, record: Mapping[str, Any]) -> b
     step, value = record["step"], _number(record["intermediate_value"])
     if trial is not None:
         trial.intermediate[step] = value
+        _remember("report", trial, record)
     return trial is not None
 
 

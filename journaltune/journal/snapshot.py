@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Rebuild = Callable[[int], JournalState]
 
-_MAGIC = b"JTSNAP1" + (b"<" if sys.byteorder == "little" else b">")
+_MAGIC = b"JTSNAP2" + (b"<" if sys.byteorder == "little" else b">")
 _WINDOW = 4096
 _LIVE_FIELDS = (
     "number",
@@ -71,8 +71,7 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
         "studies": [_pack_study(study, sections) for study in state.studies.values()],
     }
     packed = msgpack.packb(header, unicode_errors="surrogatepass")
-    folder = files.folder_of(journal_path)
-    os.makedirs(folder, exist_ok=True)
+    files.make_folder(journal_path)
     files.replace(path_of(journal_path), [_MAGIC, b"%012d%08x" % (len(packed), crc32(packed)), packed, *sections])
 
 
@@ -116,7 +115,7 @@ def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
         "directions": study.directions,
         "n_trials": study.n_trials,
         "n_finished": len(study.finished),
-        "attrs": dumps([study.user_attrs, study.system_attrs, study.config, study.first_distributions]),
+        "attrs": dumps([study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests]),
         "live": dumps([[getattr(trial, field) for field in _LIVE_FIELDS] for trial in study.live.values()]),
         "shapes": dumps(study.finished.shape_list),
         "sections": placed,
@@ -132,7 +131,7 @@ def _place(data: bytes, sections: list[bytes]) -> tuple[int, int, int]:
 def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
     study = StudyState(packed["study_id"], packed["name"], packed["directions"])
     study.n_trials = packed["n_trials"]
-    study.user_attrs, study.system_attrs, study.config, first = loads(packed["attrs"])
+    study.user_attrs, study.system_attrs, study.config, first, study.requests = loads(packed["attrs"])
     study.first_distributions = {name: (number, distribution) for name, (number, distribution) in first.items()}
     finished = Finished(len(study.directions), source.loader(study.study_id, packed["sections"]), packed["n_finished"])
     finished.shape_list = [tuple([(name, distribution) for name, distribution in shape]) for shape in loads(packed["shapes"])]

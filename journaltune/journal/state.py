@@ -287,7 +287,8 @@ class Familiar:
 
 
 class StudyState:
-    """One study. ``live`` holds its unfinished trials by number; ``first_distributions`` what compatibility is judged by."""
+    """One study. ``live`` holds its unfinished trials by number; ``first_distributions`` what compatibility is judged by;
+    ``requests`` the trial that each request id was for, by kind and id (``tell:4711``)."""
 
     __slots__ = (
         "config",
@@ -298,6 +299,7 @@ class StudyState:
         "live",
         "n_trials",
         "name",
+        "requests",
         "study_id",
         "system_attrs",
         "user_attrs",
@@ -315,6 +317,7 @@ class StudyState:
         self.finished = Finished(len(directions))
         self.familiar: Familiar | None = None
         self.first_distributions: dict[str, tuple[int, str]] = {}
+        self.requests: dict[str, int] = {}
 
 
 class JournalState:

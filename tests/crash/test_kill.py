@@ -181,7 +181,7 @@ def test_a_kill_while_the_snapshot_is_written(path: Path, fork: Fork, survived: 
     for number in range(5):
         study.tell(study.ask(), float(number))
     study._study.journal.save_snapshot()
-    for broken in ("os.fsync", "os.rename"):
+    for broken in ("journaltune.journal.system.fsync", "journaltune.journal.system.rename"):
 
         def body(_: Callable[..., None], broken: str = broken) -> None:
             opened = load_study(path)

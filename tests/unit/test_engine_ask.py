@@ -181,7 +181,7 @@ def test_a_full_disk_writes_nothing_and_the_study_goes_on_afterwards(path: Path,
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.write", full)
+        patch.setattr("journaltune.journal.system.write", full)
         assert refused(study, MachineError).exit_code == 7
     assert study.ask().number == 0
 

@@ -360,7 +360,7 @@ def test_a_full_disk_leaves_the_trial_running_and_it_can_be_told_later(path: Pat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.write", full)
+        patch.setattr("journaltune.journal.system.write", full)
         error = refused(path, MachineError, study, 0, 1.0, attrs={"a": 1}, constraints={"c": 1.0})
     assert error.exit_code == 7
     assert "disk is full" in str(error)
@@ -375,7 +375,7 @@ def test_a_failed_fsync_is_in_doubt_and_telling_again_settles_it(path: Path, mon
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.fdatasync", failing)
+        patch.setattr("journaltune.journal.system.fdatasync", failing)
         with pytest.raises(MachineError, match="in doubt"):
             study.tell(0, 1.0)
     assert study.tell(0, 1.0) is TrialState.COMPLETE

@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, Jou
 from rustuna.storages import JournalFileStorage
 
 from journaltune.errors import JournalDamagedError, MachineError
-from journaltune.journal import records
+from journaltune.journal import records, system
 from journaltune.journal.journal import Journal
 
 SOUND = b"".join(
@@ -216,7 +216,7 @@ def test_a_stock_lock_that_vanishes_at_the_last_moment_is_no_error(
 
     while_waiting(monkeypatch, lambda _: None)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", gone_already)
+        patch.setattr(system, "unlink", gone_already)
         note(Journal(str(torn_and_locked)), after=1)
     assert stock_attrs(torn_and_locked) == {"after": 1}
 
@@ -228,7 +228,7 @@ def test_where_no_stock_lock_can_be_made_nothing_is_blanked(tmp_path: Path, monk
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "symlink", refuse)
+    monkeypatch.setattr(system, "symlink", refuse)
     with pytest.raises(MachineError, match="permission denied"):
         note(Journal(str(path)), after=1)
     assert path.read_bytes() == SOUND + STOCK[:20]

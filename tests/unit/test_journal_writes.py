@@ -14,7 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune.errors import JournalDamagedError, MachineError
-from journaltune.journal import records
+from journaltune.journal import records, system
 from journaltune.journal.journal import Journal
 
 STUDY = {"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}
@@ -63,7 +63,7 @@ def writing(monkeypatch: pytest.MonkeyPatch, journal: Journal, instead: Callable
             return real(fd, data)
         return instead(lambda _, part: real(fd, part), data)
 
-    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(system, "write", write)
     return monkeypatch
 
 
@@ -152,7 +152,7 @@ def test_where_blanking_is_refused_too_the_tail_is_mended_by_the_next(
 
     with monkeypatch.context() as patch:
         writing(patch, journal, lambda write, data: write(0, data[:20]))
-        patch.setattr(os, "pwrite", refuse)
+        patch.setattr(system, "pwrite", refuse)
         with pytest.raises(MachineError, match="Input/output error"):
             append(journal, attr("lost"))
     assert append(journal, attr("again")) == [True]
@@ -187,8 +187,8 @@ def test_a_failed_fsync_is_in_doubt_and_not_tried_again(journal: Journal, monkey
         raise OSError(number, os.strerror(number))
 
     append(journal, attr(1))
-    monkeypatch.setattr(os, "fdatasync", fail)
-    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(system, "fdatasync", fail)
+    monkeypatch.setattr(system, "fsync", fail)
     with pytest.raises(MachineError, match="in doubt") as caught:
         journal.flush()
     assert caught.value.exit_code == 7
@@ -268,6 +268,7 @@ def test_a_stock_record_right_behind_ours_is_no_trouble(path: Path, journal: Jou
     with monkeypatch.context() as patch:
         writing(patch, journal, write)
         assert append(journal, attr("ours")) == [True]
+    journal.sync()
     assert journal.state.studies[0].user_attrs == {"k": "ours", "stock": 1}
 
 

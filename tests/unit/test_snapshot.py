@@ -16,7 +16,7 @@ import pytest
 
 from journaltune import engine
 from journaltune.errors import JournalDamagedError
-from journaltune.journal import records, snapshot
+from journaltune.journal import records, snapshot, system
 from journaltune.journal.journal import Journal
 from journaltune.journal.state import COLUMNS
 from journaltune.reading import trials_of
@@ -137,7 +137,7 @@ def test_a_snapshot_may_end_between_a_place_and_the_record_that_was_written_for_
         Journal(str(path)).save_snapshot()
         return write(fd, data)
 
-    monkeypatch.setattr(os, "write", late)
+    monkeypatch.setattr(system, "write", late)
     with journal.locked():
         journal.append([records.study_record(records.SET_STUDY_USER_ATTR, 0, user_attr={"ours": number}) for number in range(2)])
     assert 0 < Journal(str(path)).opened_at < path.stat().st_size
@@ -164,7 +164,7 @@ def test_a_snapshot_that_was_deleted_while_open_still_serves(path: Path, saved: 
 
 
 def _newer_version(data: bytes) -> bytes:
-    return b"JTSNAP2" + data[7:]
+    return b"JTSNAP9" + data[7:]
 
 
 def _other_byte_order(data: bytes) -> bytes:
@@ -364,7 +364,7 @@ def test_a_short_tail_leaves_no_snapshot_and_a_long_one_leaves_one(path: Path) -
     assert os.listdir(saved.parent) == ["snapshot"]
 
 
-@pytest.mark.parametrize("step", ["makedirs", "open", "fsync", "rename"])
+@pytest.mark.parametrize("step", ["create", "write", "fsync", "rename"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_where_none_can_be_written_the_old_one_stays_and_nothing_fails(
     path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int
@@ -377,7 +377,7 @@ def test_where_none_can_be_written_the_old_one_stays_and_nothing_fails(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, step, refuse)
+        patch.setattr(system, step, refuse)
         journal.save_snapshot()
     assert os.listdir(saved.parent) == ["snapshot"]
     assert_taken(path, offset)

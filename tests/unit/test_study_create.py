@@ -195,7 +195,7 @@ def test_a_full_disk_leaves_no_file_behind(path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.write", full)
+        patch.setattr("journaltune.journal.system.write", full)
         assert refused(path, MachineError).exit_code == 7
     assert not path.exists()
     assert create_study(path, params=X).ask().number == 0
@@ -215,7 +215,7 @@ def test_what_is_acknowledged_was_flushed(path: Path, monkeypatch: pytest.Monkey
         "delete": lambda: engine.delete_study(path, "study"),
     }
     with monkeypatch.context() as patch:
-        patch.setattr("os.fdatasync", failing)
+        patch.setattr("journaltune.journal.system.fdatasync", failing)
         with pytest.raises(MachineError, match="in doubt"):
             calls[name]()
     assert engine.list_studies(path) or name == "delete"
@@ -232,7 +232,7 @@ def test_a_create_that_fails_never_takes_away_what_another_one_made(path: Path, 
             pass
         os.unlink(name)
 
-    monkeypatch.setattr("os.unlink", meanwhile)
+    monkeypatch.setattr("journaltune.journal.system.unlink", meanwhile)
     with pytest.raises(UsageError):
         create_study(path, params=X, sampler="no such")
     monkeypatch.undo()

@@ -1,0 +1,45 @@
+"""``journaltune report``: an intermediate value of a running trial."""
+
+from __future__ import annotations
+
+from journaltune.cli import output
+from journaltune.cli.opening import opened
+from journaltune.cli.options import REQUEST_ID, Argument, Command
+from journaltune.cli.values import number, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.cli.options import Options
+
+_PRUNE = 10
+
+COMMAND = Command(
+    "report",
+    """Records what a trial has reached so far, and prints `continue` (exit 0), or
+`prune` (exit 10) when it is not worth going on: end the trainer then, and tell
+the trial with --state pruned.
+
+The first value of a step counts; a trainer that resumed from a checkpoint may
+report steps again.""",
+    (REQUEST_ID,),
+    (
+        Argument("NUMBER", "number", whole()),
+        Argument("STEP", "step", whole()),
+        Argument("VALUE", "value", number),
+    ),
+    examples="""journaltune report 3 10 0.482
+journaltune report 3 11 0.47 --request-id epoch-11""",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.engine import report, should_prune
+
+    trial, step = options["number"], options["step"]
+    output.require_open()
+    with opened(options) as study:
+        if not report(study, trial, step, options["value"], request_id=options["request_id"]):
+            output.note(f"ignored: trial {trial} has another value at step {step} already")
+        prune = should_prune(study, trial)
+    output.write("prune\n" if prune else "continue\n")
+    return _PRUNE if prune else 0
