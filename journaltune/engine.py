@@ -6,13 +6,14 @@ from math import isnan
 from os import urandom
 
 from journaltune import checks, claims
+from journaltune.creation import create_study
 from journaltune.errors import ConflictError, ExhaustedError, MachineError, NotFoundError, SpaceError, UsageError
 from journaltune.frozen import Suggestion
 from journaltune.history import History, derive_seed
 from journaltune.journal import records
 from journaltune.journal.state import COMPLETE, FAIL, HIDDEN, PRUNED, RUNNING, STATE_MASK, WAITING
 from journaltune.jsontext import dumps
-from journaltune.studies import OpenStudy, create_study, delete_study, list_studies, open_study
+from journaltune.studies import OpenStudy, delete_study, list_studies, open_study
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

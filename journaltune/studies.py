@@ -1,4 +1,4 @@
-"""Studies of a journal: opening, creating, listing, deleting."""
+"""Studies of a journal: opening, listing, deleting."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import _thread
 import os
 from _weakref import ref
 
-from journaltune import checks
-from journaltune.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
-from journaltune.journal import file as files
+from journaltune.errors import JournaltuneError, MachineError, NotFoundError, UsageError
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from journaltune.journal.state import StudyState
     from journaltune.samplers import Sampler
     from journaltune.space import Distribution, Space
-
-_SAMPLER = "tpe"
-_LIBRARIES = ("journaltune", "optuna", "rustuna")
 
 
 class _StudyLock:
@@ -175,10 +170,10 @@ def open_study(
 ) -> OpenStudy:
     """Open a study that exists; without a name, the only one. NotFoundError, UsageError when there are several."""
     journal = Journal(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
-    return OpenStudy(journal, _resolve(journal, name))
+    return OpenStudy(journal, resolve(journal, name))
 
 
-def _resolve(journal: Journal, name: str | None) -> StudyState:
+def resolve(journal: Journal, name: str | None) -> StudyState:
     studies = list(journal.state.studies.values())
     names = ", ".join(repr(study.name) for study in studies)
     if name is not None:
@@ -192,147 +187,6 @@ def _resolve(journal: Journal, name: str | None) -> StudyState:
     if len(studies) > 1:
         raise UsageError(f"{journal.path} has several studies: {names}; name one with --study")
     return studies[0]
-
-
-def create_study(
-    path: str | os.PathLike[str],
-    *,
-    name: str | None = None,
-    space: Space | None = None,
-    directions: str | Sequence[object] | None = None,
-    objective_names: Sequence[str | None] | None = None,
-    sampler: str | None = None,
-    sampler_options: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    failures: str | None = None,
-    exist_ok: bool = False,
-    lock_timeout_s: float = 60.0,
-    allow_network_fs: bool = False,
-) -> OpenStudy:
-    """Make a study, and its journal where there is none. ConflictError when it exists, unless ``exist_ok``.
-
-    With ``exist_ok`` what is given is laid over what an existing study has (also one that another program made), and nothing is
-    written where nothing differs; its directions can't change. Options left out: minimize, ``tpe``, a drawn seed, "worst".
-    """
-    path = os.fspath(path)
-    name = checks.text(os.path.basename(path).partition(".")[0] or "study" if name is None else name, "a study's name")
-    given = _given(space, objective_names, sampler, sampler_options, seed, failures)
-    codes = None if directions is None else checks.directions(directions)
-    _check_counts(codes, objective_names)
-    if not exist_ok:  # what an existing study has may complete what is given, so that is looked at later
-        _check_sampler({"sampler": _SAMPLER, "sampler_options": {}, **given})
-    existed = os.path.exists(path)
-    journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
-    with journal.locked():
-        try:
-            _create_or_lay_over(journal, name, codes, given, exist_ok)
-        except JournaltuneError:
-            if not existed:
-                _remove_empty(journal)
-            raise
-    journal.flush()
-    return OpenStudy(journal, _resolve(journal, name))
-
-
-def _create_or_lay_over(journal: Journal, name: str, codes: list[int] | None, given: dict[str, Any], exist_ok: bool) -> None:
-    found = journal.state.study_named(name)
-    if found is None:
-        config = {**_defaults(), **given}
-        _check_sampler(config)
-        journal.append([records.create_study(name, codes or [1], config)])
-    elif not exist_ok:
-        raise ConflictError(f"study {name!r} exists in {journal.path}; use it, name another with --study, or say --exist-ok")
-    else:
-        _lay_over(journal, found, codes, given)
-
-
-def _given(
-    space: Space | None,
-    objective_names: Sequence[str | None] | None,
-    sampler: str | None,
-    sampler_options: Mapping[str, Any] | None,
-    seed: int | None,
-    failures: str | None,
-) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    if space is not None:
-        given["space"] = space.to_config()
-    if objective_names is not None and any(name is not None for name in objective_names):
-        given["objectives"] = [name if name is None else checks.text(name, "an objective's name") for name in objective_names]
-    if sampler is not None:
-        given["sampler"] = checks.text(sampler, "a sampler's name")
-    if sampler_options:
-        given["sampler_options"] = checks.storable(dict(sampler_options), "the sampler's options")
-    if seed is not None:
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-            raise UsageError(f"a seed is an integer from 0 to {2**63 - 1}, not {seed!r}")
-        given["seed"] = seed
-    if failures is not None:
-        given["failures"] = checks.one_of(failures, ("worst", "ignore"), "failures")
-    return given
-
-
-def _defaults() -> dict[str, Any]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    drawn = int.from_bytes(os.urandom(4), "little")
-    return {"sampler": _SAMPLER, "sampler_options": {}, "seed": drawn, "failures": "worst", "versions": versions}
-
-
-def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, given: Mapping[str, Any]) -> None:
-    if codes is not None and codes != found.directions:
-        raise ConflictError(f"study {found.name!r} has other directions; they can't change, so make a new study")
-    if "objectives" in given and len(given["objectives"]) != len(found.directions):
-        raise UsageError(f"study {found.name!r} has {len(found.directions)} objectives, not {len(given['objectives'])}")
-    _check_compatible(found, given)
-    before = found.config
-    if "sampler" in given and given["sampler"] != (before or {}).get("sampler"):
-        given = {"sampler_options": {}, **given}
-    after = {**(_defaults() if before is None else before), **given}
-    if after != before:
-        _check_sampler(after)
-        attr = {records.CONFIG_ATTR: after}
-        journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, found.study_id, system_attr=attr)])
-
-
-def _check_compatible(found: StudyState, given: Mapping[str, Any]) -> None:
-    """Kind, scale and categories of a parameter can't change: Optuna refuses such trials, samplers can't learn from them."""
-    from journaltune.space import Distribution, Space, compatible
-
-    space = Space.from_config(given["space"]).distributions if "space" in given else {}
-    for name, distribution in space.items():
-        first = found.first_distributions.get(name)
-        if first is not None and not compatible(Distribution.from_json(first[1]), distribution):
-            raise ConflictError(
-                f"parameter {name!r} of study {found.name!r} has another kind, scale or other categories in its trials; "
-                "only bounds can change, so give it another name, or make a new study"
-            )
-
-
-def _check_sampler(config: Mapping[str, Any]) -> None:
-    from journaltune.samplers import make
-
-    make(config["sampler"], config["sampler_options"])
-
-
-def _check_counts(codes: list[int] | None, objective_names: Sequence[str | None] | None) -> None:
-    if objective_names is not None and codes is not None and len(objective_names) != len(codes):
-        raise UsageError(f"{len(codes)} directions and {len(objective_names)} names of objectives don't go together")
-
-
-def _remove_empty(journal: Journal) -> None:
-    """Take back the file that a failed ``create`` made, so that nothing of it is left."""
-    try:
-        if os.stat(journal.path).st_size == 0:
-            files.remove(journal.path)
-    except OSError:
-        pass
 
 
 class StudySummary:
@@ -369,7 +223,7 @@ def delete_study(
     """Delete a study; its bytes stay in the journal. NotFoundError when there is none of that name."""
     journal = Journal(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
     with journal.locked():
-        state = _resolve(journal, name)
+        state = resolve(journal, name)
         (deleted,) = journal.append([records.study_record(records.DELETE_STUDY, state.study_id)])
     journal.flush()
     if not deleted:

@@ -88,7 +88,7 @@ journaltune create -f all.journal --study digits --space space.toml --seed 42"""
 
 
 def run(options: Options) -> int:
-    from journaltune.studies import create_study
+    from journaltune.creation import create_study
 
     _refuse_unsupported(options)
     study = create_study(

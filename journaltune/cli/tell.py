@@ -55,7 +55,8 @@ journaltune tell 3 -0.5 12e3                # two objectives
 journaltune tell 4 --state fail --reason oom
 journaltune tell 5 0.13 --attr 'host="gpu1"' --attr epochs=30
 journaltune tell 6 0.12 --constraint memory=-1.5""",
-    usage="NUMBER VALUE... | NUMBER --state fail|pruned [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]... [--request-id ID]",
+    usage="NUMBER VALUE... | NUMBER --state fail|pruned [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]..."
+    " [--request-id ID]",
 )
 
 

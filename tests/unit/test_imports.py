@@ -30,6 +30,7 @@ LAYERS = (
     ("checks",),
     ("owners",),
     ("studies", "reading"),
+    ("creation",),
     ("claims",),
     ("engine",),
     ("study",),
