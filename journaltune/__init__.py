@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from journaltune.model import Trial, TrialState
+    from journaltune.seeding import seed_everything
     from journaltune.study import AskedTrial, Study, create_study, load_study
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ __all__ = [
     "UsageError",
     "create_study",
     "load_study",
+    "seed_everything",
 ]
 
 _HOMES = {
@@ -46,6 +48,7 @@ _HOMES = {
     "Study": "study",
     "create_study": "study",
     "load_study": "study",
+    "seed_everything": "seeding",
     "Trial": "model",
     "TrialState": "model",
 }

@@ -57,13 +57,11 @@ def claim_waiting(
     if space is None:
         return None
     try:
-        internal = _fixed_internal(waiting, space)
+        fixed = fixed_internal(waiting, space)
     except (SpaceError, ValueError, IndexError, TypeError, AttributeError, StructError):  # whatever another program left there
         _fail_infeasible(study, number)
         return None
-    if len(internal) < len(space.distributions):
-        internal = {**suggest(study, space, number), **internal}
-    internal = {name: internal[name] for name in space.distributions}
+    internal = completed(study, number, fixed, space, suggest)
     with journal.locked():
         trial = study.state().live.get(number)
         if trial is None or trial.state != WAITING or study.space is not space:
@@ -73,11 +71,24 @@ def claim_waiting(
         start = records.trial_record(
             records.SET_TRIAL_STATE_VALUES, trial.trial_id, state=RUNNING, values=None, datetime_start=records.now_iso()
         )
-        effects = journal.append([*batch, {**start, "jt": {"n": number, "saw": saw, **claim}}])
+        effects = journal.append([*study.environment_records(), *batch, {**start, "jt": {"n": number, "saw": saw, **claim}}])
     return (number, internal) if effects[-1] else None
 
 
-def _fixed_internal(waiting: LiveTrial, space: Space) -> dict[str, float]:
+def completed(
+    study: OpenStudy,
+    number: int,
+    fixed: dict[str, float],
+    space: Space,
+    suggest: Callable[[OpenStudy, Space, int], dict[str, float]],
+) -> dict[str, float]:
+    """Internal values for an enqueued trial: what it was enqueued with, and suggestions for the rest."""
+    if len(fixed) < len(space.distributions):
+        fixed = {**suggest(study, space, number), **fixed}
+    return {name: fixed[name] for name in space.distributions}
+
+
+def fixed_internal(waiting: LiveTrial, space: Space) -> dict[str, float]:
     given = fixed_params(waiting.system_attrs)
     for name, value in waiting.params.items():
         given[name] = Distribution.from_json(waiting.distributions[name]).to_external(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from journaltune import checks
+from journaltune import checks, environment
 from journaltune.errors import ConflictError, JournaltuneError, UsageError
 from journaltune.journal import file as files
 from journaltune.journal import records
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from journaltune.space import Space
 
 _SAMPLER = "tpe"
-_LIBRARIES = ("journaltune", "optuna", "rustuna")
 
 
 def create_study(
@@ -34,6 +33,8 @@ def create_study(
     sampler_options: Mapping[str, Any] | None = None,
     seed: int | None = None,
     failures: str | None = None,
+    lag: int | None = None,
+    lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
@@ -42,10 +43,13 @@ def create_study(
 
     With ``exist_ok`` what is given is laid over what an existing study has (also one that another program made), and nothing is
     written where nothing differs; its directions can't change. Options left out: minimize, ``tpe``, a drawn seed, "worst".
+    ``lag``: trial k sees the results of trials up to k - lag, and no others, so that a parallel search can be repeated.
+    ``lock_file``: a file whose SHA-256 belongs to the environment that the study records.
     """
     path = os.fspath(path)
     name = checks.text(os.path.basename(path).partition(".")[0] or "study" if name is None else name, "a study's name")
     given = _given(space, objective_names, sampler, sampler_options, seed, failures)
+    given |= _given_environment(lag, lock_file)
     codes = None if directions is None else checks.directions(directions)
     _check_counts(codes, objective_names)
     if not exist_ok:  # what an existing study has may complete what is given, so that is looked at later
@@ -66,7 +70,7 @@ def create_study(
 def _create_or_lay_over(journal: Journal, name: str, codes: list[int] | None, given: dict[str, Any], exist_ok: bool) -> None:
     found = journal.state.study_named(name)
     if found is None:
-        config = {**_defaults(), **given}
+        config = {**_defaults(), **given, "environment": environment.describe(given.get("lock_file"))}
         _check_sampler(config)
         journal.append([records.create_study(name, codes or [1], config)])
     elif not exist_ok:
@@ -101,17 +105,23 @@ def _given(
     return given
 
 
-def _defaults() -> dict[str, Any]:
-    from importlib.metadata import PackageNotFoundError, version
+def _given_environment(lag: int | None, lock_file: str | os.PathLike[str] | None) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if lag is not None:
+        given["lag"] = checks.whole(lag, "a lag")
+        if lag < 1:
+            raise UsageError(f"a lag is at least 1 (each trial sees all before it), not {lag}")
+    if lock_file is not None:
+        path = os.path.abspath(os.fspath(lock_file))
+        if not os.path.isfile(path):
+            raise UsageError(f"there is no lock file {path}")
+        given["lock_file"] = checks.text(path, "a lock file's path")
+    return given
 
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = version(library)
-        except PackageNotFoundError:
-            continue
+
+def _defaults() -> dict[str, Any]:
     drawn = int.from_bytes(os.urandom(4), "little")
-    return {"sampler": _SAMPLER, "sampler_options": {}, "seed": drawn, "failures": "worst", "versions": versions}
+    return {"sampler": _SAMPLER, "sampler_options": {}, "seed": drawn, "failures": "worst"}
 
 
 def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, given: Mapping[str, Any]) -> None:

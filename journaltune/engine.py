@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from math import isnan
-from os import urandom
+from os import stat, urandom
 
 from journaltune import checks, claims
 from journaltune.creation import create_study
-from journaltune.errors import ConflictError, ExhaustedError, MachineError, NotFoundError, SpaceError, UsageError
+from journaltune.errors import (
+    ConflictError,
+    ExhaustedError,
+    MachineError,
+    NotFoundError,
+    SpaceError,
+    UsageError,
+    WaitTimeoutError,
+)
 from journaltune.frozen import Suggestion
-from journaltune.history import History, derive_seed
+from journaltune.history import derive_seed
 from journaltune.journal import records
 from journaltune.journal.state import COMPLETE, FAIL, HIDDEN, PRUNED, RUNNING, STATE_MASK, WAITING
 from journaltune.jsontext import dumps
@@ -17,7 +25,7 @@ from journaltune.studies import OpenStudy, delete_study, list_studies, open_stud
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.state import LiveTrial, StudyState
@@ -39,20 +47,31 @@ __all__ = [
     "trainer_seed",
 ]
 
+DAY_S = 86400.0
 SAMPLING, TRAINER = 0, 1  # what a derived seed is for
 _FINAL_STATES = {"complete": COMPLETE, "pruned": PRUNED, "fail": FAIL}
 _TRIES_WITHOUT_LOCK = 3
 
 
 def ask(
-    study: OpenStudy, *, owner_pid: int | None = None, ttl_s: float | None = None, max_trials: int | None = None
+    study: OpenStudy,
+    *,
+    owner_pid: int | None = None,
+    ttl_s: float | None = None,
+    max_trials: int | None = None,
+    wait_s: float = DAY_S,
+    on_wait: Callable[[int, int], None] | None = None,
 ) -> Suggestion:
     """The next trial to run: an enqueued one if there is any, else one that the sampler suggests.
 
     Asks of one study are serialised, so each sees every earlier one; tells go on meanwhile. The trial is in the journal when
     this returns, but only the ``tell`` makes it survive a power cut, which takes its trainer too.
 
-    Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space.
+    In a study with a lag, trial k waits, at most ``wait_s``, until trials up to k - lag have finished; ``on_wait(k, j)`` is
+    called once for each trial j that it waits for.
+
+    Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space,
+    WaitTimeoutError when the trial that it waits for did not finish.
     """
     claim: dict[str, Any] = {}
     if owner_pid is not None:
@@ -61,11 +80,54 @@ def ask(
         claim["owner"] = describe(owner_pid)
     if ttl_s is not None:
         claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
-    with study.lock:
-        # The sampler's library is imported before others have to wait for it.
-        study.sampler_object()
-        with study.journal.asks(study.study_id):
-            return _ask(study, claim, max_trials)
+    waiting = _Waiting(study, wait_s, on_wait)
+    while True:
+        with study.lock:
+            # The sampler's library is imported before others have to wait for it.
+            study.sampler_object()
+            with study.journal.asks(study.study_id):
+                found = _ask(study, claim, max_trials)
+        if isinstance(found, Suggestion):
+            return found
+        waiting.for_result(*found)  # without the locks: the result may come from another thread of this process
+
+
+class _Waiting:
+    """Waits until the journal changes, for as long as one ask may wait in all."""
+
+    __slots__ = ("_awaited", "_deadline", "_on_wait", "_pause_s", "_study", "_wait_s")
+
+    def __init__(self, study: OpenStudy, wait_s: float, on_wait: Callable[[int, int], None] | None) -> None:
+        self._study, self._wait_s, self._on_wait = study, wait_s, on_wait
+        self._awaited, self._pause_s = -1, 0.0
+        self._deadline: float | None = None
+
+    def for_result(self, number: int, awaited: int, offset: int) -> None:
+        """Until something stands behind ``offset``, or it is time to look whether the trial's state changed otherwise."""
+        from time import monotonic, sleep
+
+        if self._deadline is None:
+            self._deadline = monotonic() + self._wait_s
+        if awaited != self._awaited:
+            self._awaited, self._pause_s = awaited, 0.002
+            if self._on_wait is not None:
+                self._on_wait(number, awaited)
+        while True:
+            if monotonic() >= self._deadline:
+                raise WaitTimeoutError(
+                    f"trial {number} of study {self._study.name!r} needs the result of trial {awaited}, which is still running "
+                    f"after {self._wait_s:g} s; tell it, or `journaltune tell {awaited} --state fail` if its trainer is gone"
+                )
+            sleep(self._pause_s)
+            self._pause_s = min(self._pause_s * 1.5, 0.25)
+            if self._changed(offset):
+                return
+
+    def _changed(self, offset: int) -> bool:
+        try:
+            return stat(self._study.path).st_size != offset
+        except OSError:
+            return True  # the next ask says what is wrong
 
 
 def space_of(study: OpenStudy) -> Space:
@@ -78,12 +140,17 @@ def space_of(study: OpenStudy) -> Space:
     return study.space
 
 
-def _ask(study: OpenStudy, claim: dict[str, Any], max_trials: int | None) -> Suggestion:
+def _ask(study: OpenStudy, claim: dict[str, Any], max_trials: int | None) -> Suggestion | tuple[int, int, int]:
+    """The next suggestion; or for which trial it would be, which one has to finish before, and at which offset that was so."""
     tries = 0
     while True:
         study.journal.sync()
         _check_budget(study.state(), max_trials)
         waiting = claims.first_waiting(study.state())
+        number = study.state().n_trials if waiting is None else waiting.number
+        awaited = study.awaited(number)
+        if awaited is not None:
+            return number, awaited, study.journal.offset
         if waiting is not None:
             space_of(study)
             found = claims.claim_waiting(study, waiting, claim, suggest)
@@ -115,8 +182,7 @@ def suggest(study: OpenStudy, space: Space, number: int) -> dict[str, float]:
     """Internal values for trial ``number``: a pure function of the study's configuration, its history, and the number."""
     varied, found = study.varied, {}
     if varied:
-        history = History(study.state(), study.failures)
-        found = study.sampler_object().suggest(history, varied, number, derive_seed(study.seed, number, SAMPLING))
+        found = study.sampler_object().suggest(study.history(number), varied, number, derive_seed(study.seed, number, SAMPLING))
     return {name: found[name] if name in found else float(known.low) for name, known in space.distributions.items()}
 
 
@@ -133,7 +199,7 @@ def _ask_new(study: OpenStudy, claim: dict[str, Any], *, insist: bool = False) -
             return None
         record = records.create_trial(state.study_id, study.stored_distributions, internal, RUNNING)
         record["jt"] = {"n": number, "saw": saw, **claim}
-        (trial,) = journal.append([record])
+        *_, trial = journal.append([*study.environment_records(), record])
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")
     return trial.number, internal
@@ -195,7 +261,7 @@ def report(study: OpenStudy, number: int, step: int, value: float, *, request_id
     """Record an intermediate value of a running trial, on disk when this returns; whether it was recorded.
 
     As in Optuna the first value of a step counts, and later ones for it are ignored: a trainer that resumed from a checkpoint
-    reports some steps again. No spelling of NaN in a record suits every reader of the journal, so a NaN is noted as the
+    reports some steps again. No spelling of NaN in a record suits every reader of the journal, so others see a NaN only as the
     trial's system attribute ``journaltune:nan_step``.
 
     Raises NotFoundError for an unknown number, ConflictError when the trial is not running, UsageError for a step below 0.
@@ -220,9 +286,10 @@ def _report(study: OpenStudy, number: int, step: int, value: float, request_id: 
         state = str(_finished(study, number).state.name).lower()
         raise ConflictError(f"trial {number} of study {study.name!r} is already {state}; only a running one takes reports")
     if step in trial.intermediate:
-        return trial.intermediate[step] == value
+        return trial.intermediate[step] == value or (isnan(value) and isnan(trial.intermediate[step]))
     if isnan(value):
         record = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={records.NAN_STEP_ATTR: step})
+        record["jt"] = {"nan_step": step}
     else:
         record = records.trial_record(records.SET_TRIAL_INTERMEDIATE, trial.trial_id, step=step, intermediate_value=value)
     (effect,) = study.journal.append([records.requested(record, request_id)])

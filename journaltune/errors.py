@@ -44,6 +44,10 @@ class LockTimeoutError(JournaltuneError):
         return str(self.args[0])
 
 
+class WaitTimeoutError(LockTimeoutError):
+    """The result that an ask waits for did not come in time."""
+
+
 class JournalDamagedError(JournaltuneError):
     """The journal holds bytes that no reader can apply. ``offset`` is the first such byte."""
 

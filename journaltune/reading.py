@@ -86,9 +86,9 @@ class _RowReader:
             TrialState(code & STATE_MASK),
             {name: to_external(value) for (name, to_external), value in zip(decode, internal, strict=True)},
             finished.row_values(row),
-            _copied(extras.get("user_attrs")),
-            _copied(extras.get("system_attrs")),
-            _copied(extras.get("intermediate")),
+            copied(extras.get("user_attrs")),
+            copied(extras.get("system_attrs")),
+            copied(extras.get("intermediate")),
             _moment(column("began")[row]),
             _moment(column("ended")[row]),
         )
@@ -99,11 +99,11 @@ class _RowReader:
         return self._decoders[shape]
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     """A JSON value of the caller's own: what he changes in it changes nothing here."""
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _decoder(shape: Shape) -> list[tuple[str, Callable[[float], Any]]]:
@@ -120,10 +120,10 @@ def _live(trial: LiveTrial) -> Trial:
         trial.number,
         TrialState(trial.state),
         params,
-        _copied(trial.values),
-        _copied(trial.user_attrs),
-        _copied(trial.system_attrs),
-        _copied(trial.intermediate),
+        copied(trial.values),
+        copied(trial.user_attrs),
+        copied(trial.system_attrs),
+        copied(trial.intermediate),
         _moment(trial.began),
         _moment(trial.ended),
     )

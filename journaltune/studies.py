@@ -13,24 +13,30 @@ from journaltune.journal.journal import Journal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Protocol
 
+    from journaltune.history import History
     from journaltune.journal.state import StudyState
+    from journaltune.lag import Lagged
     from journaltune.samplers import Sampler
     from journaltune.space import Distribution, Space
 
+    class Breakable(Protocol):
+        def break_off(self) -> None:
+            """Forget whatever an exception may have left half done."""
 
-class _StudyLock:
-    """Serialises the threads of a process that share a study, and starts afresh where one of them was broken off.
+
+class ThreadLock:
+    """Serialises the threads of a process that share an open journal, and starts afresh where one of them was broken off.
 
     A forked child gets its own: the thread that held it may not exist there. An exception that is none of ours (Ctrl-C, out of
     memory) may have come between any two instructions, so nothing is believed after it.
     """
 
-    __slots__ = ("_depth", "_lock", "_pid", "_study")
+    __slots__ = ("_depth", "_lock", "_owner", "_pid")
 
-    def __init__(self, study: OpenStudy) -> None:
-        self._study, self._lock, self._pid, self._depth = ref(study), _thread.RLock(), os.getpid(), 0
+    def __init__(self, owner: Breakable) -> None:
+        self._owner, self._lock, self._pid, self._depth = ref(owner), _thread.RLock(), os.getpid(), 0
 
     def held(self) -> bool:
         """Whether some thread of this process is inside."""
@@ -54,26 +60,41 @@ class _StudyLock:
             self._lock.release()
 
     def _break_off(self) -> None:
-        study = self._study()  # a weak reference: a study that nobody holds gives its descriptor back at once
-        if study is not None:
-            study.break_off()
+        owner = self._owner()  # a weak reference: a study that nobody holds gives its descriptor back at once
+        if owner is not None:
+            owner.break_off()
 
 
 class OpenStudy:
     """One study of an open journal, with the caches that make the next ask cheap. For several threads; closes on exit."""
 
-    __slots__ = ("__weakref__", "_config", "_sampler", "_space", "_stored", "_varied", "journal", "lock", "name", "study_id")
+    __slots__ = (
+        "__weakref__",
+        "_config",
+        "_environment",
+        "_lagged",
+        "_sampler",
+        "_space",
+        "_stored",
+        "_varied",
+        "journal",
+        "lock",
+        "name",
+        "study_id",
+    )
 
     def __init__(self, journal: Journal, state: StudyState) -> None:
         self.journal = journal
         self.name = state.name
         self.study_id = state.study_id
-        self.lock = _StudyLock(self)
+        self.lock = ThreadLock(self)
         self._config: Mapping[str, Any] | None = None
         self._space: Space | None = None
         self._stored: dict[str, str] | None = None
         self._varied: dict[str, Distribution] | None = None
         self._sampler: Sampler | None = None
+        self._lagged: Lagged | None = None
+        self._environment: dict[str, str] | None = None
 
     @property
     def path(self) -> str:
@@ -82,6 +103,7 @@ class OpenStudy:
     def break_off(self) -> None:
         """Forget everything that an exception may have left half done: the next call reads the journal again."""
         self._config = self._space = self._stored = self._varied = self._sampler = None
+        self._lagged = None
         self.journal.break_off()
 
     def state(self) -> StudyState:
@@ -97,6 +119,7 @@ class OpenStudy:
         config = self.state().config or {}
         if config is not self._config:
             self._config, self._space, self._stored, self._varied, self._sampler = config, None, None, None, None
+            self._lagged = self._environment = None
         return config
 
     @property
@@ -139,6 +162,46 @@ class OpenStudy:
     @property
     def failures(self) -> str:
         return str(self.config.get("failures", "worst"))
+
+    @property
+    def lag(self) -> int | None:
+        """How many trials back the latest result lies that a trial sees; None: every result that is there."""
+        lag = self.config.get("lag")
+        return None if lag is None else int(lag)
+
+    def awaited(self, number: int) -> int | None:
+        """The trial that has to finish before trial ``number`` can be asked for, where the study has a lag."""
+        lag = self.lag
+        if lag is None:
+            return None
+        from journaltune.lag import awaited
+
+        return awaited(self.state(), number, lag)
+
+    def history(self, number: int) -> History:
+        """What the sampler may see for trial ``number``."""
+        from journaltune.history import History
+
+        state, lag = self.state(), self.lag
+        if lag is not None:
+            if self._lagged is None:
+                from journaltune.lag import Lagged
+
+                self._lagged = Lagged()
+            state = self._lagged.view(state, number, lag)
+        return History(state, self.failures)
+
+    def environment_records(self) -> list[dict[str, Any]]:
+        """What to write before an ask, where its environment is another one than the study has on record."""
+        from journaltune import environment
+
+        state = self.state()
+        if self._environment is None:
+            self._environment = environment.describe(self.config.get("lock_file"))
+        if environment.recorded(self.config, state.system_attrs) == self._environment:
+            return []
+        attr = {environment.ATTR: self._environment}
+        return [records.study_record(records.SET_STUDY_SYSTEM_ATTR, self.study_id, system_attr=attr)]
 
     @property
     def sampler(self) -> str:

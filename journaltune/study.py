@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from journaltune.frozen import Suggestion
     from journaltune.model import Trial
     from journaltune.studies import OpenStudy
+    from journaltune.verify import Verdict
 
 _LIVED_CHECK_EVERY = 256
 
@@ -33,6 +34,8 @@ def create_study(
     sampler_options: Mapping[str, Any] | None = None,
     seed: int | None = None,
     failures: str | None = None,
+    lag: int | None = None,
+    lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
@@ -54,6 +57,8 @@ def create_study(
         sampler_options=sampler_options,
         seed=seed,
         failures=failures,
+        lag=lag,
+        lock_file=lock_file,
         exist_ok=exist_ok,
         lock_timeout_s=lock_timeout_s,
         allow_network_fs=allow_network_fs,
@@ -149,9 +154,17 @@ class Study:
     def seed(self) -> int:
         return self._study.seed
 
-    def ask(self, *, owner_pid: int | None = None, ttl_s: float | None = None, max_trials: int | None = None) -> AskedTrial:
-        """The next trial to run. ExhaustedError when the study has ``max_trials`` trials, SpaceError when it has no space."""
-        return AskedTrial(self, engine.ask(self._study, owner_pid=owner_pid, ttl_s=ttl_s, max_trials=max_trials))
+    def ask(
+        self,
+        *,
+        owner_pid: int | None = None,
+        ttl_s: float | None = None,
+        max_trials: int | None = None,
+        wait_s: float = engine.DAY_S,
+    ) -> AskedTrial:
+        """The next trial to run. See ``engine.ask``: ExhaustedError, SpaceError, and WaitTimeoutError with a lag."""
+        found = engine.ask(self._study, owner_pid=owner_pid, ttl_s=ttl_s, max_trials=max_trials, wait_s=wait_s)
+        return AskedTrial(self, found)
 
     def tell(
         self,
@@ -192,6 +205,12 @@ class Study:
     ) -> int | None:
         """Queue parameters for the next ask; those left out are suggested then. The number, or None when skipped."""
         return engine.enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs, request_id=request_id)
+
+    def verify(self) -> Verdict:
+        """Recompute every suggestion from the journal, and compare; see ``journaltune.verify.verify``."""
+        from journaltune.verify import verify
+
+        return verify(self._study.path, self.study_name)
 
     def _is_running(self, number: int) -> bool:
         with self._study.lock:

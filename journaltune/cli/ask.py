@@ -31,6 +31,14 @@ Exits 11 when the space is exhausted or the study has its --trials.""",
         Option("--template", "template", "FILE", "print FILE with {NAME}, {trial} and {seed} filled in; {{ and }} are braces"),
         Option("--owner", "owner", "PID", "the process that works on the trial: if it dies, the trial can be reaped", whole(1)),
         Option("--ttl", "ttl_s", "DURATION", "the trial can be reaped after this time (90s, 5m, 2h, 1d)", duration),
+        Option(
+            "--wait",
+            "wait_s",
+            "DURATION",
+            "how long to wait for the results that a study with a lag needs (default 1d)",
+            duration,
+            86400.0,
+        ),
         Option("--trials", "max_trials", "N", "exit 11 instead when the study has N trials", whole()),
     ),
     examples="""journaltune ask
@@ -55,9 +63,20 @@ def run(options: Options) -> int:
     with opened(options) as study:
         render = _renderer(options, study, template)
         for _ in range(options["count"]):
-            suggestion = ask(study, owner_pid=options["owner"], ttl_s=options["ttl_s"], max_trials=options["max_trials"])
+            suggestion = ask(
+                study,
+                owner_pid=options["owner"],
+                ttl_s=options["ttl_s"],
+                max_trials=options["max_trials"],
+                wait_s=options["wait_s"],
+                on_wait=_say_that_it_waits,
+            )
             _hand_out(study, suggestion, render(suggestion))
     return 0
+
+
+def _say_that_it_waits(number: int, awaited: int) -> None:
+    output.note(f"trial {number} waits for the result of trial {awaited}")
 
 
 def _template_text(options: Options) -> str | None:

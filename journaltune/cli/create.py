@@ -78,6 +78,14 @@ A space file holds the same under `params:`, as YAML, TOML or JSON by its ending
             "how the sampler sees failed trials: as bad ones, or not at all (default worst)",
             one_of("worst", "ignore"),
         ),
+        Option(
+            "--lag",
+            "lag",
+            "W",
+            "trial k sees the results of trials up to k - W only, so that W parallel workers search the same way each time",
+            whole(1),
+        ),
+        Option("--lock-file", "lock_file", "FILE", "a lock file whose hash belongs to the environment that is recorded"),
         Option("--exist-ok", "exist_ok", None, "when the study exists, lay what is given over it, even if Optuna made it"),
     ),
     examples="""journaltune create --param 'lr: log(1e-5, 1e-1)' --param 'opt: adam | sgd'
@@ -100,6 +108,8 @@ def run(options: Options) -> int:
         sampler_options=mapping("--sampler-option", options["sampler_options"]) or None,
         seed=options["seed"],
         failures=options["failures"],
+        lag=options["lag"],
+        lock_file=options["lock_file"],
         exist_ok=options["exist_ok"],
         **access(options),
     )

@@ -33,6 +33,7 @@ GROUPS = (
             ("best", "the best trial, or the Pareto front"),
             ("trials", "every trial, as a table, CSV or JSON"),
             ("status", "how far the study is"),
+            ("verify", "recompute every suggestion, and compare"),
         ),
     ),
 )

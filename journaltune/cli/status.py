@@ -70,6 +70,7 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:
+    from journaltune.environment import recorded
     from journaltune.reading import best_trials, counts
 
     several = len(study.directions) > 1
@@ -85,6 +86,8 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "best": front if several else next(iter(front), None),
         "sampler": study.sampler,
         "seed": study.seed,
+        "lag": study.lag,
+        "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
         "size_bytes": os.stat(study.path).st_size,
     }
@@ -97,7 +100,8 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
         f"study      {known['study']}",
         f"journal    {known['journal']}, {known['size_bytes']:,} bytes",
         f"objective  {', '.join(objectives)}",
-        f"sampler    {known['sampler']}, seed {known['seed']}",
+        f"sampler    {known['sampler']}, seed {known['seed']}" + (f", lag {known['lag']}" if known["lag"] else ""),
+        f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
         *_best_lines(known["best"]),
     ]

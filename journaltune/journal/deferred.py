@@ -92,8 +92,8 @@ def _defer_asked(state: JournalState, fields: dict[str, Any], rest: bytes, where
     if study.familiar.distributions is not fields["distributions"]:
         return None
     trial = DeferredTrial(study, state.n_trials, study.n_trials, study.familiar, rest, where)
+    study.enrol(trial.trial_id)
     state.n_trials += 1
-    study.n_trials += 1
     study.live[trial.number] = state.live[trial.trial_id] = trial
     state.n_records += 1
     return trial

@@ -8,9 +8,11 @@ TypeError, KeyError and the like for one that no reader could apply, after which
 from __future__ import annotations
 
 from array import array
+from math import nan
 
 from journaltune.journal import records as r
 from journaltune.journal.state import ODD, Familiar, JournalState, LiveTrial, StudyState, to_microseconds
+from journaltune.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,14 +56,14 @@ def _delete_study(state: JournalState, record: Mapping[str, Any]) -> bool:
 
 
 def _set_study_user_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
-    study, attr = state.studies.get(record["study_id"]), _single(record["user_attr"])
+    study, attr = state.studies.get(record["study_id"]), _single(_exact(record)["user_attr"])
     if study is not None:
         study.user_attrs.update(attr)
     return study is not None
 
 
 def _set_study_system_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
-    study, attr = state.studies.get(record["study_id"]), _single(record["system_attr"])
+    study, attr = state.studies.get(record["study_id"]), _single(_exact(record)["system_attr"])
     if study is None:
         return False
     study.system_attrs.update(attr)
@@ -78,8 +80,8 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
     trial.state = _one_of(record.get("state", 0), _STATES)
     fill(trial, record)
     _take_params(state, trial, trial.params)
+    study.enrol(trial.trial_id)
     state.n_trials += 1
-    study.n_trials += 1
     if trial.state in _FINISHED:
         study.finished.add(trial)
     else:
@@ -108,6 +110,7 @@ def fill(trial: LiveTrial, record: Mapping[str, Any]) -> None:
 
 
 def _rare_fields(trial: LiveTrial, record: Mapping[str, Any]) -> None:
+    record = _exact(record)
     trial.user_attrs = _mapping(record.get("user_attrs", {}))
     trial.system_attrs = _mapping(record.get("system_attrs", {}))
     trial.intermediate = {int(step): _number(value) for step, value in record.get("intermediate_values", {}).items()}
@@ -240,17 +243,27 @@ def _set_trial_intermediate(state: JournalState, record: Mapping[str, Any]) -> b
 
 
 def _set_trial_user_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
-    trial, attr = state.live.get(record["trial_id"]), _single(record["user_attr"])
+    trial, attr = state.live.get(record["trial_id"]), _single(_exact(record)["user_attr"])
     if trial is not None:
         trial.user_attrs = {**trial.user_attrs, **attr}
     return trial is not None
 
 
 def _set_trial_system_attr(state: JournalState, record: Mapping[str, Any]) -> bool:
-    trial, attr = state.live.get(record["trial_id"]), _single(record["system_attr"])
+    trial, attr = state.live.get(record["trial_id"]), _single(_exact(record)["system_attr"])
     if trial is not None:
         trial.system_attrs = {**trial.system_attrs, **attr}
+        if "nan_step" in record.get("jt", {}):
+            trial.intermediate[record["jt"]["nan_step"]] = nan
     return trial is not None
+
+
+def _exact(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with the NaNs that it could not hold: Rustuna's reader gives up at one, so they stand in a text of ``jt``."""
+    jt = record.get("jt")
+    if not jt or "exact" not in jt:
+        return record
+    return {**record, **_mapping(loads(jt["exact"]))}
 
 
 def _text(value: object) -> str:

@@ -65,6 +65,7 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
         "offset": offset,
         "chain": chain.value,
         "windows": windows(journal_fd, offset),
+        "inode": os.fstat(journal_fd).st_ino,
         "n_records": state.n_records,
         "n_studies": state.n_studies,
         "n_trials": state.n_trials,
@@ -84,7 +85,8 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
         source = Source(path_of(journal_path), rebuild)
         header = source.header
         offset = header["offset"]
-        if os.fstat(journal_fd).st_size < offset or windows(journal_fd, offset) != header["windows"]:
+        there = os.fstat(journal_fd)
+        if there.st_size < offset or there.st_ino != header["inode"] or windows(journal_fd, offset) != header["windows"]:
             return None
         state = JournalState()
         state.n_records, state.n_studies, state.n_trials = header["n_records"], header["n_studies"], header["n_trials"]
@@ -114,6 +116,7 @@ def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
         "name": study.name,
         "directions": study.directions,
         "n_trials": study.n_trials,
+        "id_runs": study.id_runs,
         "n_finished": len(study.finished),
         "attrs": dumps([study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests]),
         "live": dumps([[getattr(trial, field) for field in _LIVE_FIELDS] for trial in study.live.values()]),
@@ -131,6 +134,7 @@ def _place(data: bytes, sections: list[bytes]) -> tuple[int, int, int]:
 def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
     study = StudyState(packed["study_id"], packed["name"], packed["directions"])
     study.n_trials = packed["n_trials"]
+    study.id_runs = [(number, trial_id) for number, trial_id in packed["id_runs"]]
     study.user_attrs, study.system_attrs, study.config, first, study.requests = loads(packed["attrs"])
     study.first_distributions = {name: (number, distribution) for name, (number, distribution) in first.items()}
     finished = Finished(len(study.directions), source.loader(study.study_id, packed["sections"]), packed["n_finished"])
@@ -158,7 +162,7 @@ class Source:
     where a section fails its checksum, the section is taken from a replay of the journal instead.
     """
 
-    __slots__ = ("_base", "_fd", "_rebuild", "_rebuilt", "header")
+    __slots__ = ("_base", "_fd", "_rebuild", "_rebuilt", "_size", "header")
 
     def __init__(self, path: str, rebuild: Rebuild | None) -> None:
         import msgpack
@@ -171,7 +175,8 @@ class Source:
         if not start.startswith(_MAGIC) or len(start) != len(_MAGIC) + 20:
             raise ValueError("no snapshot of this version")
         length, checksum = int(start[8:20]), int(start[20:28], 16)
-        packed = os.pread(self._fd, length, len(start))
+        self._size = os.fstat(self._fd).st_size
+        packed = self._read(len(start), length)
         if len(packed) != length or crc32(packed) != checksum:
             raise ValueError("torn snapshot")
         self._base = len(start) + length
@@ -200,8 +205,12 @@ class Source:
     def _section(self, start: int, length: int, checksum: int) -> bytes | None:
         if self._fd < 0:
             return None
-        data = os.pread(self._fd, length, self._base + start)
+        data = self._read(self._base + start, length)
         return data if len(data) == length and crc32(data) == checksum else None
+
+    def _read(self, start: int, length: int) -> bytes:
+        """Some of the file; nothing where it ends before, or a wrong length would take all memory."""
+        return os.pread(self._fd, length, start) if 0 <= length <= self._size - start else b""
 
     def _replayed(self) -> JournalState:
         if self._rebuilt is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from _collections import deque  # type: ignore[import-not-found]  # without the package around it, which takes a millisecond
 from array import array
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from operator import le
+from operator import itemgetter, le
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +170,25 @@ class Finished:
             yield numbers[row], codes[row], self.shape_list[shapes[row]], params[start:end].tolist()
             start = end
 
+    def parameters(self, row: int) -> tuple[Shape, list[float], int]:
+        """Shape and internal parameter values of a row, and whether one of them is ODD."""
+        start = self.start_of(row)
+        shape = self.shape_list[self.column("shapes")[row]]
+        return shape, self.column("params")[start : start + len(shape)].tolist(), self.column("codes")[row] & ODD
+
+    def take(self, other: Finished, row: int) -> None:
+        """Append a row of another one with as many objectives."""
+        shape, params, _ = other.parameters(row)
+        columns, number = self._columns, other.column("numbers")[row]
+        for name in ("numbers", "codes", "began", "ended"):
+            columns[name].append(other.column(name)[row])
+        columns["shapes"].append(self._id_of(shape))
+        columns["params"].extend(params)
+        columns["values"].extend(other.packed_values(row))
+        if number in other.extras:
+            self._extras[number] = other.extras[number]
+        self._n_packed += 1
+
     def packed_values(self, row: int) -> list[float]:
         """The objective values of a row that has regular ones."""
         found: list[float] = self.column("values")[row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
@@ -214,12 +234,15 @@ class Finished:
         last = self._last_shape
         if last is not None and last[0] is trial.distributions and last[1] == list(trial.params):
             return last[2]
-        shape = tuple([(name, trial.distributions[name]) for name in trial.params])
+        found = self._id_of(tuple([(name, trial.distributions[name]) for name in trial.params]))
+        self._last_shape = (trial.distributions, list(trial.params), found)
+        return found
+
+    def _id_of(self, shape: Shape) -> int:
         found = self.shape_ids.get(shape)
         if found is None:
             found = self.shape_ids[shape] = len(self.shape_list)
             self.shape_list.append(shape)
-        self._last_shape = (trial.distributions, list(trial.params), found)
         return found
 
 
@@ -296,6 +319,7 @@ class StudyState:
         "familiar",
         "finished",
         "first_distributions",
+        "id_runs",
         "live",
         "n_trials",
         "name",
@@ -318,6 +342,31 @@ class StudyState:
         self.familiar: Familiar | None = None
         self.first_distributions: dict[str, tuple[int, str]] = {}
         self.requests: dict[str, int] = {}
+        self.id_runs: list[tuple[int, int]] = []  # where ids and numbers of trials run in parallel: the first number, its id
+
+    def enrol(self, trial_id: int) -> int:
+        """The number of a trial that is created. Ids count the trials of all studies, so most studies have one run of them."""
+        number = self.n_trials
+        if not self.id_runs or trial_id - number != self.id_runs[-1][1] - self.id_runs[-1][0]:
+            self.id_runs.append((number, trial_id))
+        self.n_trials = number + 1
+        return number
+
+    def id_of(self, number: int) -> int:
+        """The id of the trial with that number. IndexError when there is none."""
+        if not 0 <= number < self.n_trials:
+            raise IndexError(number)
+        first, trial_id = self.id_runs[bisect_right(self.id_runs, number, key=itemgetter(0)) - 1]
+        return trial_id + number - first
+
+    def number_of(self, trial_id: int) -> int | None:
+        """The number of the trial with that id; None when it belongs to no trial of this study."""
+        place = bisect_right(self.id_runs, trial_id, key=itemgetter(1)) - 1
+        if place < 0:
+            return None
+        number = self.id_runs[place][0] + trial_id - self.id_runs[place][1]
+        end = self.id_runs[place + 1][0] if place + 1 < len(self.id_runs) else self.n_trials
+        return number if number < end else None
 
 
 class JournalState:

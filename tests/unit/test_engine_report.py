@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,16 @@ def test_the_first_value_of_a_step_counts(study: Study) -> None:
     assert study.trials[0].intermediate_values == {1: 0.5}
 
 
-def test_a_nan_is_noted_without_a_value_that_readers_refuse(path: Path, study: Study, readers: object) -> None:
+def test_a_nan_is_noted_without_a_word_that_readers_refuse(path: Path, study: Study) -> None:
     trial = study.ask()
-    trial.report(float("nan"), 4)
+    assert trial.report(float("nan"), 4)
+    assert trial.report(float("nan"), 4)
+    assert not trial.report(1.0, 4)
     study.tell(trial, 1.0)
     (seen,) = load_study(path).trials
-    assert seen.intermediate_values == {}
+    assert list(seen.intermediate_values) == [4]
+    assert isnan(seen.intermediate_values[4])
+    assert b"NaN" not in path.read_bytes()
     assert seen.system_attrs["journaltune:nan_step"] == 4
 
 

@@ -25,7 +25,7 @@ LAYERS = (
     ("model",),
     ("space",),
     ("journal",),
-    ("history",),
+    ("environment", "history", "lag", "seeding"),
     ("samplers",),
     ("checks",),
     ("owners",),
@@ -33,6 +33,7 @@ LAYERS = (
     ("creation",),
     ("claims",),
     ("engine",),
+    ("verify",),
     ("study",),
     ("cli",),
     ("__main__",),
@@ -55,7 +56,7 @@ def imported_rooms(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: imports are absolute here"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [f"{node.module}.{alias.name}" for alias in node.names if alias.name != "__version__"]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:

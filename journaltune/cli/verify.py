@@ -1,0 +1,85 @@
+"""``journaltune verify``: whether every suggestion is what the study, its seed and its results make of it."""
+
+from __future__ import annotations
+
+import sys
+
+from journaltune.cli import output
+from journaltune.cli.opening import access, journal_path, study_name
+from journaltune.cli.options import Command, Option
+from journaltune.cli.values import one_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from journaltune.cli.options import Options
+    from journaltune.verify import Verdict
+
+COMMAND = Command(
+    "verify",
+    """Recomputes every suggestion of a study from what its ask saw of the journal, of
+parallel searches too, and compares bit for bit. Exits 0 when all are the same,
+1 when one differs, which it names, together with what changed in the environment
+(Python, libraries, platform) since. Trials that other programs made are counted.""",
+    (Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),),
+    examples="""journaltune verify
+journaltune verify -f study.journal --format json""",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.verify import verify
+
+    output.require_open()
+    found = verify(journal_path(options), study_name(options), **access(options), progress=_progress(options))
+    output.write(output.json_line(_facts(found)) + "\n" if options["format"] == "json" else _text(found))
+    return 0 if found.difference is None else 1
+
+
+def _progress(options: Options) -> Any:
+    """A count on a terminal, for studies that take a while."""
+    if options["format"] == "json" or not sys.stderr.isatty():
+        return None
+
+    def show(n: int, total: int) -> None:
+        if n % 100 == 0 or n == total:
+            sys.stderr.write(f"\r\x1b[K{n} of {total}" if n < total else "\r\x1b[K")
+            sys.stderr.flush()
+
+    return show
+
+
+def _facts(found: Verdict) -> dict[str, Any]:
+    difference = found.difference
+    return {
+        "verified": found.n_verified,
+        "foreign": found.n_foreign,
+        "difference": None
+        if difference is None
+        else {
+            "number": difference.number,
+            "offset": difference.offset,
+            "what": difference.what,
+            "found": difference.found,
+            "recomputed": difference.recomputed,
+        },
+        "environment_changes": {str(number): changes for number, changes in found.environment_changes.items()},
+    }
+
+
+def _text(found: Verdict) -> str:
+    lines, difference = [], found.difference
+    if difference is None:
+        lines.append(f"verified  {found.n_verified} suggestions, all the same bit for bit")
+        if found.n_foreign:
+            lines.append(f"          {found.n_foreign} trials of other programs, or enqueued and not asked for, can't be")
+    else:
+        lines.append(
+            f"differs   trial {difference.number}, byte {difference.offset}: {difference.what} is {difference.found!r}, "
+            f"recomputed {difference.recomputed!r}; {found.n_verified} suggestions before it are the same"
+        )
+    for number, changes in found.environment_changes.items():
+        if changes:
+            lines.append(f"since     trial {number} was asked for, this changed: {', '.join(changes)}")
+    return "".join(output.visible(line) + "\n" for line in lines)

@@ -1,0 +1,194 @@
+"""Recomputing every suggestion of a study from the journal itself."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from journaltune import claims, engine, environment
+from journaltune.frozen import Frozen
+from journaltune.journal import file as files
+from journaltune.journal import records
+from journaltune.journal.fold import Fold
+from journaltune.journal.journal import Journal
+from journaltune.journal.state import RUNNING, WAITING, JournalState
+from journaltune.jsontext import dumps
+from journaltune.studies import OpenStudy, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+_CHUNK_BYTES = 8 * 1024 * 1024
+
+
+class Difference(Frozen):
+    """A suggestion that came out otherwise: ``found`` is in the journal at ``offset``, ``recomputed`` is what it should be."""
+
+    __slots__ = ("found", "number", "offset", "recomputed", "what")
+
+    number: int
+    offset: int
+    what: str
+    found: Any
+    recomputed: Any
+
+    def __init__(self, number: int, offset: int, what: str, found: Any, recomputed: Any) -> None:
+        self._set(number=number, offset=offset, what=what, found=found, recomputed=recomputed)
+
+
+class Verdict(Frozen):
+    """What ``verify`` found.
+
+    ``n_verified`` suggestions came out the same, bit for bit; ``n_foreign`` trials were not asked for here: other programs made
+    them, or the record does not say what it saw. ``difference`` is the first suggestion that came out otherwise, or None.
+    ``environment_changes`` tells in words what differs between the recorded environment and this one, by the number of the
+    first trial that was asked for in it.
+    """
+
+    __slots__ = ("difference", "environment_changes", "n_foreign", "n_verified")
+
+    n_verified: int
+    n_foreign: int
+    difference: Difference | None
+    environment_changes: dict[int, list[str]]
+
+    def __init__(
+        self, n_verified: int, n_foreign: int, difference: Difference | None, environment_changes: dict[int, list[str]]
+    ) -> None:
+        self._set(n_verified=n_verified, n_foreign=n_foreign, difference=difference, environment_changes=environment_changes)
+
+
+def verify(
+    path: str | os.PathLike[str],
+    name: str | None = None,
+    *,
+    lock_timeout_s: float = 60.0,
+    allow_network_fs: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Recompute every suggestion of a study, and stop at the first one that differs.
+
+    Each is computed from the prefix of the journal that its ask saw, in about the time that a loop of asks takes.
+    ``progress(n, total)`` is called after each. Nothing is locked: what is written meanwhile is left out.
+
+    Raises NotFoundError, UsageError when there are several studies and no name, JournalDamagedError when the journal was changed
+    in a way that its checksums show.
+    """
+    journal = Journal(str(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+    try:
+        return _Verification(journal, resolve(journal, name).study_id, progress).run()
+    finally:
+        journal.close()
+
+
+class _Prefix:
+    """What ``OpenStudy`` needs of a journal: here its state at an earlier moment."""
+
+    def __init__(self, path: str, state: JournalState) -> None:
+        self.path, self.state = path, state
+
+
+class _Verification:
+    """Two folds over one reading: one is where the record stands, the other where its ask saw the journal."""
+
+    def __init__(self, journal: Journal, study_id: int, progress: Callable[[int, int], None] | None) -> None:
+        self._journal, self._study_id, self._progress = journal, study_id, progress
+        self._n_trials = journal.state.studies[study_id].n_trials
+        self._reader = records.RecordReader()
+        self._ahead = Fold(journal.path, records.RecordReader(), JournalState(), records.Chain())
+        self._behind = Fold(journal.path, records.RecordReader(), JournalState(), records.Chain())
+        self._lines: deque[bytes] = deque()
+        self._study: OpenStudy | None = None
+        self._claimed: dict[int, dict[str, float]] = {}
+        self._environment = environment.describe()
+        self._changes: dict[int, list[str]] = {}
+        self._n_verified = 0
+
+    def run(self) -> Verdict:
+        difference = next(filter(None, map(self._look_at, self._read())), None)
+        n_foreign = self._n_trials - self._n_verified if difference is None else 0
+        return Verdict(self._n_verified, n_foreign, difference, self._changes)
+
+    def _read(self) -> Iterator[tuple[int, bytes]]:
+        at, end = 0, self._journal.offset
+        while at < end and (data := files.read_from(self._journal._fd, at, _CHUNK_BYTES)):
+            for line in data.split(b"\n")[:-1]:
+                yield at, line
+                self._lines.append(line)
+                self._ahead.line(line)
+                at += len(line) + 1
+
+    def _look_at(self, place: tuple[int, bytes]) -> Difference | None:
+        """Verify the record of an ask; whatever else stands there is passed over."""
+        offset, line = place
+        text = line.lstrip(b" ")
+        if not text.startswith((b'{"op_code":4,"worker_id":"journaltune"', b'{"op_code":5', b'{"op_code":6')):
+            return None
+        record = self._reader.decode(text)
+        jt = record.get("jt") or {}
+        if record["op_code"] == records.SET_TRIAL_PARAM:
+            self._claimed.setdefault(record["trial_id"], {})[record["param_name"]] = record["param_value_internal"]
+        elif "saw" not in jt or record.get("state") != RUNNING or jt["saw"] > offset:
+            return None
+        elif record["op_code"] == records.CREATE_TRIAL:
+            if record["study_id"] == self._study_id:
+                return self._verify_new(record, jt, offset)
+        else:
+            trial = self._ahead.state.live.get(record["trial_id"])
+            if trial is not None and trial.study.study_id == self._study_id:
+                return self._verify_claim(record, jt, offset)
+        return None
+
+    def _prefix(self, saw: int) -> OpenStudy | None:
+        """The study at offset ``saw``; None when no line ends there."""
+        if saw < self._behind.offset:
+            return None
+        while self._behind.offset < saw and self._lines:
+            self._behind.line(self._lines.popleft())
+        state = self._behind.state.studies.get(self._study_id)
+        if self._behind.offset != saw or state is None:
+            return None
+        if self._study is None:
+            self._study = OpenStudy(_Prefix(self._journal.path, self._behind.state), state)  # type: ignore[arg-type]
+        return self._study
+
+    def _verify_new(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
+        study, number = self._prefix(jt["saw"]), jt["n"]
+        if study is None:
+            return Difference(number, offset, "the place that it saw", jt["saw"], None)
+        internal = engine.suggest(study, engine.space_of(study), number)
+        return self._compare(study, number, offset, record["params"], internal)
+
+    def _verify_claim(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
+        study, number = self._prefix(jt["saw"]), jt["n"]
+        waiting = study.state().live.get(number) if study is not None else None
+        if study is None or waiting is None or waiting.state != WAITING:
+            return Difference(number, offset, "the place that it saw", jt["saw"], None)
+        space = engine.space_of(study)
+        internal = claims.completed(study, number, claims.fixed_internal(waiting, space), space, engine.suggest)
+        found = {**waiting.params, **self._claimed.pop(record["trial_id"], {})}
+        return self._compare(study, number, offset, {name: found.get(name) for name in internal}, internal)
+
+    def _compare(
+        self, study: OpenStudy, number: int, offset: int, found: Mapping[str, Any], recomputed: dict[str, float]
+    ) -> Difference | None:
+        self._note_environment(number)
+        if dumps(found) != dumps(recomputed):
+            for name in [*recomputed, *found]:
+                if dumps(found.get(name)) != dumps(recomputed.get(name)):
+                    return Difference(number, offset, f"parameter {name!r}", found.get(name), recomputed.get(name))
+            return Difference(number, offset, "the order of the parameters", list(found), list(recomputed))
+        self._n_verified += 1
+        if self._progress is not None:
+            self._progress(self._n_verified, self._n_trials)
+        return None
+
+    def _note_environment(self, number: int) -> None:
+        study = self._ahead.state.studies[self._study_id]  # a changed environment is written right before the ask
+        then = environment.recorded(study.config or {}, study.system_attrs)
+        lock = {name: value for name, value in then.items() if name == "lock_file"}
+        changes = environment.differences(then, self._environment | lock) if then else []
+        if changes != next(reversed(self._changes.values()), []):
+            self._changes[number] = changes
