@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         SpaceError,
         UsageError,
     )
+    from journaltune.memory import GarbageCollector
     from journaltune.model import Trial, TrialState
+    from journaltune.optuna_bridge import storage
     from journaltune.seeding import seed_everything
     from journaltune.study import AskedTrial, Study, create_study, load_study
 
@@ -28,6 +30,7 @@ __all__ = [
     "AskedTrial",
     "ConflictError",
     "ExhaustedError",
+    "GarbageCollector",
     "JournalDamagedError",
     "JournaltuneError",
     "LockTimeoutError",
@@ -41,14 +44,17 @@ __all__ = [
     "create_study",
     "load_study",
     "seed_everything",
+    "storage",
 ]
 
 _HOMES = {
     "AskedTrial": "study",
+    "GarbageCollector": "memory",
     "Study": "study",
     "create_study": "study",
     "load_study": "study",
     "seed_everything": "seeding",
+    "storage": "optuna_bridge",
     "Trial": "model",
     "TrialState": "model",
 }

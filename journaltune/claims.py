@@ -8,6 +8,7 @@ from struct import unpack
 from journaltune.errors import SpaceError
 from journaltune.journal import records
 from journaltune.journal.state import FAIL, RUNNING, WAITING
+from journaltune.samplers import Suggested
 from journaltune.space import Distribution
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ def _from_rustuna(text: str) -> Any:
 
 
 def claim_waiting(
-    study: OpenStudy, waiting: LiveTrial, claim: Mapping[str, Any], suggest: Callable[[OpenStudy, Space, int], dict[str, float]]
+    study: OpenStudy, waiting: LiveTrial, claim: Mapping[str, Any], suggest: Callable[[OpenStudy, Space, int], Suggested]
 ) -> tuple[int, dict[str, float]] | None:
     """Make an enqueued trial a running one: its number and internal values.
 
@@ -61,13 +62,16 @@ def claim_waiting(
     except (SpaceError, ValueError, IndexError, TypeError, AttributeError, StructError):  # whatever another program left there
         _fail_infeasible(study, number)
         return None
-    internal = completed(study, number, fixed, space, suggest)
-    with journal.locked():
+    suggested = completed(study, number, fixed, space, suggest)
+    internal = suggested.internal
+    # Alone: where stock Optuna claims the trial between our reading and our writing, it keeps it, and gets our parameters too.
+    with journal.locked(alone=True):
         trial = study.state().live.get(number)
         if trial is None or trial.state != WAITING or study.space is not space:
             return None
         # Parameters first: should the write break off between them, the trial still waits, and the next claim finds them set.
         batch = [_set_param(study, trial, name, internal[name]) for name in internal if name not in trial.params]
+        batch += [_set_attr(trial, key, value) for key, value in suggested.attrs.items()]
         start = records.trial_record(
             records.SET_TRIAL_STATE_VALUES, trial.trial_id, state=RUNNING, values=None, datetime_start=records.now_iso()
         )
@@ -80,12 +84,17 @@ def completed(
     number: int,
     fixed: dict[str, float],
     space: Space,
-    suggest: Callable[[OpenStudy, Space, int], dict[str, float]],
-) -> dict[str, float]:
-    """Internal values for an enqueued trial: what it was enqueued with, and suggestions for the rest."""
-    if len(fixed) < len(space.distributions):
-        fixed = {**suggest(study, space, number), **fixed}
-    return {name: fixed[name] for name in space.distributions}
+    suggest: Callable[[OpenStudy, Space, int], Suggested],
+) -> Suggested:
+    """Internal values for an enqueued trial: what it was enqueued with, and suggestions for the rest.
+
+    A sampler that counts its trials is asked even where nothing is left to suggest, so that this one counts too.
+    """
+    found = Suggested(fixed, {})
+    if len(fixed) < len(space.distributions) or study.sampler_object().marks_enqueued:
+        found = suggest(study, space, number)
+    internal = {**found.internal, **fixed}
+    return Suggested({name: internal[name] for name in space.distributions}, found.attrs)
 
 
 def fixed_internal(waiting: LiveTrial, space: Space) -> dict[str, float]:
@@ -105,8 +114,12 @@ def _set_param(study: OpenStudy, trial: LiveTrial, name: str, value: float) -> d
     )
 
 
+def _set_attr(trial: LiveTrial, key: str, value: Any) -> dict[str, Any]:
+    return records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={key: value})
+
+
 def _fail_infeasible(study: OpenStudy, number: int) -> None:
-    with study.journal.locked():
+    with study.journal.locked(alone=True):
         trial = study.state().live.get(number)
         if trial is not None and trial.state == WAITING:
             study.journal.append(finishing(trial.trial_id, FAIL, None, {"fail_reason": "infeasible"}, {}))

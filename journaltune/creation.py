@@ -53,7 +53,7 @@ def create_study(
     codes = None if directions is None else checks.directions(directions)
     _check_counts(codes, objective_names)
     if not exist_ok:  # what an existing study has may complete what is given, so that is looked at later
-        _check_sampler({"sampler": _SAMPLER, "sampler_options": {}, **given})
+        _check_sampler({"sampler": _SAMPLER, "sampler_options": {}, **given}, len(codes or [1]))
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
     with journal.locked():
@@ -71,7 +71,7 @@ def _create_or_lay_over(journal: Journal, name: str, codes: list[int] | None, gi
     found = journal.state.study_named(name)
     if found is None:
         config = {**_defaults(), **given, "environment": environment.describe(given.get("lock_file"))}
-        _check_sampler(config)
+        _check_sampler(config, len(codes or [1]))
         journal.append([records.create_study(name, codes or [1], config)])
     elif not exist_ok:
         raise ConflictError(f"study {name!r} exists in {journal.path}; use it, name another with --study, or say --exist-ok")
@@ -135,7 +135,7 @@ def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, give
         given = {"sampler_options": {}, **given}
     after = {**(_defaults() if before is None else before), **given}
     if after != before:
-        _check_sampler(after)
+        _check_sampler(after, len(found.directions))
         attr = {records.CONFIG_ATTR: after}
         journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, found.study_id, system_attr=attr)])
 
@@ -154,10 +154,12 @@ def _check_compatible(found: StudyState, given: Mapping[str, Any]) -> None:
             )
 
 
-def _check_sampler(config: Mapping[str, Any]) -> None:
+def _check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
     from journaltune.samplers import make
+    from journaltune.space import Space
 
-    make(config["sampler"], config["sampler_options"])
+    space = Space.from_config(config["space"]).distributions if "space" in config else {}
+    make(config["sampler"], config["sampler_options"]).check(space, n_objectives)
 
 
 def _check_counts(codes: list[int] | None, objective_names: Sequence[str | None] | None) -> None:

@@ -21,6 +21,7 @@ from journaltune.history import derive_seed
 from journaltune.journal import records
 from journaltune.journal.state import COMPLETE, FAIL, HIDDEN, PRUNED, RUNNING, STATE_MASK, WAITING
 from journaltune.jsontext import dumps
+from journaltune.samplers import Suggested
 from journaltune.studies import OpenStudy, delete_study, list_studies, open_study
 
 TYPE_CHECKING = False
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 DAY_S = 86400.0
-SAMPLING, TRAINER = 0, 1  # what a derived seed is for
+SAMPLING, TRAINER, CONSTANT = range(3)  # what a derived seed is for
 _FINAL_STATES = {"complete": COMPLETE, "pruned": PRUNED, "fail": FAIL}
 _TRIES_WITHOUT_LOCK = 3
 
@@ -178,12 +179,18 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
         raise ExhaustedError(f"study {state.name!r} has its {max_trials} trials; raise --trials to go on")
 
 
-def suggest(study: OpenStudy, space: Space, number: int) -> dict[str, float]:
-    """Internal values for trial ``number``: a pure function of the study's configuration, its history, and the number."""
-    varied, found = study.varied, {}
-    if varied:
-        found = study.sampler_object().suggest(study.history(number), varied, number, derive_seed(study.seed, number, SAMPLING))
-    return {name: found[name] if name in found else float(known.low) for name, known in space.distributions.items()}
+def suggest(study: OpenStudy, space: Space, number: int) -> Suggested:
+    """What trial ``number`` is to try: a pure function of the study's configuration, its history, and the number."""
+    varied, sampler = study.varied, study.sampler_object()
+    found = Suggested({}, {})
+    if varied or sampler.finite:
+        seeds = derive_seed(study.seed, number, SAMPLING), derive_seed(study.seed, 0, CONSTANT)
+        found = sampler.suggest(study.history(number), varied, number, *seeds)
+    internal = found.internal
+    return Suggested(
+        {name: internal[name] if name in internal else float(known.low) for name, known in space.distributions.items()},
+        found.attrs,
+    )
 
 
 def _ask_new(study: OpenStudy, claim: dict[str, Any], *, insist: bool = False) -> tuple[int, dict[str, float]] | None:
@@ -192,12 +199,15 @@ def _ask_new(study: OpenStudy, claim: dict[str, Any], *, insist: bool = False) -
     With ``insist`` another number will do: stock writers don't wait for our lock. The record says which one was meant.
     """
     journal, number, saw, space = study.journal, study.state().n_trials, study.journal.offset, space_of(study)
-    internal = suggest(study, space, number)
+    suggested = suggest(study, space, number)
+    internal = suggested.internal
     with journal.locked():
         state = study.state()
         if study.space is not space or (not insist and (state.n_trials != number or claims.first_waiting(state) is not None)):
             return None
         record = records.create_trial(state.study_id, study.stored_distributions, internal, RUNNING)
+        if suggested.attrs:
+            record["system_attrs"] = suggested.attrs
         record["jt"] = {"n": number, "saw": saw, **claim}
         *_, trial = journal.append([*study.environment_records(), record])
     if not trial:
@@ -361,15 +371,23 @@ def _finished(study: OpenStudy, number: int) -> Trial:
     return finished_trial(study.state(), number)
 
 
+def _bits(values: list[float] | None) -> list[str] | None:
+    """Numbers with all their bits: 0.0 is another result than -0.0, although they are equal."""
+    return None if values is None else [float(value).hex() for value in values]
+
+
 def _same_again(study: OpenStudy, number: int, told: _Told) -> None:
     """Pass when a finished trial already holds just this result; ConflictError otherwise."""
     trial = _finished(study, number)
     if told.state == PRUNED and told.values is None and trial.intermediate_values:
         told.values = trial.values
-    same = (int(trial.state), trial.values) == (told.state, told.values)
+    same = (int(trial.state), _bits(trial.values)) == (told.state, _bits(told.values))
     held = trial.user_attrs
     same = same and all(key in held and dumps(held[key]) == dumps(value) for key, value in told.attrs.items())
-    same = same and all(trial.constraints.get(name) == value for name, value in told.constraints.items())
+    constraints = trial.constraints
+    same = same and all(
+        name in constraints and _bits([constraints[name]]) == _bits([value]) for name, value in told.constraints.items()
+    )
     if not same:
         with_what = f" with {', '.join(map(repr, trial.values))}" if trial.values else ""
         reason = trial.user_attrs.get("fail_reason")

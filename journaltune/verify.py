@@ -158,8 +158,11 @@ class _Verification:
         study, number = self._prefix(jt["saw"]), jt["n"]
         if study is None:
             return Difference(number, offset, "the place that it saw", jt["saw"], None)
-        internal = engine.suggest(study, engine.space_of(study), number)
-        return self._compare(study, number, offset, record["params"], internal)
+        suggested = engine.suggest(study, engine.space_of(study), number)
+        attrs = record.get("system_attrs", {})
+        if dumps(attrs) != dumps(suggested.attrs):
+            return Difference(number, offset, "what the sampler noted", attrs, suggested.attrs)
+        return self._compare(number, offset, record["params"], suggested.internal)
 
     def _verify_claim(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
         study, number = self._prefix(jt["saw"]), jt["n"]
@@ -167,13 +170,11 @@ class _Verification:
         if study is None or waiting is None or waiting.state != WAITING:
             return Difference(number, offset, "the place that it saw", jt["saw"], None)
         space = engine.space_of(study)
-        internal = claims.completed(study, number, claims.fixed_internal(waiting, space), space, engine.suggest)
+        internal = claims.completed(study, number, claims.fixed_internal(waiting, space), space, engine.suggest).internal
         found = {**waiting.params, **self._claimed.pop(record["trial_id"], {})}
-        return self._compare(study, number, offset, {name: found.get(name) for name in internal}, internal)
+        return self._compare(number, offset, {name: found.get(name) for name in internal}, internal)
 
-    def _compare(
-        self, study: OpenStudy, number: int, offset: int, found: Mapping[str, Any], recomputed: dict[str, float]
-    ) -> Difference | None:
+    def _compare(self, number: int, offset: int, found: Mapping[str, Any], recomputed: dict[str, float]) -> Difference | None:
         self._note_environment(number)
         if dumps(found) != dumps(recomputed):
             for name in [*recomputed, *found]:

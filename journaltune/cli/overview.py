@@ -15,7 +15,9 @@ GROUPS = (
             ("create", "make a study: its search space, objectives and sampler"),
             ("studies", "list the studies of a journal"),
             ("delete", "delete a study"),
+            ("check", "read the whole journal, and name what is wrong"),
             ("repair", "mend a damaged journal"),
+            ("compact", "write a shorter journal that says the same"),
         ),
     ),
     (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NETWORK = ("nfs", "cifs", "smb", "fuse.", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "glusterfs")
 _READ_CHUNK = 1 << 26
 _STOCK_GRACE_S = 30.0
+_LOOK_BACK = 1 << 16  # as much as others may have written behind a write that failed
 _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _O_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO must not wait for its other end
 
@@ -135,17 +136,41 @@ def pread(fd: int, length: int, offset: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def first_bytes(path: str, length: int) -> bytes:
+    """How a file begins; a FIFO in its place is not waited for. OSError as it comes."""
+    fd = os.open(path, os.O_RDONLY | _O_CLOEXEC | _O_NONBLOCK)
+    try:
+        return os.read(fd, length)
+    finally:
+        os.close(fd)
+
+
 def append(fd: int, data: bytes, path: str) -> None:
-    """Append ``data`` with one write. MachineError leaves the journal as it was: what got written is blanked."""
+    """Append ``data`` with one write. MachineError leaves the journal as it was, or says that it is in doubt."""
     try:
         written = system.write(fd, data)
     except OSError as error:
+        if _landed(fd, data):
+            _in_doubt(error, path)
         refuse(error, path, "write to")
     if written < len(data):
         # With O_APPEND the descriptor stands at the end of what it just wrote, wherever others have written meanwhile.
         end = os.lseek(fd, 0, os.SEEK_CUR)
-        blank(path, fd, end - written, end)
-        refuse(OSError(errno.ENOSPC, "short write"), path, "write to")
+        short = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            blank(path, fd, end - written, end)
+        except MachineError as error:
+            raise MachineError(
+                f"{error}; what was written before could not be taken back, so the result is in doubt: look with "
+                "`journaltune trials`"
+            ) from error
+        refuse(short, path, "write to")
+
+
+def _landed(fd: int, data: bytes) -> bool:
+    """Whether a record of a write that failed is in the journal all the same. Each names its place, so no two are alike."""
+    start = max(0, os.fstat(fd).st_size - len(data) - _LOOK_BACK)
+    return data[: data.index(b"\n") + 1] in pread(fd, len(data) + _LOOK_BACK, start)
 
 
 def flush(fd: int, path: str) -> None:
@@ -153,10 +178,14 @@ def flush(fd: int, path: str) -> None:
     try:
         system.fdatasync(fd)
     except OSError as error:
-        raise MachineError(
-            f"{path}: the disk failed to store what was written ({os.strerror(error.errno or errno.EIO)}); the result is in "
-            "doubt: look with `journaltune trials`, and check the disk"
-        ) from error
+        _in_doubt(error, path)
+
+
+def _in_doubt(error: OSError, path: str) -> NoReturn:
+    raise MachineError(
+        f"{path}: the disk failed to store what was written ({os.strerror(error.errno or errno.EIO)}); the result is in "
+        "doubt: look with `journaltune trials`, and check the disk"
+    ) from error
 
 
 def blank(path: str, fd: int, start: int, end: int) -> None:
@@ -185,23 +214,30 @@ def overwrite(path: str, fd: int, start: int, data: bytes) -> None:
             os.close(own)
 
 
-def mend_tail(fd: int, path: str) -> bool:
+def mend_tail(fd: int, path: str, *, alone: bool = False) -> bool:
     """Blank what follows the last newline, unless it is blank already; True when something was blanked. Needs the lock.
 
     A tail without a newline is what a killed or starved writer left, or a stock append in flight, so Optuna's own lock is
-    taken before believing it. What is blanked is kept in ``quarantine/``.
+    taken before believing it, unless it is held already (``alone``). What is blanked is kept in ``quarantine/``.
     """
     if not torn_tail(fd)[1].strip(b" "):
         return False
+    if alone:
+        _mend(fd, path)
+        return True
     take_stock_lock(path)
     try:
-        start, tail = torn_tail(fd)
-        if tail.strip(b" "):
-            _quarantine(path, start, tail)
-            blank(path, fd, start, start + len(tail))
-        return True
+        _mend(fd, path)
     finally:
         release_stock_lock(path)
+    return True
+
+
+def _mend(fd: int, path: str) -> None:
+    start, tail = torn_tail(fd)
+    if tail.strip(b" "):
+        _quarantine(path, start, tail)
+        blank(path, fd, start, start + len(tail))
 
 
 def torn_tail(fd: int) -> tuple[int, bytes]:
@@ -220,36 +256,56 @@ def torn_tail(fd: int) -> tuple[int, bytes]:
 
 
 def take_stock_lock(path: str) -> None:
-    """Optuna's lock, a symlink beside the journal, by its own rule: one that did not change hands for 30 s is of the dead."""
+    """Optuna's lock, a symlink beside the journal, by its own rule: one that did not change hands for 30 s is of the dead.
+
+    Needs our own lock; so one that is marked as ours is of the dead too, and nobody waits for it.
+    """
     from time import monotonic, sleep
 
+    ours = f"{os.path.dirname(path)}/./{os.path.basename(path)}"  # names the journal, which Optuna looks at
     holder, since, pause_s = None, monotonic(), 0.001
     while True:
         try:
-            system.symlink(path, path + ".lock")
+            system.symlink(ours, path + ".lock")
             return
         except FileExistsError:
             present = _stock_lock_holder(path)
             if present != holder:
                 holder, since = present, monotonic()
-            elif monotonic() - since > _STOCK_GRACE_S:
+            if monotonic() - since > _STOCK_GRACE_S or _target(path + ".lock") == ours:
                 release_stock_lock(path)
+                continue
             sleep(pause_s)
             pause_s = min(pause_s * 2, 0.1)
         except OSError as error:
             refuse(error, path, "lock")
 
 
+def _target(link: str) -> str | None:
+    try:
+        return os.readlink(link)
+    except OSError:  # gone meanwhile, or no link
+        return None
+
+
 def _stock_lock_holder(path: str) -> tuple[int, int] | None:
+    from stat import S_ISDIR
+
     try:
         there = os.lstat(path + ".lock")
     except FileNotFoundError:
         return None
+    if S_ISDIR(there.st_mode):
+        raise MachineError(f"cannot lock {path}: {path}.lock is a folder, and Optuna makes its lock there; remove it")
     return there.st_ino, there.st_mtime_ns
 
 
 def release_stock_lock(path: str) -> None:
-    remove(path + ".lock")  # gone already where a stock process counted us as dead, and broke it
+    """MachineError when it can't be removed: other writers break it then, by the same rule."""
+    try:
+        remove(path + ".lock")  # gone already where a stock process counted us as dead, and broke it
+    except OSError as error:
+        refuse(error, path + ".lock", "remove")
 
 
 def _quarantine(path: str, start: int, tail: bytes) -> None:
@@ -261,16 +317,23 @@ def _quarantine(path: str, start: int, tail: bytes) -> None:
 
 
 def quarantine(path: str, start: int, found: bytes) -> str:
-    """Keep a copy of bytes that are about to be overwritten; the path of the copy. OSError as it comes."""
+    """Keep a copy of bytes that are about to be overwritten; the path of the copy. OSError as it comes, and no half copy."""
     folder = f"{make_folder(path)}/quarantine"
     _make(folder)
-    name = f"{folder}/{start}-{len(found)}-{os.getpid()}"
+    name, again = f"{folder}/{start}-{len(found)}-{os.getpid()}", 0
+    while os.path.lexists(name):  # of a mending that was broken off, or the second one at this place
+        again += 1
+        name = f"{folder}/{start}-{len(found)}-{os.getpid()}-{again}"
     fd = system.create(name, os.O_WRONLY | os.O_EXCL)
     try:
-        _write_all(fd, found)
-        system.fsync(fd)
-    finally:
-        os.close(fd)
+        try:
+            write_all(fd, found)
+            system.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        remove(name)
+        raise
     return name
 
 
@@ -282,37 +345,56 @@ def make_folder(path: str) -> str:
 
 
 def _make(folder: str) -> None:
-    if os.path.isdir(folder):
+    """Nothing is written through a link: whoever may make one there would choose where."""
+    if _is_folder(folder):
         return
     try:
         system.mkdir(folder)
     except FileExistsError:
-        if not os.path.isdir(folder):  # made by another process just now
+        if not _is_folder(folder):  # made by another process just now
             raise
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, in as many writes as it takes. OSError as it comes."""
     view = memoryview(data)
     while view:
         view = view[system.write(fd, view) :]
 
 
+def sync_folder(path: str) -> None:
+    """Make the name of a new file survive a power cut, where folders can be synced."""
+    fd = os.open(os.path.dirname(path), os.O_RDONLY | _O_CLOEXEC)
+    try:
+        system.fsync(fd)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
 def remove(path: str) -> None:
-    """Unlink a file if it is there. Other OSErrors as they come."""
+    """Unlink a file if it is there; a folder stays. Other OSErrors as they come."""
     try:
         system.unlink(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         pass
 
 
 def replace(path: str, data: list[bytes]) -> None:
     """Write a whole file beside its place and rename it there: readers see the old one or the new one. OSError as it comes."""
     own = f"{path}.{os.getpid()}.tmp"
-    fd = system.create(own, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0))
+    # What stands there was left by the dead, or is a trap: a FIFO would never open, a link would have its target overwritten.
+    remove(own)
+    fd = system.create(own, os.O_WRONLY | os.O_EXCL)
     try:
         try:
             for part in data:
-                _write_all(fd, part)
+                write_all(fd, part)
             system.fsync(fd)
         finally:
             os.close(fd)

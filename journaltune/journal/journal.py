@@ -32,6 +32,7 @@ class Journal:
     """
 
     __slots__ = (
+        "_alone",
         "_chain",
         "_fd",
         "_identity",
@@ -56,6 +57,7 @@ class Journal:
         self.lock_timeout_s = lock_timeout_s
         self.allow_network_fs = allow_network_fs
         self._lock_depth = 0
+        self._alone = False
         self._windows: list[int] = []
         self._source: snapshot.Source | None = None
         self.offset = 0
@@ -78,13 +80,18 @@ class Journal:
         For exceptions that may come between any two instructions (Ctrl-C, out of memory), and for the threads that a fork did
         not copy: what they were at may be half done.
         """
-        self._lock_depth, self._stale = 0, True
+        if self._pid == os.getpid():
+            self._let_others_in()
+        self._lock_depth, self._stale, self._alone = 0, True, False
         self.close()
         self._windows = []
 
     def __del__(self) -> None:
-        if self._fd >= 0 and self._pid == os.getpid():
-            lock.abandon(self._fd)
+        try:
+            if self._fd >= 0 and self._pid == os.getpid():
+                lock.abandon(self._fd)
+        except (AttributeError, TypeError):  # the interpreter ends, and its modules are empty already; the kernel closes it
+            pass
 
     def _open(self, *, create: bool = False) -> None:
         """Open for appending; or only for reading, where no more is allowed and nobody wants to write yet."""
@@ -102,7 +109,7 @@ class Journal:
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
         if self._pid != os.getpid():
-            self._fd, self._lock_depth, self._windows = -1, 0, []
+            self._fd, self._lock_depth, self._alone, self._windows = -1, 0, False, []
         if self._fd < 0:
             self._open()
             there = os.fstat(self._fd)
@@ -164,9 +171,12 @@ class Journal:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def locked(self) -> _Locked:
-        """The journal's lock as a context: inside, the state is up to date and only writers without our lock interfere."""
-        return _Locked(self)
+    def locked(self, *, alone: bool = False) -> _Locked:
+        """The journal's lock as a context: inside, the state is up to date and only writers without our lock interfere.
+
+        With ``alone`` those neither: stock Optuna's lock is held too, for records that harm if another's come before them.
+        """
+        return _Locked(self, alone)
 
     def _acquire(self) -> None:
         self._writable()
@@ -193,21 +203,43 @@ class Journal:
         if self._lock_depth == 0:
             lock.release(self._fd)
 
+    def _keep_others_out(self) -> None:
+        try:
+            files.take_stock_lock(self.path)
+        except MachineError:
+            return  # where no lock can be made, stock Optuna can't write either
+        self._alone = True
+        try:
+            self.sync()
+        except BaseException:
+            self._let_others_in()
+            raise
+
+    def _let_others_in(self) -> None:
+        if self._alone:
+            self._alone = False
+            try:
+                files.release_stock_lock(self.path)
+            except MachineError:
+                pass  # others break it, by their own rule; what was written is written
+
     def append(self, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Append records with one write, read them back, and say which of them took effect. Needs the lock.
 
         Nothing is on disk for a power cut yet: ``flush`` before acknowledging a result. MachineError: nothing was written.
         """
-        if os.fstat(self._fd).st_size != self.offset and files.mend_tail(self._fd, self.path):
+        if os.fstat(self._fd).st_size != self.offset and files.mend_tail(self._fd, self.path, alone=self._alone):
             self.sync()
-        lines, at, link = [], self.offset, self._chain.value
+        lines, placed, at, link = [], [], self.offset, self._chain.value
         for record in batch:
-            line = records.seal(record, at, link)
+            # With its place, as whoever replays it will have it: a snapshot must not tell who made it.
+            placed.append({**record, "jt": {"at": at, **record.get("jt", {})}})
+            line = records.seal(placed[-1], at, link)
             lines.append(line)
             at, link = at + len(line) + 1, records.sum_of(line)
         data = b"\n".join(lines) + b"\n"
         files.append(self._fd, data, self.path)
-        return self._read_back(lines, data, batch)
+        return self._read_back(lines, data, placed)
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         if files.pread(self._fd, len(data), self.offset) == data:
@@ -251,16 +283,25 @@ class Journal:
 
 
 class _Locked:
-    __slots__ = ("_journal",)
+    __slots__ = ("_alone", "_journal")
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, alone: bool) -> None:
+        self._journal, self._alone = journal, alone
 
     def __enter__(self) -> None:
         self._journal._acquire()
+        if self._alone:
+            try:
+                self._journal._keep_others_out()
+            except BaseException:
+                self._journal._release()
+                raise
 
     def __exit__(self, *_: object) -> None:
-        self._journal._release()
+        try:
+            self._journal._let_others_in()
+        finally:
+            self._journal._release()
 
 
 class _Asks:

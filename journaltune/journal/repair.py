@@ -1,99 +1,263 @@
 """Mending a damaged journal in place, so that every reader opens it again.
 
-What no reader can apply is overwritten with spaces of the same length, and kept in ``quarantine/``. A record glued behind garbage
-stays. A record of ours that is whole, but says that something before it was changed, only loses its checksums.
+What no reader can apply is overwritten with spaces of the same length, and a copy of it kept in ``quarantine/``. Nothing is
+moved or appended: the order of the records decides what they mean. So
+
+- records that stand in one line get a newline between them, in the place of the garbage there, of one's checksums, or of a
+  letter of its writer's name;
+- a record of ours with one flipped bit gets it back, as its checksum tells which;
+- where a record was destroyed that created a trial or a study, one that says no more than that takes its place, because all
+  ids after it count on it. The trial has failed then, with reason ``damaged``;
+- a record of ours that is whole, but says that something before it was changed, only loses its checksums. After a change in
+  place that is the next one of ours only; after bytes were taken out it is each one, as each says where it was written. In
+  the room of the checksums then stand the records for trials that were taken out.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 
-from journaltune.errors import JournalDamagedError
+from journaltune.errors import JournalDamagedError, NotFoundError
 from journaltune.frozen import Frozen
 from journaltune.journal import file as files
-from journaltune.journal import lock, records, snapshot
+from journaltune.journal import lock, records, salvage, snapshot, system
+from journaltune.journal.check import SnapshotCheck, is_as_written, is_journal, written_at
 from journaltune.journal.fold import Fold
 from journaltune.journal.state import JournalState
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from journaltune.journal.salvage import Piece
+
 _CHUNK_BYTES = 8 * 1024 * 1024
-_RECORD_BEGINS = b'{"op_code"'
+_MOST_PASSES = 10
+_UNSEALED = "kept, without its checksums"
 
 
 class Mended(Frozen):
-    """One thing that was mended: where, how many bytes, what it was, what was done, and the path of the copy kept."""
+    """One thing that was mended: where (None: the snapshot), how many bytes, what it was, what was done, the copy's path."""
 
     __slots__ = ("copy", "done", "offset", "size_bytes", "what")
 
-    offset: int
+    offset: int | None
     size_bytes: int
     what: str
     done: str
     copy: str
 
-    def __init__(self, offset: int, size_bytes: int, what: str, done: str, copy: str) -> None:
+    def __init__(self, offset: int | None, size_bytes: int, what: str, done: str, copy: str) -> None:
         self._set(offset=offset, size_bytes=size_bytes, what=what, done=done, copy=copy)
 
 
-def repair(path: str, *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> list[Mended]:
+def repair(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> list[Mended]:
     """Mend the journal at ``path``; nobody writes meanwhile, stock Optuna neither. An empty list: it was whole.
 
-    MachineError when a copy can't be kept or the file can't be written; what was mended before stays mended.
+    Copies are on disk before anything is overwritten, so whatever a kill leaves behind can be repaired again.
+    NotFoundError for a file that is no journal at all. MachineError when a copy can't be kept or the file can't be written; what
+    was mended before stays mended.
     """
-    path = os.path.abspath(path)
+    path = os.path.abspath(os.fspath(path))
     fd = files.open_journal(path, allow_network_fs=allow_network_fs)
     lock.open_fds.add(fd)
     try:
         lock.acquire(fd, path, lock_timeout_s)
+        if not is_journal(fd):
+            raise NotFoundError(f"{path} is no journal: there is no record in it; name one with -f")
         files.take_stock_lock(path)
         try:
-            mended = _Repair(fd, path).run()
+            return _repair(fd, path)
         finally:
             files.release_stock_lock(path)
-        if mended:
-            # It may hold what the journal lost, and every reader has to answer the same.
-            files.remove(snapshot.path_of(path))
-        return mended
     finally:
         lock.abandon(fd)
 
 
-class _Repair:
-    __slots__ = ("_chain", "_fd", "_fold", "_path", "_reader")
+def _repair(fd: int, path: str) -> list[Mended]:
+    mended: list[Mended] = []
+    for _ in range(_MOST_PASSES):
+        last = _Pass(fd, path)
+        last.run()
+        mended += last.mended
+        if not last.mended:
+            break
+    else:
+        raise JournalDamagedError(path, last.mended[0].offset or 0, "a line that comes out damaged however it is mended")
+    if last.snapshot.problem is not None:
+        place = snapshot.path_of(path)
+        try:
+            size = os.lstat(place).st_size
+            files.remove(place)
+        except OSError as error:
+            files.refuse(error, place, "delete")
+        mended.append(Mended(None, size, f"the snapshot {place}: {last.snapshot.problem}", "deleted", ""))
+    return mended
+
+
+class _Edit:
+    """Bytes that are to take the place of as many others, as lines."""
+
+    __slots__ = ("_end", "done", "new", "old", "start", "what")
+
+    def __init__(self, start: int, old: bytes, new: bytes, what: str, done: str) -> None:
+        self.start, self.old, self.new, self.what, self.done = start, [old], [new], what, done
+        self._end = start + len(old)
+
+    def takes(self, start: int, old: bytes, new: bytes, done: str) -> bool:
+        """Take in the next line, if both are records that only lose their checksums."""
+        if not self.done == done == _UNSEALED or start != self._end + 1:
+            return False
+        self.old.append(old)
+        self.new.append(new)
+        self._end = start + len(old)
+        return True
+
+
+class _Pass:
+    """One reading of the journal, from which every damaged line comes out as something that can be read."""
+
+    __slots__ = ("_chain", "_edits", "_fd", "_fold", "_path", "_shift", "mended", "snapshot")
 
     def __init__(self, fd: int, path: str) -> None:
         self._fd, self._path = fd, path
         self._chain = records.Chain()
         self._fold = Fold(path, records.RecordReader(), JournalState(), self._chain, thorough=True)
+        self._edits: list[_Edit] = []
+        self._shift = 0  # how many bytes were taken out, as the last record says that was found whole but out of place
+        self.mended: list[Mended] = []
+        self.snapshot = SnapshotCheck(fd, path)
 
-    def run(self) -> list[Mended]:
-        mended, fold = [], self._fold
+    def run(self) -> None:
+        fold = self._fold
+        self.snapshot.compare_at(fold, self._chain)
         while data := files.read_from(self._fd, fold.offset, _CHUNK_BYTES):
-            for line in data.split(b"\n")[:-1]:
-                try:
-                    fold.line(line)
-                except JournalDamagedError as damage:
-                    mended.append(self._mend(line, damage))
+            self._lines(data.split(b"\n")[:-1])
+            self._write()
         start, tail = files.torn_tail(self._fd)
-        if tail.strip(b" "):
-            mended.append(self._overwrite(start, tail, b" " * len(tail), "a line without its end", "blanked"))
-        return mended
+        pieces = salvage.whole_records(tail)
+        if pieces and pieces[-1].end < len(tail):
+            last = start + len(tail) - 1
+            self._edit(
+                last, tail[-1:], b"\n", "a line whose end was overwritten", "it has one again"
+            )  # the next pass sees to the rest
+        elif tail.strip(b" "):
+            self._edit(start, tail, b" " * len(tail), "a line without its end", "blanked; nobody was told that it is saved")
+        self._write()
 
-    def _mend(self, line: bytes, damage: JournalDamagedError) -> Mended:
+    def _lines(self, lines: list[bytes]) -> None:
+        place = 0
+        while place < len(lines):
+            start, n_taken = self._fold.offset, 1
+            try:
+                self._fold.line(lines[place])
+            except JournalDamagedError as damage:
+                n_taken = self._mend(_Following(lines, place), damage.what)
+                self._fold.offset = start + sum(map(len, lines[place : place + n_taken])) + n_taken
+            place += n_taken
+            if self._fold.offset == self.snapshot.offset:
+                self.snapshot.compare_at(self._fold, self._chain)
+
+    def _mend(self, lines: _Following, what: str) -> int:
+        """Mend the first of the lines, together with those behind it that may be parts of it; how many that are."""
+        line, n_lines = lines.first, 1
+        if is_as_written(line.lstrip(b" ")):
+            return self._unseal(lines, what)
+        if salvage.is_part(line):
+            parts = [line, *takewhile(salvage.is_part, lines.after(1))]
+            line, n_lines = b"\n".join(parts), len(parts)
         start, text = self._fold.offset, line.lstrip(b" ")
-        if _is_as_written(text):
-            bare = records.unsealed(line)
-            if self._reads(bare):
-                return self._overwrite(start, line, bare, damage.what, "kept, without its checksums")
-        found = text.find(_RECORD_BEGINS, 1)
-        while found >= 0:
-            before = len(line) - len(text) + found
-            if self._reads(b" " * before + text[found:]):
-                return self._overwrite(start, line[:before], b" " * before, damage.what, "blanked; the record behind it stays")
-            found = text.find(_RECORD_BEGINS, found + 1)
-        # The newline goes too: a blank line would stop stock readers, blanks before the next record don't.
-        self._fold.offset = start + len(line) + 1
-        self._chain.pass_blanks(start, self._fold.offset)
-        return self._overwrite(start, line + b"\n", b" " * (len(line) + 1), damage.what, "blanked")
+        healed = salvage.without_flipped_bit(text)
+        if healed is not None and self._reads(line[: len(line) - len(text)] + healed):
+            self._edit(start, line, line[: len(line) - len(text)] + healed, what, "one bit was wrong; it is right again")
+        elif _is_study(text) and self._reads(records.unsealed(line)):
+            done = f"{_UNSEALED}, although it was changed: look whether its settings are right"
+            self._edit(start, line, records.unsealed(line), what, done)
+        else:
+            self._rebuild(line, what, lines.after(n_lines))
+        return n_lines
+
+    def _unseal(self, lines: _Following, what: str) -> int:
+        """Mend a record that is whole, before which something was changed or taken out; how many lines were changed."""
+        line, said = lines.first, ""
+        start = self._fold.offset
+        shift, self._shift = self._shift, written_at(line) - start - len(line) + len(line.lstrip(b" "))
+        if self._shift > max(shift, 0):  # more was taken out than before the last such record
+            lost = salvage.lost(self._fold.state, b"", [], lines.after(0))
+            if taken := self._make_room(lines, lost, what):
+                return taken
+            said = f"; {_no_room(lost)}" if lost.trials or lost.studies else ""
+        if not self._reads(records.unsealed(line)):
+            self._rebuild(line, what, lines.after(1))
+        else:
+            self._edit(start, line, records.unsealed(line), what, _UNSEALED + said)
+        return 1
+
+    def _make_room(self, lines: _Following, lost: salvage.Lost, what: str) -> int:
+        """Note trials that were taken out before a line, in the room of checksums; how many lines were changed for it."""
+        made = lost.records(1 << 30)
+        wanted, own, room = sum(map(len, made)) + len(made) + 1, [], 0
+        for line in lines.after(0):
+            if room >= wanted or not is_as_written(line):
+                break
+            own.append(line)
+            room += records.SEAL_LENGTH - 1
+        if not made or room < wanted:
+            return 0
+        bare = [line[: -records.SEAL_LENGTH] + b"}" for line in own]
+        bare[-1] += b" " * (room - wanted + 1)
+        start, new = self._fold.offset, b"\n".join([*made, *bare])
+        for line in new.split(b"\n"):
+            self._fold.line(line)
+        done = f"{_counted(lost)} noted that were taken out before it; {len(own)} records kept, without their checksums"
+        self._edit(start, b"\n".join(own), new, what, done)
+        return len(own)
+
+    def _rebuild(self, line: bytes, what: str, following: Iterator[bytes]) -> None:
+        """Another line, or several, of the same length, with what can be saved of this one."""
+        start, pieces = self._fold.offset, salvage.whole_records(line)
+        if len(pieces) == 1 and line.strip(b" ") == pieces[0].text:
+            pieces = []  # a record that can't be applied
+        begin, end = _largest_gap(line, pieces)
+        lost = salvage.lost(self._fold.state, line[begin:end], pieces, following)
+        room = end - begin - (begin > 0) - (end < len(line))
+        made = _placed(lost.records(room), end - (end < len(line)))
+        kept, out = self._assemble(line, sorted([*pieces, *made], key=lambda piece: piece.begin))
+        if out is None:
+            # The newline goes too: a blank line would stop stock readers, blanks before the next record don't.
+            line, out = line + b"\n", b" " * (len(line) + 1)
+            self._chain.pass_blanks(start, start + len(out))
+        n_saved = kept - len(made)
+        parts = ["blanked"]
+        if n_saved > 0:
+            parts.append(f"{n_saved} {'record' if n_saved == 1 else 'records'} in it saved")
+        if begin < end and line[begin:end].strip(b"\0 \n"):
+            parts.append(f"not saved: {salvage.described(line[begin:end])}")
+        if made:
+            parts.append(_said(lost))
+        elif lost.trials or lost.studies:
+            parts.append(_no_room(lost))
+        same = len(pieces[-1].text) if kept and pieces and line.endswith(pieces[-1].text) and out.endswith(pieces[-1].text) else 0
+        self._edit(start, line[: len(line) - same], out[: len(out) - same], what, "; ".join(parts))
+
+    def _assemble(self, line: bytes, pieces: list[Piece]) -> tuple[int, bytes | None]:
+        """How many of the pieces could be kept, and the bytes that take the line's place; None when none could."""
+        out, kept = bytearray(), 0
+        start = self._fold.offset
+        for place, piece in enumerate(pieces):
+            glued = place + 1 < len(pieces) and pieces[place + 1].begin == piece.end
+            text = salvage.shortened(piece.text) if glued else piece.text
+            lead = piece.begin - len(out)
+            if text is None or (kept and lead < 1):
+                continue
+            self._fold.offset = start + len(out) + (kept > 0)
+            for candidate in (text, records.unsealed(text)) if is_as_written(text) else (text,):
+                if self._reads(b" " * (lead - (kept > 0)) + candidate):
+                    out += (b"\n" if kept else b"") + b" " * (lead - (kept > 0)) + candidate
+                    kept += 1
+                    break
+        return kept, bytes(out.ljust(len(line))) if kept else None
 
     def _reads(self, line: bytes) -> bool:
         """Apply a line if it is one."""
@@ -103,18 +267,81 @@ class _Repair:
             return False
         return True
 
-    def _overwrite(self, start: int, old: bytes, new: bytes, what: str, done: str) -> Mended:
+    def _edit(self, start: int, old: bytes, new: bytes, what: str, done: str) -> None:
+        if not self._edits or not self._edits[-1].takes(start, old, new, done):
+            self._edits.append(_Edit(start, old, new, what, done))
+
+    def _write(self) -> None:
+        """Keep copies of all that is to be overwritten, then overwrite it."""
+        copies = [self._keep(edit) for edit in self._edits]
+        if self._edits:
+            self._set_snapshot_aside()
+        for edit, copy in zip(self._edits, copies, strict=True):
+            new, n_lines = b"\n".join(edit.new), len(edit.new)
+            files.overwrite(self._path, self._fd, edit.start, new)
+            done = edit.done if n_lines == 1 else f"{n_lines} records kept, without their checksums"
+            self.mended.append(Mended(edit.start, len(new), edit.what, done, copy))
+        self._edits = []
+
+    def _keep(self, edit: _Edit) -> str:
         try:
-            copy = files.quarantine(self._path, start, old)
+            return files.quarantine(self._path, edit.start, b"\n".join(edit.old))
         except OSError as error:
             files.refuse(error, files.folder_of(self._path), "keep a copy in")
-        files.overwrite(self._path, self._fd, start, new)
-        return Mended(start, len(old), what, done, copy)
+
+    def _set_snapshot_aside(self) -> None:
+        """Every reader has to answer the same, so none may use it any more; but it may hold what the journal lost."""
+        place, folder = snapshot.path_of(self._path), files.folder_of(self._path)
+        try:
+            system.rename(place, f"{folder}/quarantine/snapshot-{os.getpid()}")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            files.refuse(error, place, "set aside")
 
 
-def _is_as_written(text: bytes) -> bool:
-    """Whether a record of ours is whole, whatever it says of what came before."""
-    try:
-        return records.is_sealed(text) and records.sealed_sums(text)[0] == records.own_sum(text)
-    except ValueError:
-        return False
+class _Following:
+    """The lines from a place on, without a copy of them."""
+
+    __slots__ = ("_at", "_lines", "first")
+
+    def __init__(self, lines: list[bytes], at: int) -> None:
+        self._lines, self._at, self.first = lines, at, lines[at]
+
+    def after(self, skipped: int) -> Iterator[bytes]:
+        for place in range(self._at + skipped, len(self._lines)):
+            yield self._lines[place]
+
+
+def _is_study(text: bytes) -> bool:
+    """Whether a record of ours that was changed made a study. Losing that would lose all its trials."""
+    return records.is_sealed(text) and text.startswith(b'{"op_code":0,')
+
+
+def _largest_gap(line: bytes, pieces: list[Piece]) -> tuple[int, int]:
+    ends = [0, *(piece.end for piece in pieces)]
+    begins = [*(piece.begin for piece in pieces), len(line)]
+    return max(zip(ends, begins, strict=True), key=lambda gap: gap[1] - gap[0])
+
+
+def _placed(made: list[bytes], end: int) -> list[Piece]:
+    """Pieces one behind the other, each followed by a newline or the line's end."""
+    found = []
+    for text in reversed(made):
+        found.append(salvage.Piece(end - len(text), end, text))
+        end -= len(text) + 1
+    return found[::-1]
+
+
+def _counted(lost: salvage.Lost) -> str:
+    trials = f"{len(lost.trials)} {'trial' if len(lost.trials) == 1 else 'trials'}"
+    return trials if not lost.studies else f"{len(lost.studies)} {'study' if len(lost.studies) == 1 else 'studies'} and {trials}"
+
+
+def _no_room(lost: salvage.Lost) -> str:
+    return f"no room to note {_counted(lost)}, so later trials have lower numbers than they had, and may have results of others"
+
+
+def _said(lost: salvage.Lost) -> str:
+    said = f"{_counted(lost)} that stood there keep their places, without what is not saved"
+    return said + ("; `journaltune create --exist-ok` gives the study a space again" if lost.studies else "")

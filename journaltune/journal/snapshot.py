@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     Rebuild = Callable[[int], JournalState]
 
-_MAGIC = b"JTSNAP2" + (b"<" if sys.byteorder == "little" else b">")
+_MAGIC = b"JTSNAP3" + (b"<" if sys.byteorder == "little" else b">")
 _WINDOW = 4096
+_STICKY = 0o1000
 _LIVE_FIELDS = (
     "number",
     "trial_id",
@@ -47,10 +48,17 @@ def path_of(journal_path: str) -> str:
     return files.folder_of(journal_path) + "/snapshot"
 
 
+def is_of_another_version(start: bytes) -> bool:
+    """Whether a file that begins so is a snapshot that another version of this package, or another kind of machine, made."""
+    return start.startswith(_MAGIC[:6]) and not start.startswith(_MAGIC)
+
+
 def offset_of(journal_path: str) -> int:
-    """The offset that the present snapshot stands for, or -1; cheap, and unchecked against the journal."""
+    """The offset that the journal's present snapshot stands for, or -1; cheap, and unchecked against the journal's bytes."""
     try:
-        source = Source(path_of(journal_path), None)
+        source, journal = Source(path_of(journal_path), None), os.stat(journal_path)
+        if source.header["inode"] != journal.st_ino or _may_be_planted(journal_path, source.owner, journal.st_uid):
+            return -1
         return int(source.header["offset"])
     except Exception:
         return -1
@@ -88,6 +96,8 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
         there = os.fstat(journal_fd)
         if there.st_size < offset or there.st_ino != header["inode"] or windows(journal_fd, offset) != header["windows"]:
             return None
+        if _may_be_planted(journal_path, source.owner, there.st_uid):
+            return None
         state = JournalState()
         state.n_records, state.n_studies, state.n_trials = header["n_records"], header["n_studies"], header["n_trials"]
         for packed in header["studies"]:
@@ -100,6 +110,13 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
     except Exception:
         # A torn, random, older or newer file fails in ways that can't be listed; none of them is worth more than a replay.
         return None
+
+
+def _may_be_planted(journal_path: str, owner: int, journal_owner: int) -> bool:
+    """In a folder such as /tmp others may put a snapshot beside a journal that they can't write, with right checksums."""
+    if owner in (os.geteuid(), journal_owner, 0):
+        return False
+    return os.stat(os.path.dirname(journal_path)).st_mode & _STICKY > 0
 
 
 def windows(fd: int, offset: int) -> list[int]:
@@ -162,7 +179,7 @@ class Source:
     where a section fails its checksum, the section is taken from a replay of the journal instead.
     """
 
-    __slots__ = ("_base", "_fd", "_rebuild", "_rebuilt", "_size", "header")
+    __slots__ = ("_base", "_fd", "_rebuild", "_rebuilt", "_size", "header", "owner")
 
     def __init__(self, path: str, rebuild: Rebuild | None) -> None:
         import msgpack
@@ -175,7 +192,8 @@ class Source:
         if not start.startswith(_MAGIC) or len(start) != len(_MAGIC) + 20:
             raise ValueError("no snapshot of this version")
         length, checksum = int(start[8:20]), int(start[20:28], 16)
-        self._size = os.fstat(self._fd).st_size
+        there = os.fstat(self._fd)
+        self._size, self.owner = there.st_size, there.st_uid
         packed = self._read(len(start), length)
         if len(packed) != length or crc32(packed) != checksum:
             raise ValueError("torn snapshot")

@@ -72,7 +72,7 @@ def _window(bench: Bench, sampler: str, sleep_s: float, name: str) -> Window:
     pipe, environment = subprocess.PIPE, clean_environment()
     started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(count)]
     try:
-        answers = _race(started, length_s)
+        answers = race(started, length_s)
     finally:
         for process in started:
             process.kill()
@@ -80,7 +80,7 @@ def _window(bench: Bench, sampler: str, sleep_s: float, name: str) -> Window:
     return _summary(answers, length_s)
 
 
-def _race(started: list[subprocess.Popen[str]], length_s: float) -> list[dict[str, Any]]:
+def race(started: list[subprocess.Popen[str]], length_s: float) -> list[dict[str, Any]]:
     """Waits until every worker is ready, then gives all of them the same window."""
     for process in started:
         _read(process)  # its "ready"
@@ -107,9 +107,9 @@ def _write(process: subprocess.Popen[str], line: str) -> None:
 def _summary(answers: list[dict[str, Any]], length_s: float) -> Window:
     told = [answer["trials"] for answer in answers]
     asks = sorted(ask_s * 1000 for answer in answers for ask_s in answer["ask_s"])
-    return Window(sum(told) / length_s, _percentile(asks, 50), _percentile(asks, 99), min(told), max(told))
+    return Window(sum(told) / length_s, percentile(asks, 50), percentile(asks, 99), min(told), max(told))
 
 
-def _percentile(ordered: list[float], percent: int) -> float:
+def percentile(ordered: list[float], percent: int) -> float:
     """Nearest rank: an observed value, the smallest that so many percent do not exceed."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -40,17 +40,19 @@ class Line:
     peer: Sequence[float] = ()
     ratio: float | None = None
     bar: Bar | None = None
+    ratio_unit: str = "x"
 
     @property
     def met(self) -> bool | None:
         if self.bar is None:
             return None
-        judged = self.ratio if self.bar.unit == "x" else median(self.ours)
+        judged = self.ratio if self.bar.unit == self.ratio_unit else median(self.ours)
         return judged is not None and self.bar.met(judged)
 
     def cells(self) -> tuple[str, ...]:
         peer = f"{self._median(self.peer)} {self.peer_name}" if self.peer else ""
-        ratio = f"{self.ratio:.3g}x" if self.ratio is not None else ""
+        unit = self.ratio_unit if self.ratio_unit == "x" else f" {self.ratio_unit}"
+        ratio = f"{self.ratio:.3g}{unit}" if self.ratio is not None else ""
         verdict = {None: "", True: "met", False: "MISSED"}[self.met]
         bar = str(self.bar) if self.bar else ""
         return (f"{self.row}: {self.what}", self._median(self.ours), peer, ratio, bar, verdict)

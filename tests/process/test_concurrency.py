@@ -178,7 +178,7 @@ def follows_from_what_it_saw(path: Path, copy: Path) -> int:
         copy.write_bytes(whole[: record["jt"]["saw"]])
         with load_study(copy, "study") as study:
             assert study._study.space is not None
-            assert engine.suggest(study._study, study._study.space, record["jt"]["n"]) == record["params"]
+            assert engine.suggest(study._study, study._study.space, record["jt"]["n"]).internal == record["params"]
         count += 1
     return count
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = ("shell", "single", "parallel", "open", "memory")
+GROUPS = ("shell", "single", "parallel", "open", "quality", "memory", "storage")
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -110,19 +111,21 @@ def test_a_claim_by_a_stock_worker_between_our_look_and_our_lock_is_left_alone(
     agree(path)
 
 
-def test_a_claim_by_a_stock_worker_between_our_lock_and_our_write_is_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stock workers don't know our lock: the journal's order decides whose the trial is."""
-    study, append, claimed = make(path), files.append, []
+def test_no_stock_worker_claims_between_our_lock_and_our_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parameters would be overwritten by ours: so a claim holds Optuna's lock, too, and gives it back."""
+    study, append, locked = make(path), files.append, []
     study.enqueue({"x": 0.5})
 
     def meanwhile(*arguments: Any) -> None:
         monkeypatch.undo()
-        claimed.append(stock(path).ask())
+        locked.append(os.path.lexists(f"{path}.lock"))
         append(*arguments)
 
     monkeypatch.setattr(files, "append", meanwhile)
-    assert (study.ask().number, claimed[0].number) == (1, 0)
-    assert claimed[0].suggest_float("x", 0, 1) == 0.5
+    assert study.ask().number == 0
+    assert locked == [True]
+    assert not os.path.lexists(f"{path}.lock")
+    assert stock(path).ask().number == 1
     agree(path)
 
 

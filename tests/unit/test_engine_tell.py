@@ -381,3 +381,13 @@ def test_a_failed_fsync_is_in_doubt_and_telling_again_settles_it(path: Path, mon
     assert study.tell(0, 1.0) is TrialState.COMPLETE
     refused(path, ConflictError, study, 0, 2.0)
     assert [trial.value for trial in load_study(path).get_trials(["complete"])] == [1.0]
+
+
+def test_zero_and_minus_zero_are_two_results(path: Path) -> None:
+    study = make(path)
+    study.tell(0, 0.0, constraints={"c": 0.0})
+    study.tell(0, 0.0, constraints={"c": 0.0})
+    with pytest.raises(ConflictError):
+        study.tell(0, -0.0)
+    with pytest.raises(ConflictError):
+        study.tell(0, 0.0, constraints={"c": -0.0})

@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.history import History, derive_seed
+from journaltune.history import STUDY_ATTRS, History, constraints_in, derive_seed
 from journaltune.study import Study
 
 NAN, INF = float("nan"), float("inf")
@@ -44,9 +44,9 @@ def test_complete_trials_are_seen_in_the_order_in_which_they_finished(path: Path
     for number in (2, 0, 3):
         study.tell(number, float(number))
     found = list(seen(path).complete())
-    assert [list(params) for _, params, _ in found] == xs(study, 2, 0, 3)
-    assert [list(values) for _, _, values in found] == [[2.0], [0.0], [3.0]]
-    assert {shape for shape, _, _ in found} == {
+    assert [list(params) for _, _, params, _, _ in found] == xs(study, 2, 0, 3)
+    assert [list(values) for _, _, _, values, _ in found] == [[2.0], [0.0], [3.0]]
+    assert {shape for _, shape, _, _, _ in found} == {
         (("x", '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'),)
     }
 
@@ -58,7 +58,7 @@ def test_the_rest_of_the_complete_trials_is_what_came_after(path: Path) -> None:
     history = seen(path)
     assert history.n_finished() == 4
     for skip, values in enumerate(([5, 3, 1], [3, 1], [3, 1], [1], [])):
-        assert [told for _, _, (told,) in history.complete(skip)] == values
+        assert [told for _, _, _, (told,), _ in history.complete(skip)] == values
 
 
 @pytest.mark.parametrize("failures", ["worst", "ignore"])
@@ -73,7 +73,7 @@ def test_unlucky_and_running_trials_stand_in_unless_they_say_nothing(path: Path,
     study.tell(5, NAN)
     study.enqueue({"x": 0.5})
     failed = (7, 1, 4, 5) if failures == "worst" else (4,)
-    found = [list(params) for _, params in seen(path, failures).stand_ins()]
+    found = [list(params) for _, _, params in seen(path, failures).stand_ins()]
     assert found == xs(study, *failed, 6)
     assert len(list(seen(path, failures).complete())) == 1
 
@@ -93,8 +93,8 @@ def test_a_trial_without_params_is_not_seen(path: Path) -> None:
     worker.tell(1, state=optuna.trial.TrialState.FAIL)
     worker.tell(2, state=optuna.trial.TrialState.PRUNED)
     worker.tell(3, 1.0)
-    assert [list(params) for _, params in seen(path).stand_ins()] == xs(study, 0)
-    assert [list(params) for _, params, _ in seen(path).complete() if params] == []
+    assert [list(params) for _, _, params in seen(path).stand_ins()] == xs(study, 0)
+    assert [list(params) for _, _, params, _, _ in seen(path).complete() if params] == []
 
 
 def test_infinities_are_the_largest_numbers(path: Path) -> None:
@@ -102,7 +102,7 @@ def test_infinities_are_the_largest_numbers(path: Path) -> None:
     for number, values in enumerate(([INF, 1.0], [-INF, -INF], [0.5, INF])):
         study.tell(number, values)
     most = float_info.max
-    assert [list(values) for _, _, values in seen(path).complete()] == [[most, 1.0], [-most, -most], [0.5, most]]
+    assert [list(values) for _, _, _, values, _ in seen(path).complete()] == [[most, 1.0], [-most, -most], [0.5, most]]
 
 
 @pytest.mark.parametrize("snapshot", [False, True])
@@ -116,8 +116,8 @@ def test_a_history_is_the_same_from_a_snapshot(path: Path, snapshot: bool) -> No
     assert Path(f"{path}.d/snapshot").exists() == snapshot
     study.tell(6, 6.0)
     history = seen(path)
-    assert [list(values) for _, _, values in history.complete()] == [[3.0], [1.0], [2.0], [6.0]]
-    assert [list(params) for _, params in history.stand_ins()] == xs(study, 4, 0, 7, 8)
+    assert [list(values) for _, _, _, values, _ in history.complete()] == [[3.0], [1.0], [2.0], [6.0]]
+    assert [list(params) for _, _, params in history.stand_ins()] == xs(study, 4, 0, 7, 8)
     assert (history.n_observed(), history.n_finished()) == (4, 6)
 
 
@@ -153,3 +153,54 @@ def test_derived_seeds_differ_in_every_argument_and_stay_what_they_are() -> None
     assert [derive_seed(7, number, 0) for number in range(2)] == [11241344834629033336, 18143426351604549229]
     bits = [bin(derive_seed(0, n, 0) ^ derive_seed(0, n + 1, 0)).count("1") for n in range(200)]
     assert 28 < sum(bits) / len(bits) < 36
+
+
+def test_every_attempt_is_seen_by_those_who_ask_what_was_tried(path: Path) -> None:
+    study = make(path, 7)
+    for number, told in enumerate(
+        ({"values": 1.0}, {"state": "pruned"}, {"reason": "oom"}, {"reason": "interrupted"}, {"reason": "owner-died"})
+    ):
+        study.tell(number, **told)
+    for failures in ("worst", "ignore"):
+        history = seen(path, failures)
+        assert [(state, number) for state, (number, _, _) in history.finished()] == [(1, 0), (2, 1), (3, 2)]
+        assert [number for number, _, _ in history.running()] == [5, 6]
+        assert [number for _, (number, _, _) in history.finished(2)] == [2]
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_attributes_come_with_their_trials(path: Path, snapshot: bool) -> None:
+    study = make(path, 4)
+    study.tell(2, 2.0, constraints={"b": 1.0, "a": -2.0})
+    study.tell(0, 0.0, attrs={"filler": "x" * 70_000 if snapshot else ""})
+    study.tell(3, state="fail")
+    study.close()
+    study.tell(1, 1.0, constraints={"a": 3.0})
+    found = [(number, constraints_in(attrs)) for number, _, _, _, attrs in seen(path).complete()]
+    assert found == [(2, {"constraints:a": -2.0, "constraints:b": 1.0}), (0, {}), (1, {"constraints:a": 3.0})]
+    assert list(found[0][1]) == ["constraints:a", "constraints:b"]
+    assert seen(path).worst_constraints() == {"constraints:a": 3.0, "constraints:b": 1.0}
+    assert [number for number, *_ in seen(path).complete(4)] == []
+    assert [number for number, *_ in seen(path).complete(1)] == [0, 1]  # finished trial 2 is the failed one
+
+
+def test_constraints_of_older_optuna_are_a_list() -> None:
+    assert constraints_in({"constraints": [1, -2.5], "other": 3}) == {"constraints:0": 1.0, "constraints:1": -2.5}
+    assert constraints_in({"constraints": None, "constraints:a": "no number"}) == {}
+
+
+def test_what_samplers_wrote_of_the_study_counts_in_the_order_of_writing(path: Path) -> None:
+    study = make(path, 6)
+    worker = optuna.load_study(study_name="study", storage=JournalStorage(JournalFileBackend(str(path))))
+    worker._storage.set_study_system_attr(worker._study_id, "k", "the study's own")
+    worker._storage.set_study_system_attr(worker._study_id, "S:parent:3", [1, 2])
+    assert seen(path).study_attrs() == {"k": "the study's own"}
+    for number, place in ((4, 0), (1, 2), (3, 1)):
+        attr = {"place": place, "attrs": {"k": place, f"by {number}": True}}
+        worker._storage.set_trial_system_attr(number, STUDY_ATTRS, attr)
+    worker._storage.set_trial_system_attr(5, STUDY_ATTRS, "of somebody else")
+    study.tell(1, 1.0)
+    study.tell(3, state="fail", reason="interrupted")
+    history = seen(path)
+    assert history.study_attrs() == {"k": 2, "by 4": True, "by 1": True, "by 3": True}
+    assert history.n_writes() == 3

@@ -25,15 +25,15 @@ LAYERS = (
     ("model",),
     ("space",),
     ("journal",),
-    ("environment", "history", "lag", "seeding"),
-    ("samplers",),
+    ("environment", "history", "lag", "memory", "seeding"),
     ("checks",),
+    ("samplers",),
     ("owners",),
     ("studies", "reading"),
     ("creation",),
     ("claims",),
     ("engine",),
-    ("verify",),
+    ("verify", "optuna_bridge"),
     ("study",),
     ("cli",),
     ("__main__",),
@@ -127,4 +127,13 @@ def study_past_startup(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_command_of_a_shell_loop_loads_nothing_heavy(study_past_startup: Path, command: list[str]) -> None:
     loaded = loaded_by(study_past_startup, command)
     assert "journaltune.cli" in loaded
+    assert not HEAVY & loaded
+
+
+@pytest.mark.parametrize("sampler", ["random", "nsgaii"])
+def test_rustunas_samplers_load_nothing_heavy(tmp_path: Path, sampler: str) -> None:
+    option = ["--sampler-option", "population_size=2"] if sampler == "nsgaii" else []
+    create = ["create", "--param", "x: float(0, 1)", "--sampler", sampler, *option, "--seed", "1"]
+    loop = [call for number in range(5) for call in (["ask"], ["tell", str(number), str(number)])]
+    loaded = loaded_by(tmp_path, create, *loop, ["ask"])
     assert not HEAVY & loaded

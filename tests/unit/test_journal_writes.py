@@ -296,3 +296,17 @@ def test_what_cannot_be_read_back_is_not_acknowledged(path: Path, journal: Journ
         writing(patch, journal, vanish)
         with pytest.raises((MachineError, JournalDamagedError)):
             append(journal, attr("lost"))
+
+
+def test_a_write_that_fails_although_it_was_done_is_in_doubt(
+    path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def done(write: Write, data: bytes) -> int:
+        write(0, data)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        writing(patch, journal, done)
+        with pytest.raises(MachineError, match="in doubt"):
+            append(journal, attr("done"))
+    assert read_everywhere(path, journal) == {"k": "done"}

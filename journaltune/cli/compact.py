@@ -1,0 +1,36 @@
+"""``journaltune compact``: write an equivalent, shorter journal."""
+
+from __future__ import annotations
+
+from journaltune.cli import output
+from journaltune.cli.opening import access, journal_path
+from journaltune.cli.options import Argument, Command
+from journaltune.cli.values import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.cli.options import Options
+
+COMMAND = Command(
+    "compact",
+    """Writes what the journal says now to a new file, DEST, in fewer bytes: one record for each trial where that can be,
+nothing of deleted studies. Every reader sees the same studies and trials in it, with the same numbers, and a search that goes
+on with it gets the same suggestions. The suggestions of the trials in it can't be verified any more, as what their asks
+saw of the old file is not in it. The journal itself stays as it is: programs that run go on with it.""",
+    arguments=(Argument("DEST", "dest", plain),),
+    examples="""journaltune compact smaller.journal
+journaltune compact -f runs/all.journal runs/archive.journal""",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.journal.compact import compact
+
+    output.require_open()
+    dest = options["dest"]
+    done = compact(journal_path(options), dest, allow_network_fs=access(options)["allow_network_fs"])
+    share = f" ({100 * done.bytes_after / done.bytes_before:.0f} %)" if done.bytes_before else ""
+    trials = f"{done.n_trials:,} {'trial' if done.n_trials == 1 else 'trials'}"
+    text = f"{dest}: {trials}, {done.bytes_before:,} bytes before, {done.bytes_after:,} after{share}"
+    output.write(output.visible(text) + "\n")
+    return 0

@@ -1,0 +1,54 @@
+"""What processes left beside a journal when they died."""
+
+from __future__ import annotations
+
+import os
+
+from journaltune.journal import file as files
+
+STOCK_PATIENCE_S = 2.0  # Optuna holds its lock for one append
+
+
+def describe(path: str) -> list[str]:
+    """In words, each with the path; none of it is wrong, and all of it may be deleted."""
+    folder = files.folder_of(path)
+    found = [f"{folder}/{name} of process {pid}, which is gone" for name, pid in _abandoned(folder)]
+    try:
+        copies = len(os.listdir(f"{folder}/quarantine"))
+    except OSError:
+        copies = 0
+    if copies:
+        found.append(f"{folder}/quarantine: {copies} {'copy' if copies == 1 else 'copies'} of what was mended")
+    return found + _stock_locks(path)
+
+
+def _abandoned(folder: str) -> list[tuple[str, int]]:
+    """Temporary files that nobody will rename any more."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    parts = [(name, name.split(".")) for name in names if name.endswith(".tmp")]
+    return [(name, int(words[-2])) for name, words in parts if words[-2].isdigit() and not _lives(int(words[-2]))]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _stock_locks(path: str) -> list[str]:
+    from time import time
+
+    try:
+        age_s = time() - os.lstat(f"{path}.lock").st_mtime
+    except OSError:
+        return []
+    if age_s < STOCK_PATIENCE_S:
+        return []
+    return [f"{path}.lock, Optuna's lock, {age_s:.0f} s old: its writers wait up to 30 s for one that died with it"]

@@ -1,0 +1,57 @@
+"""For people who use Optuna itself: its storage on a journal, and its study on a study of ours."""
+
+from __future__ import annotations
+
+import os
+
+import optuna
+
+from journaltune.errors import UsageError
+from journaltune.optuna_bridge.backend import JournaltuneStorage
+from journaltune.optuna_bridge.reseeded import ReseededSampler, recipe_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from journaltune.studies import OpenStudy
+
+__all__ = ["JournaltuneStorage", "ReseededSampler", "storage", "to_optuna"]
+
+
+def storage(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> JournaltuneStorage:
+    """An Optuna storage on the journal at ``path``, which is made when it is missing: ``optuna.create_study(storage=...)``.
+
+    The same file serves stock Optuna, Rustuna and this package's commands. Against ``JournalStorage(JournalFileBackend(...))``
+    it takes the kernel's lock, mends what a killed writer left, checks checksums, reads a snapshot in place of the journal's
+    beginning, and keeps the trials that it built.
+
+    On disk when a call returns: a finished, enqueued or added trial, a study and its attributes. What is written to a running
+    trial gets there with its end. A NaN reads back as NaN here and in journaltune; other programs see the word for it in an
+    attribute, and the system attribute ``journaltune:nan_step`` in place of an intermediate value. Categories that are NaN or
+    infinite are stored as Optuna does, and make Rustuna refuse the journal.
+
+    Raises Optuna's exceptions for what its storages raise; MachineError, LockTimeoutError and JournalDamagedError beside them.
+    ValueError for what some reader of the journal could not hold: a negative step, a value that is NaN, more than 60 levels.
+    """
+    return JournaltuneStorage(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+
+
+def to_optuna(
+    study: OpenStudy,
+    *,
+    sampler: Callable[[int], optuna.samplers.BaseSampler] | None = None,
+    pruner: optuna.pruners.BasePruner | None = None,
+) -> optuna.Study:
+    """See ``Study.to_optuna``."""
+    if isinstance(sampler, optuna.samplers.BaseSampler):
+        raise UsageError(
+            "a sampler that exists has its seed already; pass a function that makes one from a seed, such as "
+            "`lambda seed: optuna.samplers.TPESampler(seed=seed)`"
+        )
+    return optuna.load_study(
+        study_name=study.name,
+        storage=storage(study.path, lock_timeout_s=study.journal.lock_timeout_s, allow_network_fs=study.journal.allow_network_fs),
+        sampler=ReseededSampler(sampler or recipe_of(study), study.seed),
+        pruner=pruner,
+    )

@@ -1,0 +1,233 @@
+"""Clients whose every call is logged before it is made and after it answered, for the checker of histories.
+
+A log has one line a write, so a kill leaves whole lines, and a call without a second line is in doubt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from journaltune import engine
+from journaltune.errors import JournaltuneError
+from journaltune.model import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from random import Random
+
+    from journaltune.study import Study
+
+UNEXPECTED = 1
+CALLS_PER_CLIENT = 1_000_000
+PARAMS = {"x": "float(0, 1)", "l": "log(1e-5, 1)", "n": "int(1, 9, step=2)", "c": 'a | "ü" | 3'}
+_SPECIAL = (0.0, -0.0, 5e-324, -1e308, float("inf"), float("-inf"), float("nan"), 1 / 3)
+
+
+class Log:
+    """The log of one client. ``index`` tells clients of one history apart, also within what they write into the journal."""
+
+    def __init__(self, folder: Path, index: int) -> None:
+        self.index, self._n = index, 0
+        self._fd = os.open(folder / f"{index:06}.log", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+
+    def next_token(self) -> float:
+        """A number that no other call has: the time to live of an ask."""
+        return float(1 + self.index * CALLS_PER_CLIENT + self._n)
+
+    def call(self, what: str, body: Callable[[], Any], **asked: Any) -> Any:
+        """Make a call. The answer; None where it was refused. What it raises that is no error of the package goes on."""
+        self._n += 1
+        own = self._n
+        self._write({"id": own, "what": what, "asked": asked, "begin": time.monotonic_ns()})
+        try:
+            answer = body()
+        except JournaltuneError as error:
+            self._write({"id": own, "end": time.monotonic_ns(), "code": error.exit_code, "error": str(error)})
+            return None
+        except Refused as error:
+            self._write({"id": own, "end": time.monotonic_ns(), "code": error.code, "error": str(error)})
+            return None
+        except Exception:
+            self._write({"id": own, "end": time.monotonic_ns(), "code": UNEXPECTED, "error": traceback.format_exc()})
+            raise
+        self._write({"id": own, "end": time.monotonic_ns(), "answer": answer})
+        return answer
+
+    def _write(self, line: dict[str, Any]) -> None:
+        os.write(self._fd, json.dumps(line).encode() + b"\n")
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Refused(Exception):
+    """A refusal of another program, with the exit code that says the same here."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Ours:
+    """A client of the Python face. Several may share a study, one for each thread."""
+
+    def __init__(self, log: Log, study: Study) -> None:
+        self.log, self.study = log, study
+
+    def ask(self, **options: Any) -> Any:
+        def body() -> dict[str, Any]:
+            trial = self.study.ask(ttl_s=token, **options)
+            return {"number": trial.number, "params": trial.params, "seed": trial.seed}
+
+        token = self.log.next_token()
+        return self.log.call("ask", body, ttl_s=token, **options)
+
+    def tell(self, number: int, values: list[float] | None = None, **result: Any) -> Any:
+        body = lambda: int(self.study.tell(number, values, **result))  # noqa: E731
+        return self.log.call("tell", body, number=number, values=values, **result)
+
+    def enqueue(self, params: dict[str, Any], *, token: str | None = None, **options: Any) -> Any:
+        attrs = {"token": token or f"token {self.log.next_token():.0f}"}
+        body = lambda: self.study.enqueue(params, attrs=attrs, **options)  # noqa: E731
+        return self.log.call("enqueue", body, params=params, attrs=attrs, **options)
+
+    def report(self, number: int, step: int, value: float) -> Any:
+        body = lambda: engine.report(self.study._study, number, step, value)  # noqa: E731
+        return self.log.call("report", body, number=number, step=step, value=value)
+
+    def look(self) -> Any:
+        def body() -> dict[str, int]:
+            counts = self.study.counts()
+            finished = counts["complete"] + counts["pruned"] + counts["fail"]
+            return {"trials": sum(counts.values()), "finished": finished}
+
+        return self.log.call("look", body)
+
+
+class CommandLine:
+    """A client that starts a process for each call."""
+
+    def __init__(self, log: Log, path: Path) -> None:
+        self.log, self.path = log, path
+
+    def _run(self, command: str, *arguments: object) -> str:
+        full = [sys.executable, "-m", "journaltune", command, "-f", str(self.path), *map(str, arguments)]
+        done = subprocess.run(full, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Refused(done.returncode if done.returncode > 0 else UNEXPECTED, done.stderr.strip())
+        return done.stdout
+
+    def ask(self) -> Any:
+        token = self.log.next_token()
+        return self.log.call("ask", lambda: json.loads(self._run("ask", "--ttl", f"{token:.0f}s")), ttl_s=token, prints=True)
+
+    def tell(self, number: int, values: list[float] | None = None, **result: Any) -> Any:
+        arguments: list[object] = [number, *map(repr, values or [])]
+        for option in ("state", "reason"):
+            arguments += [f"--{option}", result[option]] if result.get(option) else []
+        for key, value in (result.get("attrs") or {}).items():
+            arguments += ["--attr", f"{key}={json.dumps(value)}"]
+        for name, value in (result.get("constraints") or {}).items():
+            arguments += ["--constraint", f"{name}={value!r}"]
+        body = lambda: self._run("tell", *arguments) and None  # noqa: E731
+        return self.log.call("tell", body, number=number, values=values, **result)
+
+
+class Life:
+    """What a client of ours does, at random: every kind of call, right ones and wrong ones."""
+
+    def __init__(self, client: Ours, dice: Random) -> None:
+        self.client, self.dice = client, dice
+        self.mine: list[int] = []
+        self.told: list[tuple[int, list[float] | None, dict[str, Any]]] = []
+        self.steps = 0
+        self._ways = {
+            self.ask: 30, self.tell: 30, self.tell_of_another: 8, self.tell_again: 4, self.tell_differently: 4, self.report: 6,
+            self.enqueue: 8, self.look: 4, self.snapshot: 2, self.close: 2, self.ask_too_much: 2,
+        }  # fmt: skip
+
+    def live(self) -> None:
+        """One call, or two."""
+        (way,) = self.dice.choices(list(self._ways), list(self._ways.values()))
+        way()
+
+    def ask(self) -> None:
+        if len(self.mine) < 4:
+            found = self.client.ask()
+            self.mine += [found["number"]] if found else []
+
+    def tell(self) -> None:
+        if self.mine:
+            self.tell_number(self.mine.pop(self.dice.randrange(len(self.mine))))
+
+    def tell_number(self, number: int) -> None:
+        result = self._result()
+        self.told = [*self.told[-9:], (number, *result)]
+        self.client.tell(number, result[0], **result[1])
+
+    def _result(self) -> tuple[list[float] | None, dict[str, Any]]:
+        dice, result = self.dice, dict[str, Any]()
+        if dice.random() < 0.3:
+            result["attrs"] = {"told by": f"{self.client.log.next_token():.0f}", "ä": [dice.random(), None]}
+        if dice.random() < 0.2:
+            result["constraints"] = {"c": dice.uniform(-1, 1)}
+        if dice.random() < 0.3:
+            result["request_id"] = f"{self.client.log.next_token():.0f}"
+        if dice.random() < 0.2:
+            return None, {**result, "state": "fail", "reason": dice.choice(["oom", "timeout", "my word"])}
+        if dice.random() < 0.1:
+            result["state"] = "pruned"
+        value = dice.choice(_SPECIAL) if dice.random() < 0.1 and "state" not in result else dice.random()
+        return [value], result
+
+    def tell_of_another(self) -> None:
+        """Whose trial it is does not matter to the journal: the first result counts."""
+        running = [trial.number for trial in self.client.study.get_trials([TrialState.RUNNING])]
+        if running:
+            self.tell_number(self.dice.choice(running))
+
+    def tell_again(self) -> None:
+        if self.told:
+            number, values, result = self.dice.choice(self.told)
+            self.client.tell(number, values, **result)
+
+    def tell_differently(self) -> None:
+        if self.told:
+            self.client.tell(self.dice.choice(self.told)[0], [self.dice.random()])
+
+    def report(self) -> None:
+        self.steps += 1
+        if self.mine:
+            step = self.client.log.index * CALLS_PER_CLIENT + self.steps
+            self.client.report(self.dice.choice(self.mine), step, self.dice.random())
+
+    def enqueue(self) -> None:
+        if self.dice.random() < 0.5:
+            self.client.enqueue({"n": self.dice.choice([1, 3, 5, 7, 9]), "c": "ü"}, skip_if_exists=True)
+        elif self.dice.random() < 0.4:
+            self.client.enqueue({"x": self.dice.random()}, request_id=f"{self.client.log.next_token():.0f}")
+        else:
+            self.client.enqueue({"x": self.dice.random(), "l": 10 ** -self.dice.uniform(0.1, 4.9)})
+
+    def look(self) -> None:
+        self.client.look()
+
+    def snapshot(self) -> None:
+        study = self.client.study._study
+        with study.lock:
+            study.journal.sync()
+            study.journal.save_snapshot()
+
+    def close(self) -> None:
+        self.client.study.close()
+
+    def ask_too_much(self) -> None:
+        self.client.tell(10**6, [1.0])
+        self.client.ask(max_trials=0)

@@ -1,0 +1,286 @@
+"""A disk that fills up at every byte and at every call: the old state or the new one, and the next call with room works
+
+Three ways: a limit on file sizes, so that the kernel itself writes short; the package's own system calls made to fail one by
+one; and a small file system that is really full, where this process may mount one. What was acknowledged before is there
+afterwards, for us and for stock Optuna, an error is one with exit code 7, and an operation is never half done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import resource
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from journaltune import engine
+from journaltune.errors import JournaltuneError, MachineError
+from journaltune.journal import system
+from journaltune.journal.journal import Journal
+from journaltune.reading import trials
+from tortures import journals, views
+from tortures.calls import timeless
+from tortures.machinery import Child, evenly, keep, spread
+from tortures.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from journaltune.studies import OpenStudy
+
+TARGET = 2_000
+_CLONE_NEWNS, _MS_PRIVATE, _MS_REC = 0x20000, 1 << 18, 1 << 14
+_KINDS_OF_FAULT = ("once", "from then on", "short, then full")
+_CALLS_TRIED = 12
+
+
+def _create(path: Path) -> None:
+    journals.create(path, 5).close()
+
+
+def _on_study(change: Callable[[OpenStudy], Any]) -> Callable[[Path], None]:
+    def do(path: Path) -> None:
+        with engine.open_study(path, journals.NAME) as study:
+            change(study)
+
+    return do
+
+
+def _save(path: Path) -> None:
+    journal = Journal(str(path))
+    journal.save_snapshot()
+    journal.close()
+
+
+_BIG = {"text": "ü" * 3000}
+_OPERATIONS: dict[str, Callable[[Path], None]] = {
+    "create": _create,
+    "ask": _on_study(engine.ask),
+    "tell": _on_study(lambda study: engine.tell(study, 2, 0.1, attrs={"k": "✓", "l": 2}, constraints={"c": -1.0})),
+    "fail": _on_study(lambda study: engine.tell(study, 2, state="fail", reason="oom")),
+    "report": _on_study(lambda study: engine.report(study, 2, 1, 0.5)),
+    "enqueue": _on_study(lambda study: engine.enqueue(study, {"x": 0.75})),
+    "big tell": _on_study(lambda study: engine.tell(study, 2, 0.1, attrs=_BIG)),
+    "tell behind a torn line": _on_study(lambda study: engine.tell(study, 2, 0.1)),
+    "delete": lambda path: engine.delete_study(path, journals.NAME),
+    "save a snapshot": _save,
+}
+
+
+def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
+    bases = [_Base(name, folder, seed) for name in _OPERATIONS]
+    mounted = Child(lambda: _mount(folder, 1)).end(10).result or "no answer"
+    small = max(1, n // 5) if mounted == "mounted" else 0
+    ways = [[_Limit(base, more) for more in range(-1, base.grows_bytes + 2)] for base in bases]
+    faults = [_Fault(base, nth, kind) for base in bases for nth in range(_CALLS_TRIED) for kind in _KINDS_OF_FAULT]
+    half = (n - small) // 2
+    share = -(-(n - small - half) // len(bases))  # of each operation, however much it writes
+    limits = evenly([limit for own in ways for limit in evenly(own, share)], n - small - half)
+    chosen: list[_Limit | _Fault | _Small] = [*limits, *evenly(faults, half)]
+    chosen += [_Small(number) for number in range(small)]
+    say(f"{len(chosen) - half - small} file size limits, {half} failing calls, {small} full file systems")
+
+    def work(share: range, own: Path) -> Tally:
+        return sum((_run(chosen[index], seed, own) for index in share), Tally())
+
+    tally = spread(n, work, folder)
+    if not small:
+        tally.note(f"no small file system could be mounted here ({mounted}), so none was filled")
+    return tally
+
+
+class _Base:
+    """An operation, the journal that it begins with, and what the journal says before and after it."""
+
+    def __init__(self, name: str, folder: Path, seed: int) -> None:
+        self.name, self.do = name, _OPERATIONS[name]
+        path = folder / f"{name.replace(' ', '-')}.journal"
+        if name != "create":
+            journals.make(path, seed)
+        if "torn" in name:
+            journals.append(path, b'{"op_code":8,"worker_id":"k\xc3')
+        self.journal = path.read_bytes() if path.exists() else None
+        self.old = _view(path)
+        self.do(path)
+        self.new = _view(path)
+        self.grows_bytes = path.stat().st_size - len(self.journal or b"")
+
+    def place(self, folder: Path) -> Path:
+        path = folder / "s.journal"
+        shutil.rmtree(f"{path}.d", ignore_errors=True)
+        path.unlink(missing_ok=True)
+        if self.journal is not None:
+            path.write_bytes(self.journal)
+        return path
+
+
+def _view(path: Path) -> Any:
+    """What the journal says, without times: those of new records differ. Nothing where there is no journal."""
+    if not path.exists():
+        return {}
+    return {name: [timeless(trial) for trial in trials] for name, trials in views.ours(path).items()}
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """No file may grow beyond ``more`` bytes above what the journal has."""
+
+    base: _Base
+    more: int
+
+    @property
+    def what(self) -> str:
+        return f"{self.base.name} with room for {self.more} of {self.base.grows_bytes} bytes"
+
+    def spoil(self) -> None:
+        room = max(0, len(self.base.journal or b"") + self.more)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+    def mend(self) -> None:
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """The Nth system call that changes a file fails as on a full disk: it alone, all from then on, or after half of a write."""
+
+    base: _Base
+    nth: int
+    kind: str
+
+    @property
+    def what(self) -> str:
+        return f"{self.base.name} where call {self.nth} finds the disk full, {self.kind}"
+
+    def spoil(self) -> None:
+        count = -1
+
+        def fault(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+            nonlocal count
+            count += 1
+            if count < self.nth or (count > self.nth and self.kind == "once") or name == "unlink":
+                return function(*arguments)
+            if count == self.nth and self.kind.startswith("short") and name in ("write", "pwrite"):
+                fd, data, *place = arguments
+                return function(fd, data[: len(data) // 2], *place)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        system.fault = fault
+
+    def mend(self) -> None:
+        system.fault = None
+
+
+@dataclass(frozen=True)
+class _Small:
+    """A file system of a few pages, filled by asks and tells until nothing more goes in."""
+
+    number: int
+
+    @property
+    def what(self) -> str:
+        return f"small file system {self.number}"
+
+
+def _run(way: _Limit | _Fault | _Small, seed: int, folder: Path) -> Tally:
+    tally = Tally(runs=1)
+    path = folder / "s.journal"
+    try:
+        if isinstance(way, _Small):
+            ended = Child(lambda: _fill(folder, seed, way.number)).end(60)
+            found: list[tuple[str, str]] = ended.result if ended.status == 0 else [("wrong", ended.error)]
+        else:
+            path = way.base.place(folder)
+            found = _spoilt(way, path)
+    except Exception as error:
+        found = [("wrong", f"{type(error).__name__}: {error}")]
+    for kind, text in found:
+        setattr(tally, kind, getattr(tally, kind) + 1)
+        tally.note(f"seed {seed}, {way.what}: {text}")
+    if found:
+        keep(folder, way.what.replace(" ", "-"), path)
+    return tally
+
+
+def _spoilt(way: _Limit | _Fault, path: Path) -> list[tuple[str, str]]:
+    """Run the operation while there is no room, and again when there is."""
+    base, problems, error = way.base, [], None
+    way.spoil()
+    try:
+        base.do(path)
+    except JournaltuneError as raised:
+        error = raised
+    finally:
+        way.mend()
+    if error is not None and not isinstance(error, MachineError):
+        problems.append(("wrong", f"{type(error).__name__}: {error}"))
+    after = _view(path)
+    if after not in (base.old, base.new):
+        problems.append(("wrong", f"neither the old state nor the new one: {after}"))
+    if error is None and after != base.new:
+        problems.append(("lost", "what was acknowledged is not there"))
+    if after == base.old != base.new:
+        base.do(path)
+        if _view(path) != base.new:
+            problems.append(("wrong", f"with room again: {_view(path)} instead of {base.new}"))
+    elif "tell" in base.name or base.name == "fail":
+        base.do(path)  # the same result again changes nothing
+        if _view(path) != base.new:
+            problems.append(("doubled", f"told once more: {_view(path)}"))
+    if path.exists() and views.stock(path) != views.ours(path):
+        problems.append(("wrong", "stock Optuna reads something else than we do"))
+    return problems
+
+
+# -- a file system that is really full ----------------------------------------------------------------------------------
+
+
+def _mount(folder: Path, pages: int) -> str:
+    """Mount a file system of so many pages, for this process only; "mounted", or why not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    place = folder / "small"
+    place.mkdir(exist_ok=True)
+    if libc.unshare(_CLONE_NEWNS) != 0 or libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) != 0:
+        return os.strerror(ctypes.get_errno())
+    if libc.mount(b"tmpfs", bytes(place), b"tmpfs", 0, f"size={pages * 4096}".encode()) != 0:
+        return os.strerror(ctypes.get_errno())
+    return "mounted"
+
+
+def _fill(folder: Path, seed: int, number: int) -> list[tuple[str, str]]:
+    """Ask and tell until the disk is full; then free some room and go on."""
+    if _mount(folder, 6) != "mounted":
+        return [("wrong", "it could be mounted before, and not now")]
+    path, filler = folder / "small" / "s.journal", folder / "small" / "filler"
+    filler.write_bytes(b"x" * 4096)
+    study, told = journals.create(path, seed), {}
+    engine.enqueue(study, {"x": 0.5}, attrs={"pad": "p" * (number * 41 % 4096)})  # the page's end falls into other bytes
+    refused = 0
+    while refused < 3:
+        try:
+            trial = engine.ask(study).number
+            engine.tell(study, trial, trial / 7, attrs={"k": "✓"})
+            told[trial] = trial / 7
+        except MachineError:
+            refused += 1
+            study = engine.open_study(path) if refused == 2 else study
+    problems = _missing(path, told)
+    filler.unlink()
+    trial = engine.ask(study).number
+    engine.tell(study, trial, 0.5)
+    return problems + _missing(path, {**told, trial: 0.5})
+
+
+def _missing(path: Path, told: dict[int, float]) -> list[tuple[str, str]]:
+    with engine.open_study(path) as study:
+        ours = {trial.number: trial.value for trial in trials(study)}
+    problems = [("lost", f"trial {number}") for number, value in told.items() if ours.get(number) != value]
+    if not told:
+        problems.append(("wrong", "nothing could be told before the file system was full"))
+    if views.stock(path) != views.ours(path):
+        problems.append(("wrong", "stock Optuna reads something else than we do"))
+    return problems

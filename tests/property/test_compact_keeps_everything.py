@@ -1,0 +1,55 @@
+"""A compacted journal says what the original said, to Optuna as to us, whatever its history."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+
+from journaltune.journal.check import check
+from journaltune.journal.compact import compact
+from journaltune.journal.journal import Journal
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+replays = _load("test_replay_matches_optuna")
+
+
+@given(replays.histories)
+@settings(max_examples=200)
+def test_compacting_changes_nothing_that_a_reader_sees(readers: Any, history: list[Any]) -> None:
+    lines = replays.lines_of(history)
+    with tempfile.TemporaryDirectory() as folder:
+        path, shorter = Path(folder, "s.journal"), Path(folder, "shorter.journal")
+        path.write_bytes(b"".join(lines))
+        done = compact(path, shorter)
+        event(f"at least {done.n_trials // 5 * 5} trials")
+        before, after = Journal(str(path)).state, Journal(str(shorter)).state
+        assert readers.of_state(after) == readers.of_state(before)
+        assert readers.by_optuna(shorter) == readers.by_optuna(path)
+        assert after.n_trials == before.n_trials
+        assert after.n_studies == before.n_studies
+        for study_id, study in before.studies.items():
+            assert after.studies[study_id].id_runs == study.id_runs
+            assert list(after.studies[study_id].finished.column("numbers")) == list(study.finished.column("numbers"))
+        assert check(str(shorter)).findings == []
+        again = Path(folder, "again.journal")
+        assert compact(shorter, again).bytes_after == done.bytes_after
+        assert again.read_bytes() == shorter.read_bytes()
+        assert sorted(os.listdir(folder)) == ["again.journal", "s.journal", "shorter.journal"]

@@ -1,0 +1,45 @@
+"""The parts of ``scripts/torture``, at a small share: that they find nothing, and that they would."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+@pytest.fixture
+def torture() -> Callable[[str], ModuleType]:
+    """A module of ``scripts/tortures`` by name."""
+
+    def load(name: str) -> ModuleType:
+        if str(SCRIPTS) not in sys.path:
+            sys.path.append(str(SCRIPTS))
+        return importlib.import_module(f"tortures.{name}")
+
+    return load
+
+
+@pytest.fixture
+def tortured(torture: Callable[[str], ModuleType], tmp_path: Path) -> Callable[..., Any]:
+    """What a part finds within so many runs."""
+    return lambda name, n, seed=0: torture(name).run(n, seed, tmp_path, lambda text: None)
+
+
+@pytest.fixture
+def clean(tortured: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a part that has to find nothing; all that it did find is in the message."""
+
+    def check(name: str, n: int) -> Any:
+        tally = tortured(name, n)
+        assert tally.clean, "\n".join(tally.notes)
+        assert tally.runs >= n
+        return tally
+
+    return check

@@ -1,0 +1,42 @@
+"""A disk that fills up leaves the old state or the new one."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from journaltune.journal import file
+
+
+def test_a_full_disk_leaves_the_old_state_or_the_new_one(clean: Callable[..., Any]) -> None:
+    clean("full_disk", 160)
+
+
+def test_an_operation_that_is_written_in_two_steps_is_found(
+    tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = file.append
+
+    def in_steps(fd: int, data: bytes, path: str) -> None:
+        for line in data.splitlines(keepends=True):
+            append(fd, line, path)
+
+    monkeypatch.setattr(file, "append", in_steps)
+    assert any("neither the old state nor the new one" in note for note in tortured("full_disk", 160).notes)
+
+
+def test_a_short_write_that_is_taken_back_too_far_is_found(tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    blank = file.blank
+
+    def cut(path: str, fd: int, start: int, end: int) -> None:
+        if resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY:
+            blank(path, fd, start, end)
+        else:
+            os.truncate(path, start - 1)
+
+    monkeypatch.setattr(file, "blank", cut)
+    assert not tortured("full_disk", 160).clean
