@@ -64,6 +64,8 @@ def create_study(
                 _remove_empty(journal)
             raise
     journal.flush()
+    if not existed:
+        files.sync_folder(journal.path)
     return OpenStudy(journal, resolve(journal, name))
 
 

@@ -41,8 +41,9 @@ class Difference(Frozen):
 class Verdict(Frozen):
     """What ``verify`` found.
 
-    ``n_verified`` suggestions came out the same, bit for bit; ``n_foreign`` trials were not asked for here: other programs made
-    them, or the record does not say what it saw. ``difference`` is the first suggestion that came out otherwise, or None.
+    ``n_verified`` suggestions came out the same, bit for bit; ``n_foreign`` trials can't be verified: other programs made them,
+    they wait to be asked for, or the record does not say any more what it saw, as ``compact`` leaves it. ``difference`` is the
+    first suggestion that came out otherwise, or None.
     ``environment_changes`` tells in words what differs between the recorded environment and this one, by the number of the
     first trial that was asked for in it.
     """

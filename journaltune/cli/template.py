@@ -65,6 +65,8 @@ def read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
+    except ValueError as error:  # a NUL byte
+        raise UsageError(f"{path!r} is no file name: {error}") from None
     except FileNotFoundError:
         raise UsageError(f"there is no template {path!r}; --template names an existing file") from None
     except IsADirectoryError:

@@ -368,7 +368,10 @@ def write_all(fd: int, data: bytes) -> None:
 
 def sync_folder(path: str) -> None:
     """Make the name of a new file survive a power cut, where folders can be synced."""
-    fd = os.open(os.path.dirname(path), os.O_RDONLY | _O_CLOEXEC)
+    try:
+        fd = os.open(os.path.dirname(path), os.O_RDONLY | _O_CLOEXEC)
+    except OSError:  # a folder that may be entered, but not read
+        return
     try:
         system.fsync(fd)
     except OSError:

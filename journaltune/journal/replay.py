@@ -255,6 +255,7 @@ def _set_trial_system_attr(state: JournalState, record: Mapping[str, Any]) -> bo
         trial.system_attrs = {**trial.system_attrs, **attr}
         if "nan_step" in record.get("jt", {}):
             trial.intermediate[record["jt"]["nan_step"]] = nan
+            _remember("report", trial, record)
     return trial is not None
 
 

@@ -89,6 +89,7 @@ def test_a_repeated_request_changes_nothing(path: Path, study: Study, snapshot: 
     opened = study._study
     assert study.enqueue({"x": 0.5}, request_id="same") == 2
     engine.report(opened, first.number, 1, 0.5, request_id="same")
+    engine.report(opened, first.number, 2, float("nan"), request_id="nan")
     study.tell(first, 1.0, request_id="same")
     if snapshot:
         opened.journal.save_snapshot()
@@ -102,6 +103,7 @@ def test_a_repeated_request_changes_nothing(path: Path, study: Study, snapshot: 
         lambda: again.tell(second.number, 1.0, request_id="same"),
         lambda: again.tell(first.number, 2.0, request_id="same"),
         lambda: engine.report(again._study, second.number, 1, 0.5, request_id="same"),
+        lambda: engine.report(again._study, second.number, 1, 0.5, request_id="nan"),
     ):
         with pytest.raises(ConflictError):
             call()
