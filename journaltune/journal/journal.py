@@ -230,6 +230,9 @@ class Journal:
         """
         if os.fstat(self._fd).st_size != self.offset and files.mend_tail(self._fd, self.path, alone=self._alone):
             self.sync()
+            # Mending waits for stock writers, and one of them may have finished the trial meanwhile.
+            if any("trial_id" in record and record["trial_id"] not in self.state.live for record in batch):
+                return [False] * len(batch)
         lines, placed, at, link = [], [], self.offset, self._chain.value
         for record in batch:
             # With its place, as whoever replays it will have it: a snapshot must not tell who made it.

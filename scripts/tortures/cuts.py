@@ -117,6 +117,8 @@ class _Cut:
     def _ours(self, tally: Tally) -> None:
         if self.broken:
             self._damaged(tally)
+            if not self.before:  # the first record was cut: there is nothing to lose, and repair saves what it can, or refuses
+                return
             self._mend(tally)
         if journals.NAME in self.before:
             self._enqueue(tally)

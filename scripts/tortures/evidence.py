@@ -68,6 +68,7 @@ class Trial:
     # Records of ours by what they say: attributes, reports, and the names of parameters; and where the first of each is.
     written: Counter[str] = field(default_factory=Counter)
     written_at: dict[str, int] = field(default_factory=dict)
+    last_at: dict[str, int] = field(default_factory=dict)  # a tell that was killed may have written the same before
 
     @property
     def finish(self) -> Finish | None:
@@ -197,6 +198,7 @@ class Evidence:
         if op_code != 6:
             trial.written[as_text(said)] += 1
             trial.written_at.setdefault(as_text(said), start)
+            trial.last_at[as_text(said)] = start
         if op_code == 5 and trial.state != WAITING:
             self.faults.append(
                 ("wrong", f"the record at byte {start} sets a parameter of trial {trial.number} after it was handed out")

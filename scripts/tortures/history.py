@@ -199,7 +199,7 @@ class _Court:
             self.find("wrong", f"trial {trial.number} is finished with {_result(trial, finish)}, which only refused calls told")
         else:
             self._first_of(tellers, finish.offset)
-            records = [trial.written_at.get(text, finish.offset) for call in tellers for text in _attribute_records(call)]
+            records = [trial.last_at.get(text, finish.offset) for call in tellers for text in _attribute_records(call)]
             self.first[id(min(tellers, key=lambda call: call.begin))] = min([finish.offset, *records])
 
     def _first_of(self, calls: list[Call], offset: int) -> None:

@@ -368,6 +368,29 @@ def test_a_full_disk_leaves_the_trial_running_and_it_can_be_told_later(path: Pat
     assert told(path).user_attrs == {}
 
 
+def test_what_a_stock_writer_finishes_while_a_torn_tail_is_mended_is_not_finished_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make(path)
+    with path.open("ab") as file:
+        file.write(b'{"torn')
+    mend = files.mend_tail
+
+    def meanwhile(*arguments: Any, **options: Any) -> bool:
+        mended = mend(*arguments, **options)
+        with path.open("ab") as file:
+            file.write(
+                b'{"op_code":6,"worker_id":"w","trial_id":0,"state":1,"values":[7.0],"datetime_complete":"2024-01-01T00:00:00"}\n'
+            )
+        return mended
+
+    monkeypatch.setattr(files, "mend_tail", meanwhile)
+    with pytest.raises(ConflictError, match=r"already complete with 7\.0"):
+        study.tell(0, 1.0)
+    assert path.read_bytes().count(b'"op_code":6') == 1
+    assert study.trials[0].values == [7.0]
+
+
 def test_a_failed_fsync_is_in_doubt_and_telling_again_settles_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = make(path)
 
