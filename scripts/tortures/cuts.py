@@ -95,6 +95,8 @@ class _Cut:
         self.name = f"{len(whole.data)}-{at}-{garbage}-{writer}"
         self.end = whole.data.rfind(b"\n", 0, at) + 1  # of what is whole
         self.before = whole.views[self.end]
+        # A record that lacks its newline only is whole; where others write behind it, repair may save it.
+        self.saved = whole.views[at + 1] if whole.data[at : at + 1] == b"\n" else self.before
         self.bytes = whole.data[:at] + _garbage(garbage, chance(seed, at, garbage))
         self.torn = bool(self.bytes[self.end :].strip(b" "))  # blanks are what mending leaves
         self.broken = b"\n" in self.bytes[self.end :]  # a line that is none: nobody may write, repair has to come first
@@ -132,7 +134,11 @@ class _Cut:
             number = engine.enqueue(study, {"x": 0.75}, attrs={"late": "✓"})
         after = views.ours(self.path)
         self._compare(tally, after, {*self.before}, 1)
-        if number != n_trials or '"late"' not in after[journals.NAME][-1]:
+        n_placeholders = sum(map(_is_placeholder, after[journals.NAME])) - sum(map(_is_placeholder, self.before[journals.NAME]))
+        if (
+            number not in (n_trials, n_trials + n_placeholders, len(self.saved[journals.NAME]) - 1)
+            or '"late"' not in after[journals.NAME][-1]
+        ):
             tally.lost += 1
             tally.note(f"{self.what}: trial {number} was acknowledged and is not there")
 
@@ -163,19 +169,29 @@ class _Cut:
             tally.wrong += 1
             tally.note(f"{self.what}: repair found nothing to mend")
 
+    @staticmethod
+    def _against(before: View, after: View, studies: set[str], n_new: int) -> Tally:
+        """What of ``before`` is lost, and what there is too much of; one trial at most was torn, and has a placeholder."""
+        tally = Tally()
+        for name, trials in before.items():
+            found = after.get(name, [])
+            placeholders = [trial for trial in found if trial not in trials and _is_placeholder(trial)]
+            tally.lost += len(set(trials) - set(found))
+            tally.doubled += max(0, len(found) - len(trials) - n_new - len(placeholders[:1]))
+        wanted = studies | before.keys()
+        tally.lost += len(wanted - after.keys())
+        rebuilt = {journals.NAME} if not before else set()  # what repair makes of a study's record that was cut
+        tally.doubled += len(after.keys() - wanted - rebuilt)
+        return tally
+
     def _compare(self, tally: Tally, after: View, studies: set[str], n_new: int) -> None:
         """What was whole is there, once, and bit for bit; stock Optuna sees the same."""
         if self.path.read_bytes()[: self.end] != self.bytes[: self.end]:
             tally.wrong += 1
             tally.note(f"{self.what}: bytes of whole records were changed")
-        for name, trials in self.before.items():
-            found = after.get(name, [])
-            tally.lost += len(set(trials) - set(found))
-            extra = [trial for trial in found if trial not in trials]
-            placeholders = [trial for trial in extra if _is_placeholder(trial)]
-            tally.doubled += max(0, len(found) - len(trials) - n_new - len(placeholders[:1]))
-        tally.lost += len(studies - after.keys())
-        tally.doubled += len(after.keys() - studies)
+        against = [self._against(before, after, studies, n_new) for before in (self.before, self.saved)]
+        best = next((found for found in against if found.clean), against[0])
+        tally.lost, tally.doubled = tally.lost + best.lost, tally.doubled + best.doubled
         if not tally.clean:
             tally.note(f"{self.what}: {self.before} became {after}")
         if views.stock(self.path) != after:
@@ -185,7 +201,7 @@ class _Cut:
 
 def _is_placeholder(trial: str) -> bool:
     """What `repair` puts in the place of an ask that was torn, so that the numbers after it stay: the trial has failed."""
-    return '"FAIL", null, {}, {"fail_reason": "damaged"}' in trial
+    return '"FAIL", null, {}, {"fail_reason": "damaged"}' in trial or '"FAIL", null, {}, {}, {}, {}, null, null' in trial
 
 
 def _garbage(kind: str, random: Random) -> bytes:
