@@ -23,6 +23,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("journaltune")
 
+# Tests that limit how large a file may grow, or kill what is starting, would leave torn bytecode for all later processes.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
 for variable in list(os.environ):
     # COLUMNS too: pytest-xdist gives its workers one, and a table would be cut to it.
     if variable.startswith(("JOURNALTUNE_", "JT_", "COLUMNS")) and variable != "JOURNALTUNE_TEST_INSTALLED":

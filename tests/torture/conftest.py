@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from journaltune.journal import file as files
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+@pytest.fixture(autouse=True)
+def _the_grace_that_parts_shorten_is_as_it_was() -> Iterator[None]:
+    """The parts are programs that end; here other tests follow in the same process."""
+    before = files._STOCK_GRACE_S
+    yield
+    files._STOCK_GRACE_S = before
 
 
 @pytest.fixture

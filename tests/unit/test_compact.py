@@ -293,7 +293,7 @@ def test_a_file_size_limit_is_an_error(path: Path, dest: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
-    done = subprocess.run(command, capture_output=True, check=False, preexec_fn=limit)
+    done = subprocess.run(command, capture_output=True, check=False, preexec_fn=limit, cwd=path.parent)
     assert done.returncode == 7
     assert b"ulimit -f" in done.stderr
     assert os.listdir(path.parent) == ["study.journal"]
