@@ -13,11 +13,24 @@ from journaltune.studies import OpenStudy, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypedDict, Unpack
 
     from journaltune.journal.state import StudyState
     from journaltune.space import Space
+
+    class Settings(TypedDict, total=False):
+        """What a study is made of, but for its name and directions; None is as good as left out."""
+
+        space: Space | None
+        objective_names: Sequence[str | None] | None
+        sampler: str | None
+        sampler_options: Mapping[str, Any] | None
+        seed: int | None
+        failures: str | None
+        lag: int | None
+        lock_file: str | os.PathLike[str] | None
+
 
 _SAMPLER = "tpe"
 
@@ -26,18 +39,11 @@ def create_study(
     path: str | os.PathLike[str],
     *,
     name: str | None = None,
-    space: Space | None = None,
     directions: str | Sequence[object] | None = None,
-    objective_names: Sequence[str | None] | None = None,
-    sampler: str | None = None,
-    sampler_options: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    failures: str | None = None,
-    lag: int | None = None,
-    lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
+    **settings: Unpack[Settings],
 ) -> OpenStudy:
     """Make a study, and its journal where there is none. ConflictError when it exists, unless ``exist_ok``.
 
@@ -48,10 +54,11 @@ def create_study(
     """
     path = os.fspath(path)
     name = checks.text(os.path.basename(path).partition(".")[0] or "study" if name is None else name, "a study's name")
-    given = _given(space, objective_names, sampler, sampler_options, seed, failures)
-    given |= _given_environment(lag, lock_file)
+    given = _given(settings)
     codes = None if directions is None else checks.directions(directions)
-    _check_counts(codes, objective_names)
+    names = settings.get("objective_names")
+    if names is not None and codes is not None and len(names) != len(codes):
+        raise UsageError(f"{len(codes)} directions and {len(names)} names of objectives don't go together")
     if not exist_ok:  # what an existing study has may complete what is given, so that is looked at later
         _check_sampler({"sampler": _SAMPLER, "sampler_options": {}, **given}, len(codes or [1]))
     existed = os.path.exists(path)
@@ -81,44 +88,51 @@ def _create_or_lay_over(journal: Journal, name: str, codes: list[int] | None, gi
         _lay_over(journal, found, codes, given)
 
 
-def _given(
-    space: Space | None,
-    objective_names: Sequence[str | None] | None,
-    sampler: str | None,
-    sampler_options: Mapping[str, Any] | None,
-    seed: int | None,
-    failures: str | None,
-) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    if space is not None:
-        given["space"] = space.to_config()
-    if objective_names is not None and any(name is not None for name in objective_names):
-        given["objectives"] = [name if name is None else checks.text(name, "an objective's name") for name in objective_names]
-    if sampler is not None:
-        given["sampler"] = checks.text(sampler, "a sampler's name")
-    if sampler_options:
-        given["sampler_options"] = checks.storable(dict(sampler_options), "the sampler's options")
-    if seed is not None:
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-            raise UsageError(f"a seed is an integer from 0 to {2**63 - 1}, not {seed!r}")
-        given["seed"] = seed
-    if failures is not None:
-        given["failures"] = checks.one_of(failures, ("worst", "ignore"), "failures")
-    return given
+def _given(settings: Settings) -> dict[str, Any]:
+    """The part of a study's configuration that the settings make."""
+    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    names = given.pop("objective_names", ())
+    if any(name is not None for name in names):
+        given["objectives"] = names
+    if not given.get("sampler_options", True):
+        del given["sampler_options"]
+    return {key: _CHECKS[key](value) for key, value in given.items()}
 
 
-def _given_environment(lag: int | None, lock_file: str | os.PathLike[str] | None) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    if lag is not None:
-        given["lag"] = checks.whole(lag, "a lag")
-        if lag < 1:
-            raise UsageError(f"a lag is at least 1 (each trial sees all before it), not {lag}")
-    if lock_file is not None:
-        path = os.path.abspath(os.fspath(lock_file))
-        if not os.path.isfile(path):
-            raise UsageError(f"there is no lock file {path}")
-        given["lock_file"] = checks.text(path, "a lock file's path")
-    return given
+def _objectives(names: Sequence[str | None]) -> list[str | None]:
+    return [name if name is None else checks.text(name, "an objective's name") for name in names]
+
+
+def _seed(seed: object) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise UsageError(f"a seed is an integer from 0 to {2**63 - 1}, not {seed!r}")
+    return seed
+
+
+def _lag(lag: object) -> int:
+    checked = checks.whole(lag, "a lag")
+    if checked < 1:
+        raise UsageError(f"a lag is at least 1 (each trial sees all before it), not {checked}")
+    return checked
+
+
+def _lock_file(given: str | os.PathLike[str]) -> str:
+    path = os.path.abspath(os.fspath(given))
+    if not os.path.isfile(path):
+        raise UsageError(f"there is no lock file {path}")
+    return checks.text(path, "a lock file's path")
+
+
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "space": lambda space: space.to_config(),
+    "objectives": _objectives,
+    "sampler": lambda name: checks.text(name, "a sampler's name"),
+    "sampler_options": lambda options: checks.storable(dict(options), "the sampler's options"),
+    "seed": _seed,
+    "failures": lambda word: checks.one_of(word, ("worst", "ignore"), "failures"),
+    "lag": _lag,
+    "lock_file": _lock_file,
+}
 
 
 def _defaults() -> dict[str, Any]:
@@ -162,11 +176,6 @@ def _check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
 
     space = Space.from_config(config["space"]).distributions if "space" in config else {}
     make(config["sampler"], config["sampler_options"]).check(space, n_objectives)
-
-
-def _check_counts(codes: list[int] | None, objective_names: Sequence[str | None] | None) -> None:
-    if objective_names is not None and codes is not None and len(objective_names) != len(codes):
-        raise UsageError(f"{len(codes)} directions and {len(objective_names)} names of objectives don't go together")
 
 
 def _remove_empty(journal: Journal) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import hypothesis
 import pytest
@@ -61,14 +59,3 @@ def shell_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     here = Path(sys.executable).parent
     path = [str(here)] if (here / "journaltune").exists() else [str(folder)]
     return {**os.environ, "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])}
-
-
-@pytest.fixture(scope="session")
-def readers() -> ModuleType:
-    """``tests/readers.py``: one journal as each library reads it."""
-    spec = importlib.util.spec_from_file_location("readers", Path(__file__).parent / "readers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

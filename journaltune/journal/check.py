@@ -7,7 +7,7 @@ import os
 
 from journaltune.errors import JournalDamagedError, NotFoundError
 from journaltune.frozen import Frozen
-from journaltune.journal import compare, leftovers, lock, records, snapshot
+from journaltune.journal import compare, leftovers, lock, mending, records, snapshot
 from journaltune.journal import file as files
 from journaltune.journal.fold import Fold
 from journaltune.journal.state import STATE_MASK, JournalState
@@ -179,13 +179,13 @@ class _Pass:
         """A line without its end may be an append in flight. It is believed when no writer has a lock and it is still there."""
         from time import monotonic, sleep
 
-        start, tail = files.torn_tail(self._fd)
+        start, tail = mending.torn_tail(self._fd)
         deadline = monotonic() + leftovers.STOCK_PATIENCE_S
         while tail.strip(b" "):
             lock.acquire(self._fd, self._path, lock_timeout_s)
             try:
                 stock_writes = os.path.lexists(f"{self._path}.lock")
-                now, tail = files.torn_tail(self._fd)
+                now, tail = mending.torn_tail(self._fd)
             finally:
                 lock.release(self._fd)
             if now != start:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.journal.state import COLUMNS, ODD
+from journaltune.journal.state import COLUMNS, LIVE_FIELDS, ODD
 from journaltune.jsontext import dumps
 
 TYPE_CHECKING = False
@@ -20,20 +20,6 @@ _PLAIN = (
     "user_attrs",
     "system_attrs",
     "config",
-)
-_LIVE = (
-    "number",
-    "trial_id",
-    "state",
-    "params",
-    "distributions",
-    "user_attrs",
-    "system_attrs",
-    "intermediate",
-    "values",
-    "began",
-    "ended",
-    "odd",
 )
 _NOT_ODD = bytes(code & ~ODD for code in range(256))
 
@@ -95,13 +81,14 @@ def _in_finished(one: StudyState, other: StudyState, places: bool) -> Iterator[s
 
 
 def _in_live(one: LiveTrial, other: LiveTrial, places: bool) -> Iterator[str]:
-    for name in _LIVE if places else _LIVE[:-1]:
-        if dumps(getattr(one, name)) != dumps(getattr(other, name)):
+    for name in LIVE_FIELDS:
+        mine, its = getattr(one, name), getattr(other, name)
+        if name == "jt":
+            mine, its = _noted(mine, places), _noted(its, places)
+        if (places or name != "odd") and dumps(mine) != dumps(its):
             yield f"trial {one.number}, {name}"
-    if dumps(_jt(one, places)) != dumps(_jt(other, places)):
-        yield f"trial {one.number}, what its ask noted"
 
 
-def _jt(trial: LiveTrial, places: bool) -> dict[str, Any]:
+def _noted(jt: dict[str, Any], places: bool) -> dict[str, Any]:
     skipped = () if places else ("at", "saw", "compacted", "id", "exact")
-    return {key: trial.jt[key] for key in sorted(trial.jt) if key not in skipped}
+    return {key: jt[key] for key in sorted(jt) if key not in skipped}

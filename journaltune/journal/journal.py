@@ -204,8 +204,10 @@ class Journal:
             lock.release(self._fd)
 
     def _keep_others_out(self) -> None:
+        from journaltune.journal import mending
+
         try:
-            files.take_stock_lock(self.path)
+            mending.take_stock_lock(self.path)
         except MachineError:
             return  # where no lock can be made, stock Optuna can't write either
         self._alone = True
@@ -217,9 +219,11 @@ class Journal:
 
     def _let_others_in(self) -> None:
         if self._alone:
+            from journaltune.journal import mending
+
             self._alone = False
             try:
-                files.release_stock_lock(self.path)
+                mending.release_stock_lock(self.path)
             except MachineError:
                 pass  # others break it, by their own rule; what was written is written
 
@@ -228,11 +232,8 @@ class Journal:
 
         Nothing is on disk for a power cut yet: ``flush`` before acknowledging a result. MachineError: nothing was written.
         """
-        if os.fstat(self._fd).st_size != self.offset and files.mend_tail(self._fd, self.path, alone=self._alone):
-            self.sync()
-            # Mending waits for stock writers, and one of them may have finished the trial meanwhile.
-            if any("trial_id" in record and record["trial_id"] not in self.state.live for record in batch):
-                return [False] * len(batch)
+        if os.fstat(self._fd).st_size != self.offset and self._mend_tail() and self._too_late(batch):
+            return [False] * len(batch)
         lines, placed, at, link = [], [], self.offset, self._chain.value
         for record in batch:
             # With its place, as whoever replays it will have it: a snapshot must not tell who made it.
@@ -243,6 +244,18 @@ class Journal:
         data = b"\n".join(lines) + b"\n"
         files.append(self._fd, data, self.path)
         return self._read_back(lines, data, placed)
+
+    def _mend_tail(self) -> bool:
+        from journaltune.journal import mending
+
+        mended = mending.mend_tail(self._fd, self.path, alone=self._alone)
+        if mended:
+            self.sync()
+        return mended
+
+    def _too_late(self, batch: Sequence[Mapping[str, Any]]) -> bool:
+        """Mending waits for stock writers, and one of them may have finished the trial meanwhile."""
+        return any("trial_id" in record and record["trial_id"] not in self.state.live for record in batch)
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         if files.pread(self._fd, len(data), self.offset) == data:

@@ -21,7 +21,7 @@ from itertools import takewhile
 from journaltune.errors import JournalDamagedError, NotFoundError
 from journaltune.frozen import Frozen
 from journaltune.journal import file as files
-from journaltune.journal import lock, records, salvage, snapshot, system
+from journaltune.journal import lock, mending, records, salvage, snapshot, system
 from journaltune.journal.check import SnapshotCheck, is_as_written, is_journal, written_at
 from journaltune.journal.fold import Fold
 from journaltune.journal.state import JournalState
@@ -66,11 +66,11 @@ def repair(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_
         lock.acquire(fd, path, lock_timeout_s)
         if not is_journal(fd):
             raise NotFoundError(f"{path} is no journal: there is no record in it; name one with -f")
-        files.take_stock_lock(path)
+        mending.take_stock_lock(path)
         try:
             return _repair(fd, path)
         finally:
-            files.release_stock_lock(path)
+            mending.release_stock_lock(path)
     finally:
         lock.abandon(fd)
 
@@ -135,7 +135,7 @@ class _Pass:
         while data := files.read_from(self._fd, fold.offset, _CHUNK_BYTES):
             self._lines(data.split(b"\n")[:-1])
             self._write()
-        start, tail = files.torn_tail(self._fd)
+        start, tail = mending.torn_tail(self._fd)
         pieces = salvage.whole_records(tail)
         if pieces and pieces[-1].end < len(tail):
             last = start + len(tail) - 1
@@ -285,7 +285,7 @@ class _Pass:
 
     def _keep(self, edit: _Edit) -> str:
         try:
-            return files.quarantine(self._path, edit.start, b"\n".join(edit.old))
+            return mending.quarantine(self._path, edit.start, b"\n".join(edit.old))
         except OSError as error:
             files.refuse(error, files.folder_of(self._path), "keep a copy in")
 

@@ -14,7 +14,7 @@ from binascii import crc32
 
 from journaltune.journal import file as files
 from journaltune.journal.records import Chain
-from journaltune.journal.state import COLUMNS, Finished, JournalState, LiveTrial, StudyState
+from journaltune.journal.state import COLUMNS, LIVE_FIELDS, Finished, JournalState, LiveTrial, StudyState
 from journaltune.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -24,24 +24,9 @@ if TYPE_CHECKING:
 
     Rebuild = Callable[[int], JournalState]
 
-_MAGIC = b"JTSNAP3" + (b"<" if sys.byteorder == "little" else b">")
+_MAGIC = b"JTSNAP4" + (b"<" if sys.byteorder == "little" else b">")
 _WINDOW = 4096
 _STICKY = 0o1000
-_LIVE_FIELDS = (
-    "number",
-    "trial_id",
-    "state",
-    "odd",
-    "params",
-    "distributions",
-    "user_attrs",
-    "system_attrs",
-    "intermediate",
-    "values",
-    "began",
-    "ended",
-    "jt",
-)
 
 
 def path_of(journal_path: str) -> str:
@@ -136,7 +121,7 @@ def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
         "id_runs": study.id_runs,
         "n_finished": len(study.finished),
         "attrs": dumps([study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests]),
-        "live": dumps([[getattr(trial, field) for field in _LIVE_FIELDS] for trial in study.live.values()]),
+        "live": dumps([[getattr(trial, field) for field in LIVE_FIELDS] for trial in study.live.values()]),
         "shapes": dumps(study.finished.shape_list),
         "sections": placed,
     }
@@ -159,7 +144,7 @@ def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
     finished.shape_ids = {shape: index for index, shape in enumerate(finished.shape_list)}
     study.finished = finished
     for fields in loads(packed["live"]):
-        trial = _unpack_live(study, dict(zip(_LIVE_FIELDS, fields, strict=True)))
+        trial = _unpack_live(study, dict(zip(LIVE_FIELDS, fields, strict=True)))
         study.live[trial.number] = trial
     return study
 

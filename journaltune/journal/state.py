@@ -69,6 +69,9 @@ class LiveTrial:
         """Before fields are set: see ``DeferredTrial``, whose are not there yet."""
 
 
+LIVE_FIELDS = tuple(name for name in LiveTrial.__slots__ if name != "study")
+
+
 class Finished:
     """Finished trials of a study in the order in which they finished, one row each, in columns of packed numbers.
 

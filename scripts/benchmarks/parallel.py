@@ -68,20 +68,22 @@ def _window(bench: Bench, sampler: str, sleep_s: float, name: str) -> Window:
     count, length_s = bench.size(16, 2), 0.3 if bench.quick else 6.0
     path = bench.journals.empty()
     measure("create", path, name, sampler)
-    command = worker_command("parallel", path, name, sampler, sleep_s)
+    return _summary(race(worker_command("parallel", path, name, sampler, sleep_s), count, length_s), length_s)
+
+
+def race(command: list[str], count: int, length_s: float) -> list[dict[str, Any]]:
+    """Starts ``count`` workers, waits until every one is ready, then gives all of them the same window; their answers."""
     pipe, environment = subprocess.PIPE, clean_environment()
     started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(count)]
     try:
-        answers = race(started, length_s)
+        return _answers(started, length_s)
     finally:
         for process in started:
             process.kill()
             process.wait()
-    return _summary(answers, length_s)
 
 
-def race(started: list[subprocess.Popen[str]], length_s: float) -> list[dict[str, Any]]:
-    """Waits until every worker is ready, then gives all of them the same window."""
+def _answers(started: list[subprocess.Popen[str]], length_s: float) -> list[dict[str, Any]]:
     for process in started:
         _read(process)  # its "ready"
     start = time.monotonic() + 0.3

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.bench import ISOLATED, BenchError, clean_environment, interleave, timed
+from benchmarks.bench import ISOLATED, BenchError, interleave, timed
 from benchmarks.parallel import percentile, race
 from benchmarks.table import more, shorter
 
@@ -69,15 +68,7 @@ def _window(bench: Bench, name: str) -> tuple[float, float, float]:
     count, length_s = bench.size(8, 2), 0.5 if bench.quick else 6.0
     path = bench.journals.empty()
     _measure("create", path, name)
-    pipe, environment = subprocess.PIPE, clean_environment()
-    command = _command("optimize", path, name)
-    started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(count)]
-    try:
-        answers = race(started, length_s)
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
+    answers = race(_command("optimize", path, name), count, length_s)
     taken = sorted(trial_s * 1000 for answer in answers for trial_s in answer["trial_s"])
     return sum(answer["trials"] for answer in answers) / length_s, percentile(taken, 50), percentile(taken, 99)
 

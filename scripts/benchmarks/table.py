@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 TITLES = ("row", "ours", "peer", "ratio", "bar", "")
 
@@ -94,14 +94,17 @@ def _number(value: float) -> str:
 
 def render(lines: Sequence[Line]) -> str:
     """The table as text, one line each, numbers to the right."""
-    rows = [TITLES, *(line.cells() for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES))]
-    text = [_aligned(row, widths) for row in rows]
+    return "\n".join(aligned([TITLES, *(line.cells() for line in lines)], to_the_right=(1, 3, 4)))
+
+
+def aligned(rows: Sequence[Sequence[str]], to_the_right: Container[int]) -> list[str]:
+    """Rows of as many cells each as lines of text, with a rule below the first; the columns in ``to_the_right`` end evenly."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    text = [_aligned(row, widths, to_the_right) for row in rows]
     text.insert(1, "  ".join("-" * width for width in widths).rstrip())
-    return "\n".join(text)
+    return text
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    to_the_right = (1, 3, 4)
+def _aligned(row: Sequence[str], widths: Sequence[int], to_the_right: Container[int]) -> str:
     sized = enumerate(zip(row, widths, strict=True))
     return "  ".join(text.rjust(width) if at in to_the_right else text.ljust(width) for at, (text, width) in sized).rstrip()

@@ -13,7 +13,7 @@ import journaltune
 from journaltune import engine
 from journaltune.journal import file as files
 from journaltune.journal import journal as journals
-from journaltune.journal import lock, system
+from journaltune.journal import lock, mending, system
 from journaltune.journal.replay import apply
 from tortures.clients import Life, Log, Ours
 from tortures.foreign import Foreigner, Stock
@@ -67,7 +67,7 @@ def late_write() -> None:
 
 def no_mending() -> None:
     """A torn tail stays where it is."""
-    files.mend_tail = lambda fd, path, **options: False
+    mending.mend_tail = lambda fd, path, **options: False
 
 
 def play(folder: Path, break_it: Callable[[], None], dice: Random, *, stock: bool = False, kill: bool = False) -> list[Finding]:

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import journaltune
 from journaltune import engine
 from journaltune.errors import JournalDamagedError
-from journaltune.journal import file as files
 from journaltune.journal import journal as journals
-from journaltune.journal import system
+from journaltune.journal import mending, system
 from journaltune.journal.repair import repair
 from tortures.clients import PARAMS, Log, Ours
 from tortures.history import EXPECTED, Finding
@@ -43,7 +42,7 @@ _SHORT_WAYS = {f"{how} {share}": much for share, much in _SHARES.items() for how
 
 
 def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
-    files._STOCK_GRACE_S = _GRACE_S
+    mending._STOCK_GRACE_S = _GRACE_S
     ways, tally = [], Tally()
     for alone in (True, False):
         names, found = _rehearse(folder / "rehearsal", alone)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.table import aligned
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tortures.tally import Tally
 
 TITLES = ("part", "runs", "what was checked", "lost", "doubled", "wrong", "seconds")
-_TEXTS = (0, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,6 @@ class Line:
 
 def render(lines: Sequence[Line]) -> str:
     """The table as text, then every note with the part that it is from."""
-    rows = [TITLES, *(line.cells() for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(TITLES))]
-    text = [_aligned(row, widths) for row in rows]
-    text.insert(1, "  ".join("-" * width for width in widths))
+    text = aligned([TITLES, *(line.cells() for line in lines)], to_the_right={1, *range(3, len(TITLES))})
     notes = [f"{line.part}: {note}" for line in lines for note in line.notes()]
     return "\n".join([*text, *(["", *notes] if notes else [])])
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    sized = enumerate(zip(row, widths, strict=True))
-    return "  ".join(text.ljust(width) if at in _TEXTS else text.rjust(width) for at, (text, width) in sized).rstrip()

@@ -14,8 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import journaltune
-from journaltune.journal import file as files
-from journaltune.journal import records
+from journaltune.journal import mending, records
 from tortures.clients import CommandLine, Life, Log, Ours
 from tortures.foreign import Foreigner, Rust, Stock
 from tortures.history import Finding
@@ -151,7 +150,7 @@ _ROUNDS: dict[str, list[Callable[[_Round, int], None]]] = {
 
 def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
     say(f"{len(_ROUNDS)} kinds of rounds")
-    files._STOCK_GRACE_S = 1.0
+    mending._STOCK_GRACE_S = 1.0
     return sum(
         (play(folder / f"round{index}", kind, seed, index) for index, kind in enumerate(evenly(list(_ROUNDS), n))), Tally()
     )

@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import optuna
 import pytest
+import readers
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -81,7 +81,7 @@ study.optimize(lambda trial: trial.suggest_float("x", 0, 1) + trial.suggest_int(
 """
 
 
-def test_workers_of_ours_and_of_stock_optuna_lose_and_double_nothing(tmp_path: Path, readers: ModuleType) -> None:
+def test_workers_of_ours_and_of_stock_optuna_lose_and_double_nothing(tmp_path: Path) -> None:
     path = tmp_path / "j"
     study = optuna.create_study(storage=journaltune.storage(path), study_name="a")
     study.enqueue_trial({"x": 0.5})

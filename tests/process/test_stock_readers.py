@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 import pytest
+import readers
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from rustuna.storages import JournalFileStorage
@@ -65,7 +66,7 @@ def everything(path: Path) -> OpenStudy:
     return study
 
 
-def test_optuna_and_rustuna_read_all_that_we_write(tmp_path: Path, readers: Any) -> None:
+def test_optuna_and_rustuna_read_all_that_we_write(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
     everything(path)
     expected = readers.by_us(path)
@@ -74,7 +75,7 @@ def test_optuna_and_rustuna_read_all_that_we_write(tmp_path: Path, readers: Any)
     assert readers.plain_by_rustuna(path) == readers.plain_by_us(path)
 
 
-def test_every_prefix_of_whole_lines_is_a_journal_to_all(tmp_path: Path, readers: Any) -> None:
+def test_every_prefix_of_whole_lines_is_a_journal_to_all(tmp_path: Path) -> None:
     """A stock reader puts up with a bad last line until another one follows."""
     path = tmp_path / "s.journal"
     everything(path)
@@ -114,7 +115,7 @@ def test_a_space_that_rustuna_cannot_read_is_refused(tmp_path: Path, spec: str) 
         space_from_params({"x": spec})
 
 
-def test_readers_that_run_see_each_record_when_it_is_written(tmp_path: Path, readers: Any) -> None:
+def test_readers_that_run_see_each_record_when_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
     study = engine.create_study(path, name="s", space=space_from_params(SPACE), seed=1, sampler="random")
     optunas = optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(path))))
@@ -128,7 +129,7 @@ def test_readers_that_run_see_each_record_when_it_is_written(tmp_path: Path, rea
     assert optunas.best_trial.number == 0
 
 
-def test_optunas_command_line_asks_and_tells_on_our_study(tmp_path: Path, readers: Any) -> None:
+def test_optunas_command_line_asks_and_tells_on_our_study(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
     study = engine.create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     engine.tell(study, engine.ask(study).number, 0.5)

@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 import pytest
+import readers
 import rustuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -174,7 +175,7 @@ def turns_of(workers: list[Any]) -> list[Turn]:
 
 
 @pytest.mark.parametrize("first", [Optuna, Rustuna, Ours])
-def test_in_turns_every_reader_sees_the_same_trials(first: type, tmp_path: Path, readers: Any) -> None:
+def test_in_turns_every_reader_sees_the_same_trials(first: type, tmp_path: Path) -> None:
     path, dice = tmp_path / "s.journal", random.Random(first.__name__)
     workers = [kind(path, dice) for kind in sorted([Optuna, Rustuna, Ours], key=lambda kind: kind is not first)]
     turns = turns_of(workers) * 4
@@ -216,7 +217,7 @@ def test_optuna_asks_what_we_enqueued(tmp_path: Path) -> None:
     assert trials(ours.study)[0].values == [1.0, 2.0]
 
 
-def test_optunas_infinities_and_nan_are_numbers_here(tmp_path: Path, readers: Any) -> None:
+def test_optunas_infinities_and_nan_are_numbers_here(tmp_path: Path) -> None:
     """Not in the turns above: Rustuna 0.2 refuses a file in which Optuna wrote one."""
     path = tmp_path / "s.journal"
     theirs = Optuna(path, random.Random(0))
@@ -242,7 +243,7 @@ for _ in range(int(sys.argv[3])):
 """
 
 
-def test_at_once_nothing_is_lost_and_nothing_is_damaged(tmp_path: Path, readers: Any) -> None:
+def test_at_once_nothing_is_lost_and_nothing_is_damaged(tmp_path: Path) -> None:
     """Optuna doesn't take our lock, so its records land anywhere between ours."""
     path, n_theirs = tmp_path / "s.journal", 25
     ours = Ours(path, random.Random(0))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import readers
+from histories import histories, lines_of
 from hypothesis import event, given, settings
 
 from journaltune.journal.check import check
@@ -19,22 +19,10 @@ from journaltune.journal.journal import Journal
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-replays = _load("test_replay_matches_optuna")
-
-
-@given(replays.histories)
+@given(histories)
 @settings(max_examples=200)
-def test_compacting_changes_nothing_that_a_reader_sees(readers: Any, history: list[Any]) -> None:
-    lines = replays.lines_of(history)
+def test_compacting_changes_nothing_that_a_reader_sees(history: list[Any]) -> None:
+    lines = lines_of(history)
     with tempfile.TemporaryDirectory() as folder:
         path, shorter = Path(folder, "s.journal"), Path(folder, "shorter.journal")
         path.write_bytes(b"".join(lines))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,29 +10,22 @@ from typing import Any
 
 import pytest
 
-from journaltune.journal import file as files
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+from journaltune.journal import mending
 
 
 @pytest.fixture(autouse=True)
 def _the_grace_that_parts_shorten_is_as_it_was() -> Iterator[None]:
     """The parts are programs that end; here other tests follow in the same process."""
-    before = files._STOCK_GRACE_S
+    before = mending._STOCK_GRACE_S
     yield
-    files._STOCK_GRACE_S = before
+    mending._STOCK_GRACE_S = before
 
 
 @pytest.fixture
 def torture() -> Callable[[str], ModuleType]:
     """A module of ``scripts/tortures`` by name."""
 
-    def load(name: str) -> ModuleType:
-        if str(SCRIPTS) not in sys.path:
-            sys.path.append(str(SCRIPTS))
-        return importlib.import_module(f"tortures.{name}")
-
-    return load
+    return lambda name: importlib.import_module(f"tortures.{name}")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tortures import clients, rounds
 
 import journaltune
 
@@ -25,13 +26,6 @@ Records = list[dict[str, Any]]
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A journal and the logs of two clients that made every kind of call in turns; all of them were answered."""
-    import sys
-
-    scripts = str(Path(__file__).resolve().parents[2] / "scripts")
-    if scripts not in sys.path:
-        sys.path.append(scripts)
-    from tortures import clients, rounds
-
     folder = tmp_path_factory.mktemp("history")
     path = rounds.make(folder)
     lives = []

@@ -36,12 +36,12 @@ def test_only_a_claim_keeps_stock_optuna_out_while_it_writes(tmp_path: Path, mon
 
 
 def test_a_claim_does_not_wait_for_the_lock_of_a_killed_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from journaltune.journal import file
+    from journaltune.journal import mending
 
     path = tmp_path / "s.journal"
     study = journaltune.create_study(path, params={"x": "float(0, 1)"}, sampler="random")
     study.enqueue({"x": 0.5})
-    file.take_stock_lock(str(path))
+    mending.take_stock_lock(str(path))
     assert Path(f"{path}.lock").resolve() == path
-    monkeypatch.setattr(file, "_STOCK_GRACE_S", float("inf"))
+    monkeypatch.setattr(mending, "_STOCK_GRACE_S", float("inf"))
     assert study.ask().params == {"x": 0.5}

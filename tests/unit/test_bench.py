@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
+from benchmarks.bench import interleave
+from benchmarks.command import ROWS
+from benchmarks.journals import Journals, optuna_records
+from benchmarks.table import Bar, Line, more, render, shorter, within
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -21,11 +25,6 @@ ROOT = Path(__file__).resolve().parents[2]
 GROUPS = ("shell", "single", "parallel", "open", "quality", "memory", "storage")
 
 
-@pytest.fixture(autouse=True)
-def _benchmarks_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-
-
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(ROOT / "scripts" / "bench"), "--python", sys.executable, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -33,8 +32,6 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_row_runs_and_its_lines_stand_in_the_table(group: str, tmp_path: Path) -> None:
-    from benchmarks.command import ROWS
-
     journals, numbers = tmp_path / "journals", tmp_path / "numbers.json"
     journals.mkdir()
     done = bench("--quick", "--json", str(numbers), "--dir", str(journals), group)
@@ -54,8 +51,6 @@ def test_every_row_runs_and_its_lines_stand_in_the_table(group: str, tmp_path: P
 
 
 def test_the_groups_are_all_rows() -> None:
-    from benchmarks.command import ROWS
-
     assert {name.partition("-")[0] for name in ROWS} == set(GROUPS)
 
 
@@ -81,8 +76,6 @@ def test_an_interpreter_that_is_not_there_is_refused_with_the_next_step() -> Non
 
 
 def test_generated_records_are_what_journal_storage_writes(tmp_path: Path) -> None:
-    from benchmarks.journals import optuna_records
-
     path = tmp_path / "written"
     study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="bench")
     space = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("x0", "x1")}
@@ -102,8 +95,6 @@ def _timeless(line: str) -> str:
 
 
 def test_prepared_journals_hold_the_same_trials_for_us_and_for_optuna(tmp_path: Path) -> None:
-    from benchmarks.journals import Journals
-
     journals = Journals(tmp_path, 5)
     ours, theirs = (_trials(path) for path in (journals.ours(3, "tpe"), journals.optuna(3)))
     assert len(ours) == 3
@@ -116,8 +107,6 @@ def _trials(path: Path) -> list[tuple[dict[str, Any], float | None]]:
 
 
 def test_contenders_are_measured_in_turns() -> None:
-    from benchmarks.bench import interleave
-
     order: list[str] = []
     calls: Iterator[int] = iter(range(10))
     first, second = interleave("row", 2, lambda: (order.append("a"), next(calls))[1], lambda: (order.append("b"), next(calls))[1])
@@ -126,8 +115,6 @@ def test_contenders_are_measured_in_turns() -> None:
 
 
 def test_a_bar_is_judged_by_medians_in_its_own_direction() -> None:
-    from benchmarks.table import Bar, Line, more, shorter, within
-
     assert shorter("r", "w", "ms", [1, 2, 900], "peer", [20, 24, 28], 12).met
     assert shorter("r", "w", "ms", [2], "peer", [23], 12).met is False
     assert more("r", "w", "trials/s", [3000], "peer", [200], 15).met
@@ -139,8 +126,6 @@ def test_a_bar_is_judged_by_medians_in_its_own_direction() -> None:
 
 
 def test_a_missed_bar_is_seen_in_the_table() -> None:
-    from benchmarks.table import render, within
-
     assert render([within("r", "w", "ms", [40], "peer", [10], 3)]).splitlines()[-1].split() == (
         ["r:", "w", "40", "ms", "10", "ms", "peer", "4x", "<=", "3x", "MISSED"]
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 import pytest
+import readers
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -76,7 +77,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("write", [parallel, stock])
-def test_every_reader_sees_the_same(readers: Any, path: Path, dest: Path, write: Callable[[Path], None]) -> None:
+def test_every_reader_sees_the_same(path: Path, dest: Path, write: Callable[[Path], None]) -> None:
     write(path)
     before = path.read_bytes()
     done = compact(path, dest)
@@ -110,7 +111,7 @@ def test_a_search_goes_on_as_if_nothing_had_happened(path: Path, dest: Path, sam
         compacted.tell(again, float(number))
 
 
-def test_ids_stay_although_studies_were_deleted(readers: Any, path: Path, dest: Path) -> None:
+def test_ids_stay_although_studies_were_deleted(path: Path, dest: Path) -> None:
     for name in ("a", "b"):
         study = create_study(path, study_name=name, params={"x": "float(0, 1)"}, seed=1)
         for number in range(3):
@@ -165,7 +166,7 @@ def test_what_an_ask_saw_is_not_carried_over(path: Path, dest: Path) -> None:
     assert (verdict.difference, verdict.n_verified) == (None, 0)
 
 
-def test_a_torn_tail_is_left_out(readers: Any, path: Path, dest: Path) -> None:
+def test_a_torn_tail_is_left_out(path: Path, dest: Path) -> None:
     parallel(path)
     with path.open("ab") as file:
         file.write(b'{"op_code":2,"wor')
@@ -319,7 +320,7 @@ for _ in range(100):
     assert study.counts()["complete"] == 100
 
 
-def test_a_nan_that_others_read_as_a_word_stays_one(readers: Any, path: Path, dest: Path) -> None:
+def test_a_nan_that_others_read_as_a_word_stays_one(path: Path, dest: Path) -> None:
     study = create_study(path, params={"x": "float(0, 1)"}, seed=1)
     done, running = study.ask(), study.ask()
     journal = Journal(str(path))

@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from journaltune import create_study, load_study
 from journaltune.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
 from journaltune.journal import file as files
+from journaltune.journal import mending
 from journaltune.model import Trial, TrialState
 from journaltune.study import Study
 
@@ -374,7 +375,7 @@ def test_what_a_stock_writer_finishes_while_a_torn_tail_is_mended_is_not_finishe
     study = make(path)
     with path.open("ab") as file:
         file.write(b'{"torn')
-    mend = files.mend_tail
+    mend = mending.mend_tail
 
     def meanwhile(*arguments: Any, **options: Any) -> bool:
         mended = mend(*arguments, **options)
@@ -384,7 +385,7 @@ def test_what_a_stock_writer_finishes_while_a_torn_tail_is_mended_is_not_finishe
             )
         return mended
 
-    monkeypatch.setattr(files, "mend_tail", meanwhile)
+    monkeypatch.setattr(mending, "mend_tail", meanwhile)
     with pytest.raises(ConflictError, match=r"already complete with 7\.0"):
         study.tell(0, 1.0)
     assert path.read_bytes().count(b'"op_code":6') == 1

@@ -32,6 +32,7 @@ LAYERS = (
     ("studies", "reading"),
     ("creation",),
     ("claims",),
+    ("telling",),
     ("engine",),
     ("verify", "optuna_bridge"),
     ("study",),

@@ -7,11 +7,11 @@ import pickle
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import optuna
 import pytest
+import readers
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -89,7 +89,7 @@ def test_trials_of_ours_are_what_stock_optuna_reads(path: Path, storage: BaseSto
     assert storage.get_study_directions(1) == [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE]
 
 
-def test_trials_of_optuna_are_what_stock_optuna_and_we_read(path: Path, storage: BaseStorage, readers: ModuleType) -> None:
+def test_trials_of_optuna_are_what_stock_optuna_and_we_read(path: Path, storage: BaseStorage) -> None:
     study = optuna.create_study(storage=storage, study_name="a", sampler=optuna.samplers.RandomSampler(seed=2))
     study.optimize(objective, n_trials=40)
     study.enqueue_trial({"x": 0.5})
@@ -154,9 +154,7 @@ def test_a_trial_that_was_asked_for_here_can_be_told_by_optuna(path: Path, stora
 @pytest.mark.parametrize(
     "value", [NAN, [1, NAN, {"a": NAN}], {"NaN": "NaN", "b": [NAN]}], ids=["plain", "list", "beside-the-word"]
 )
-def test_a_nan_in_an_attribute_is_one_here_and_stops_no_reader(
-    path: Path, storage: BaseStorage, readers: ModuleType, value: Any
-) -> None:
+def test_a_nan_in_an_attribute_is_one_here_and_stops_no_reader(path: Path, storage: BaseStorage, value: Any) -> None:
     study_id = storage.create_new_study(MINIMIZE, "a")
     trial_id = storage.create_new_trial(study_id)
     storage.set_study_user_attr(study_id, "k", value)

@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 import pytest
+import readers
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -127,9 +128,7 @@ def by_number(seen: list[dict[str, Any]]) -> dict[tuple[int, int], Any]:
 
 
 @pytest.mark.parametrize("damage", [_flip, _nul, _nul_span, _other_bytes, _no_utf8, _newline_inside, _torn_before, _newline_gone])
-def test_every_trial_whose_records_are_whole_comes_out_as_it_was(
-    readers: Any, written: Path, tmp_path: Path, damage: Damage
-) -> None:
+def test_every_trial_whose_records_are_whole_comes_out_as_it_was(written: Path, tmp_path: Path, damage: Damage) -> None:
     lines, dice = lines_of(written), random.Random(20261121)
     expected, about = by_number(readers.by_us(written)), trial_numbers(lines)
     for run, place in enumerate(dice.sample(range(1, len(lines)), 12)):
@@ -182,7 +181,7 @@ def broken_off() -> Iterator[Callable[[int, str], None]]:
 @pytest.mark.parametrize("how", ["kill", "full"])
 @pytest.mark.parametrize("damage", [_flip, _nul_span, _newline_inside, _torn_before, _newline_gone])
 def test_a_repair_that_was_broken_off_is_finished_by_the_next(
-    readers: Any, written: Path, tmp_path: Path, broken_off: Callable[[int, str], None], damage: Damage, how: str
+    written: Path, tmp_path: Path, broken_off: Callable[[int, str], None], damage: Damage, how: str
 ) -> None:
     lines = lines_of(written)
     damaged, _ = damage(random.Random(1), lines, len(lines) // 2)

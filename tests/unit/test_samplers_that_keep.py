@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from searching import PARAMS, make, needs_cmaes, needs_scipy, next_ones, tell_all
 
 from journaltune import create_study, load_study
 from journaltune.errors import ExhaustedError, UsageError
@@ -18,14 +18,8 @@ from journaltune.history import STUDY_ATTRS, History
 from journaltune.samplers.generations import mended
 from journaltune.samplers.optuna_view import Shown
 from journaltune.space import space_from_params
-from journaltune.study import Study
 
-PARAMS = {"x": "float(0, 1)", "y": "float(0, 1)"}
 SMALL = {"x": "float(0, 0.3, step=0.1)", "c": "a | 1 | true"}
-HAS_SCIPY = importlib.util.find_spec("scipy") is not None
-HAS_CMAES = importlib.util.find_spec("cmaes") is not None
-needs_scipy = pytest.mark.skipif(not HAS_SCIPY, reason="the extra `qmc` is not installed")
-needs_cmaes = pytest.mark.skipif(not HAS_CMAES, reason="the extra `cmaes` is not installed")
 EVOLUTION = [
     ("nsgaii", {"population_size": 4}, "generation"),
     ("optuna.NSGAIISampler", {"population_size": 4}, "NSGAIISampler:generation"),
@@ -37,23 +31,6 @@ EVOLUTION = [
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "study.journal"
-
-
-def make(path: Path, sampler: str, options: dict[str, Any] | None = None, **rest: Any) -> Study:
-    return create_study(path, **{"params": PARAMS, "seed": 1, **rest}, sampler=sampler, sampler_options=options)
-
-
-def tell_all(study: Study, count: int) -> None:
-    for _ in range(count):
-        trial = study.ask()
-        study.tell(trial, [(trial.params["x"] - 0.3 * (i + 1)) ** 2 for i in range(len(study.directions))])
-
-
-def next_ones(study: Study, seeds: int = 4) -> list[dict[str, float]]:
-    """What new objects with several seeds would suggest next, nothing written."""
-    opened = load_study(study._study.path, study.study_name)._study
-    number, history = opened.state().n_trials, opened.history(opened.state().n_trials)
-    return [opened.sampler_object().suggest(history, opened.varied, number, seed, 0).internal for seed in range(seeds)]
 
 
 @pytest.mark.parametrize("sampler", ["grid", "bruteforce"])

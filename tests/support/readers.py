@@ -1,7 +1,4 @@
-"""One journal as journaltune, Optuna and Rustuna read it, in one form that compares bit for bit.
-
-Loaded by the conftest.py of the folders that compare readers.
-"""
+"""One journal as journaltune, Optuna and Rustuna read it, in one form that compares bit for bit."""
 
 from __future__ import annotations
 
