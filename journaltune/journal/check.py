@@ -149,9 +149,11 @@ class _Pass:
 
     def _note(self, line: bytes, damage: JournalDamagedError) -> None:
         """A damaged line. One that is whole itself counts, so that what comes after it is not damaged too."""
-        start, shift = self._fold.offset, None
-        if is_as_written(line.lstrip(b" ")):
+        start, shift, text = self._fold.offset, None, line.lstrip(b" ")
+        whole = is_as_written(text)
+        if whole:
             shift = start - written_at(line)
+        if whole or records.is_misspelt(text):
             try:
                 self._fold.line(records.unsealed(line))
             except JournalDamagedError:

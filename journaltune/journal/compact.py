@@ -339,7 +339,7 @@ def _carried(record: dict[str, Any]) -> dict[str, Any]:
     """A record as ours, without its seal and without what refers to places in the old journal."""
     fields = {key: value for key, value in record.items() if key not in ("op_code", "worker_id", "crc", "jt")}
     carried = {"op_code": record["op_code"], "worker_id": records.WORKER_ID, **fields}
-    jt = {key: value for key, value in (record.get("jt") or {}).items() if key not in ("at", "saw")}
+    jt = {key: value for key, value in (record.get("jt") or {}).items() if key not in ("at", "from", "saw")}
     if "saw" in (record.get("jt") or {}):
         jt["compacted"] = True
     if jt:

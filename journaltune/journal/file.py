@@ -213,19 +213,25 @@ def overwrite(path: str, fd: int, start: int, data: bytes) -> None:
             os.close(own)
 
 
+def mode_of(path: str) -> int:
+    """Who may read and write the journal: what is beside it is for nobody else. OSError as it comes."""
+    return os.stat(path).st_mode & 0o666
+
+
 def make_folder(path: str) -> str:
     """The journal's folder, made if it is not there. OSError as it comes."""
     folder = folder_of(path)
-    make_plain_folder(folder)
+    make_plain_folder(folder, path)
     return folder
 
 
-def make_plain_folder(folder: str) -> None:
-    """Nothing is written through a link: whoever may make one there would choose where."""
+def make_plain_folder(folder: str, path: str) -> None:
+    """A folder for who may use the journal at ``path``. Nothing is written through a link: who made it would choose where."""
     if _is_folder(folder):
         return
+    mode = mode_of(path)
     try:
-        system.mkdir(folder)
+        system.mkdir(folder, 0o700 | mode | (mode & 0o444) >> 2)
     except FileExistsError:
         if not _is_folder(folder):  # made by another process just now
             raise

@@ -61,6 +61,9 @@ class Fold:
             text = line.lstrip(b" ")
             self._chain.pass_blanks(self.offset, end - 1 - len(text))
         sealed = records.is_sealed(text)
+        if records.is_misspelt(text):
+            what = "a record whose checksums were changed after it was written"
+            raise JournalDamagedError(self._path, end - 1 - len(text), what)
         effect = self._apply(text, end - 1 - len(text), sealed=sealed)
         if self.watch and text in self.watch:
             self.effects.append(effect)

@@ -23,6 +23,8 @@ _TAIL_SHARE = 64
 _LIVED_TAIL_BYTES = 1024 * 1024
 _LIVED_TAIL_SHARE = 2
 _CHUNK_BYTES = 8 * 1024 * 1024
+_BATCH_MARK = b',"from":'
+_END_BYTES = 80  # the mark in an own record: before its place, of 20 digits at most, and its checksums
 
 
 class Journal:
@@ -114,8 +116,9 @@ class Journal:
             self._open()
             there = os.fstat(self._fd)
             changed = bool(self._windows) and self._windows != snapshot.windows(self._fd, self.offset)
-            if changed or (there.st_dev, there.st_ino) != self._identity:
+            if (there.st_dev, there.st_ino) != self._identity or (changed and not self._taken_back()):
                 self._changed()
+            self._stale = self._stale or changed
             self._windows = []
         if self._stale:
             self._load()
@@ -160,7 +163,19 @@ class Journal:
         if self._same() == self.offset:
             return
         while data := files.read_from(self._fd, self.offset, _CHUNK_BYTES):
+            if data[:1] == b" " and self._taken_back():
+                self._load()
+                return
             self._fold(Fold(self.path, self._reader, self.state, self._chain), data)
+
+    def _taken_back(self) -> bool:
+        """Whether the last record that was read is blank now: it was of a batch that broke off before its last one."""
+        return self.offset > 0 and os.pread(self._fd, 1, self.offset - 1) == b" "
+
+    def _unsettled(self) -> bool:
+        """Whether the last record that was read may be one that is to be taken back, or was."""
+        end = os.pread(self._fd, min(_END_BYTES, self.offset), max(0, self.offset - _END_BYTES))
+        return end[-1:] == b" " or _BATCH_MARK in end
 
     def _fold(self, fold: Fold, data: bytes) -> None:
         """Apply ``data``. A damaged line stops it, and once that is mended, what was applied must not be applied again."""
@@ -189,9 +204,17 @@ class Journal:
         self._lock_depth += 1
         try:
             self.sync()
+            if self._lock_depth == 1 and self._unsettled():
+                self._settle()
         except BaseException:
             self._release()
             raise
+
+    def _settle(self) -> None:
+        from journaltune.journal import mending
+
+        if mending.take_back(self._fd, self.path, self.offset, self.lock_timeout_s):
+            self._load()
 
     def _writable(self) -> None:
         self._usable()
@@ -207,7 +230,7 @@ class Journal:
         from journaltune.journal import mending
 
         try:
-            mending.take_stock_lock(self.path)
+            mending.take_stock_lock(self.path, self.lock_timeout_s)
         except MachineError:
             return  # where no lock can be made, stock Optuna can't write either
         self._alone = True
@@ -231,13 +254,16 @@ class Journal:
         """Append records with one write, read them back, and say which of them took effect. Needs the lock.
 
         Nothing is on disk for a power cut yet: ``flush`` before acknowledging a result. MachineError: nothing was written.
+        All of them count or none: each but the last says where the first one begins, and the next writer takes them back where
+        the last one is missing.
         """
         if os.fstat(self._fd).st_size != self.offset and self._mend_tail() and self._too_late(batch):
             return [False] * len(batch)
         lines, placed, at, link = [], [], self.offset, self._chain.value
-        for record in batch:
+        for left, record in enumerate(batch, 1 - len(batch)):
             # With its place, as whoever replays it will have it: a snapshot must not tell who made it.
-            placed.append({**record, "jt": {"at": at, **record.get("jt", {})}})
+            batched = {"from": self.offset} if left else {}
+            placed.append({**record, "jt": {"at": at, **record.get("jt", {}), **batched}})
             line = records.seal(placed[-1], at, link)
             lines.append(line)
             at, link = at + len(line) + 1, records.sum_of(line)
@@ -248,7 +274,7 @@ class Journal:
     def _mend_tail(self) -> bool:
         from journaltune.journal import mending
 
-        mended = mending.mend_tail(self._fd, self.path, alone=self._alone)
+        mended = mending.mend_tail(self._fd, self.path, lock_timeout_s=self.lock_timeout_s, alone=self._alone)
         if mended:
             self.sync()
         return mended
@@ -292,6 +318,8 @@ class Journal:
 
     def save_snapshot(self) -> None:
         try:
+            if self._unsettled():
+                return  # others may take back what it would hold
             snapshot.save(self.path, self._fd, self.state, self.offset, self._chain)
         except OSError:
             pass

@@ -27,6 +27,7 @@ CONFIG_ATTR = "journaltune:config"
 NAN_STEP_ATTR = "journaltune:nan_step"
 SEAL = b',"crc":"'
 SEAL_LENGTH = len(SEAL) + 16 + 2
+_HEX = b"0123456789abcdef"
 _HEADS_KEPT = 8
 _HEAD_FIELDS = ("op_code", "worker_id", "study_id", "state", "distributions")
 
@@ -171,9 +172,21 @@ def is_sealed(text: bytes) -> bool:
     return text[-SEAL_LENGTH : -SEAL_LENGTH + len(SEAL)] == SEAL and text.endswith(b'"}')
 
 
+def is_misspelt(text: bytes) -> bool:
+    """Whether a record's checksum of itself is right, but its checksums don't stand there as they were written."""
+    if text[-2:] != b'"}' or text[-SEAL_LENGTH : 1 - SEAL_LENGTH] != b",":
+        return False
+    if is_sealed(text) and not text[-18:-2].strip(_HEX):
+        return False
+    return text[-18:-10].lower() == b"%08x" % own_sum(text)
+
+
 def sealed_sums(text: bytes) -> tuple[int, int]:
-    """The two checksums of a sealed record: over itself, over what came before."""
-    both = int(text[-18:-2], 16)
+    """The two checksums of a sealed record: over itself, over what came before. ValueError where they are not written as ours."""
+    digits = text[-18:-2]
+    if digits.strip(_HEX):
+        raise ValueError("checksums that were changed")
+    both = int(digits, 16)
     return both >> 32, both & 0xFFFFFFFF
 
 

@@ -66,7 +66,7 @@ def repair(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_
         lock.acquire(fd, path, lock_timeout_s)
         if not is_journal(fd):
             raise NotFoundError(f"{path} is no journal: there is no record in it; name one with -f")
-        mending.take_stock_lock(path)
+        mending.take_stock_lock(path, lock_timeout_s)
         try:
             return _repair(fd, path)
         finally:
@@ -168,9 +168,10 @@ class _Pass:
             parts = [line, *takewhile(salvage.is_part, lines.after(1))]
             line, n_lines = b"\n".join(parts), len(parts)
         start, text = self._fold.offset, line.lstrip(b" ")
-        healed = salvage.without_flipped_bit(text)
-        if healed is not None and self._reads(line[: len(line) - len(text)] + healed):
-            self._edit(start, line, line[: len(line) - len(text)] + healed, what, "one bit was wrong; it is right again")
+        blanks = line[: len(line) - len(text)]
+        healed = next((made for made in salvage.without_flipped_bit(text) if self._reads(blanks + made)), None)
+        if healed is not None:
+            self._edit(start, line, blanks + healed, what, "one bit was wrong; it is right again")
         elif _is_study(text) and self._reads(records.unsealed(line)):
             done = f"{_UNSEALED}, although it was changed: look whether its settings are right"
             self._edit(start, line, records.unsealed(line), what, done)

@@ -11,7 +11,7 @@ from journaltune.jsontext import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from journaltune.journal.state import JournalState
@@ -77,26 +77,37 @@ def is_part(line: bytes) -> bool:
     return not (line.lstrip(b" ").startswith(b'{"op_code"') and line.endswith(b"}")) and not whole_records(line)
 
 
-def without_flipped_bit(line: bytes) -> bytes | None:
-    """The record of ours that this line was before one bit of it flipped; None when it is no such line.
+def without_flipped_bit(line: bytes) -> Iterator[bytes]:
+    """The records of ours that this line may have been before one bit of it flipped; the first that can be read is the one.
 
     A wrong one would need another record, one bit away, with the same checksum of 32 bits.
     """
-    body, seal = bytearray(line[: -records.SEAL_LENGTH]), line[-records.SEAL_LENGTH :]
-    if not records.is_sealed(line) or len(body) * 8 > _BITS_TRIED:
-        return None
-    try:
-        stored = records.sealed_sums(line)[0]
-    except ValueError:
-        return None
+    body, seal = line[: -records.SEAL_LENGTH], line[-records.SEAL_LENGTH :]
+    for made in _flipped(seal):
+        if records.is_sealed(body + made) and _is_unchanged(body + made):
+            yield body + made
+    if records.is_sealed(line) and len(body) * 8 <= _BITS_TRIED:
+        try:
+            yield from (made + seal for made in _unflipped(body, records.sealed_sums(line)[0]))
+        except ValueError:
+            return
+
+
+def _flipped(data: bytes) -> Iterator[bytes]:
+    for place, byte in enumerate(data):
+        for bit in range(8):
+            yield data[:place] + bytes((byte ^ 1 << bit,)) + data[place + 1 :]
+
+
+def _unflipped(body: bytes, stored: int) -> Iterator[bytes]:
+    """What has this checksum, one bit away."""
     ahead = 0
     for place, byte in enumerate(body):
         rest = memoryview(body)[place + 1 :]
         for bit in range(8):
             if crc32(rest, crc32(bytes((byte ^ 1 << bit,)), ahead)) == stored:
-                return bytes(body[:place]) + bytes((byte ^ 1 << bit,)) + bytes(rest) + seal
+                yield body[:place] + bytes((byte ^ 1 << bit,)) + bytes(rest)
         ahead = crc32(bytes((byte,)), ahead)
-    return None
 
 
 def shortened(text: bytes) -> bytes | None:

@@ -1,11 +1,13 @@
 """A journal cut at every byte, with NULs or garbage behind, written to next by us or by stock Optuna.
 
 Afterwards: what was whole before the cut is there bit for bit, once; what was acknowledged since is there; stock Optuna reads the
-same. Where stock Optuna wrote onto a torn line, we read everything or name the line, and ``repair`` brings back all of it.
+same. A call of several records is whole with its last one: before that, what there is of it is taken back when we write next.
+Where stock Optuna wrote onto a torn line, we read everything or name the line, and ``repair`` brings back all of it.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,10 +58,11 @@ def _chosen(first: list[_Way], second: list[_Way], n: int) -> list[_Way]:
 
 @dataclass(frozen=True)
 class _Whole:
-    """A journal before it is cut, and what it says up to the end of each of its lines."""
+    """A journal before it is cut, what it says up to the end of each of its lines, and where the last whole call ends there."""
 
     data: bytes
     views: dict[int, View]
+    settled: dict[int, int]
 
 
 def _whole_journals(seed: int, folder: Path) -> list[_Whole]:
@@ -81,7 +84,14 @@ def _whole(path: Path) -> _Whole:
         seen[end] = views.ours(path)
         if views.stock(path) != seen[end]:
             raise AssertionError(f"{path}: stock Optuna reads the first {end} bytes otherwise than we do, before any cut")
-    return _Whole(data, seen)
+    return _Whole(data, seen, {end: _settled(data, end) for end in ends})
+
+
+def _settled(data: bytes, end: int) -> int:
+    """Where the call begins whose last record is still to come at ``end``; ``end`` itself where none is."""
+    line = data[data.rfind(b"\n", 0, max(0, end - 1)) + 1 : end].strip()
+    jt = json.loads(line).get("jt", {}) if line else {}
+    return end - 1 - len(line) - (jt["at"] - jt["from"]) if "from" in jt else end
 
 
 _Way = tuple[_Whole, int, int]
@@ -101,6 +111,10 @@ class _Cut:
         self.torn = bool(self.bytes[self.end :].strip(b" "))  # blanks are what mending leaves
         self.broken = b"\n" in self.bytes[self.end :]  # a line that is none: nobody may write, repair has to come first
         self.writer = writer
+        self.kept = whole.settled[self.end] if writer == "ours" else self.end
+        self.settled = whole.views[self.kept]
+        if not self.broken:  # else a record that repair makes of the broken line may stand behind the call, which stays then
+            self.before = self.settled
         self.folder, self.path = folder, folder / "s.journal"
 
     def run(self) -> Tally:
@@ -180,16 +194,16 @@ class _Cut:
             tally.doubled += max(0, len(found) - len(trials) - n_new - len(placeholders[:1]))
         wanted = studies | before.keys()
         tally.lost += len(wanted - after.keys())
-        rebuilt = {journals.NAME} if not before else set()  # what repair makes of a study's record that was cut
+        rebuilt = {journals.NAME, "stock"} if not before else set()  # what repair makes of a study's record that was cut
         tally.doubled += len(after.keys() - wanted - rebuilt)
         return tally
 
     def _compare(self, tally: Tally, after: View, studies: set[str], n_new: int) -> None:
         """What was whole is there, once, and bit for bit; stock Optuna sees the same."""
-        if self.path.read_bytes()[: self.end] != self.bytes[: self.end]:
+        if self.path.read_bytes()[: self.kept] != self.bytes[: self.kept]:
             tally.wrong += 1
             tally.note(f"{self.what}: bytes of whole records were changed")
-        against = [self._against(before, after, studies, n_new) for before in (self.before, self.saved)]
+        against = [self._against(before, after, studies, n_new) for before in (self.before, self.saved, self.settled)]
         best = next((found for found in against if found.clean), against[0])
         tally.lost, tally.doubled = tally.lost + best.lost, tally.doubled + best.doubled
         if not tally.clean:

@@ -6,7 +6,6 @@ a snapshot never changes an answer; beside the flipped journal's own snapshot, w
 What can't be so, by construction, is counted apart, and each time its exact condition is checked (``_Flips._excuse``):
 
 - a record of others has no checksum: if it still is a record, our next record names the damage before it;
-- so it does where a flipped bit takes the checksum away from a record of ours, so that it looks like one of others;
 - records of others after our last one are covered by nothing yet;
 - without the very last newline the last record is one that was never finished.
 """
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from journaltune.errors import JournalDamagedError
-from journaltune.journal import records, snapshot
+from journaltune.journal import snapshot
 from journaltune.journal.journal import Journal
 from tortures import journals, views
 from tortures.machinery import evenly, keep, spread
@@ -153,8 +152,6 @@ class _Flips:
             own = covered is not None and seen.offset < covered
             if own and not whole.sealed[line]:
                 return "in a record of others, named at our next record"
-            if own and whole.ends[line] - 1 - records.SEAL_LENGTH <= at < whole.ends[line] - 1:
-                return "in the checksum of a record of ours, named at our next record"
             return ""
         if at == len(whole.journal) - 1 and seen == whole.without_last:
             return "the very last newline: the record counts as never written"

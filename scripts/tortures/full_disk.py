@@ -2,7 +2,9 @@
 
 Three ways: a limit on file sizes, so that the kernel itself writes short; the package's own system calls made to fail one by
 one; and a small file system that is really full, where this process may mount one. What was acknowledged before is there
-afterwards, for us and for stock Optuna, an error is one with exit code 7, and an operation is never half done.
+afterwards, for us and for stock Optuna, and an error is one with exit code 7. An operation is never half done, unless it says
+that it is in doubt; then the next command of any kind finds the old state or the new one, and so do those that were reading all
+the while. The same call again gives the new one, once.
 """
 
 from __future__ import annotations
@@ -33,12 +35,17 @@ if TYPE_CHECKING:
 
 TARGET = 2_000
 _CLONE_NEWNS, _MS_PRIVATE, _MS_REC = 0x20000, 1 << 18, 1 << 14
-_KINDS_OF_FAULT = ("once", "from then on", "short, then full")
+_KINDS_OF_FAULT = ("once", "from then on", "short, then full", "short by its last record, then full")
 _CALLS_TRIED = 12
 
 
 def _create(path: Path) -> None:
     journals.create(path, 5).close()
+
+
+def _next(path: Path) -> None:
+    """Another command, which changes nothing that the operations do, and is possible before and after each of them."""
+    journals.create(path, 6, "next").close()
 
 
 def _on_study(change: Callable[[OpenStudy], Any]) -> Callable[[Path], None]:
@@ -107,6 +114,11 @@ class _Base:
         self.do(path)
         self.new = _view(path)
         self.grows_bytes = path.stat().st_size - len(self.journal or b"")
+        _next(path)
+        self.new_and_next = _view(path)
+        path = self.place(folder)
+        _next(path)
+        self.old_and_next = _view(path)
 
     def place(self, folder: Path) -> Path:
         path = folder / "s.journal"
@@ -121,7 +133,11 @@ def _view(path: Path) -> Any:
     """What the journal says, without times: those of new records differ. Nothing where there is no journal."""
     if not path.exists():
         return {}
-    return {name: [timeless(trial) for trial in trials] for name, trials in views.ours(path).items()}
+    return _timeless(views.ours(path))
+
+
+def _timeless(view: views.View) -> Any:
+    return {name: [timeless(trial) for trial in trials] for name, trials in view.items()}
 
 
 @dataclass(frozen=True)
@@ -166,7 +182,8 @@ class _Fault:
                 return function(*arguments)
             if count == self.nth and self.kind.startswith("short") and name in ("write", "pwrite"):
                 fd, data, *place = arguments
-                return function(fd, data[: len(data) // 2], *place)
+                whole = bytes(data).rfind(b"\n", 0, len(data) - 1) + 1
+                return function(fd, data[: whole if whole and "last" in self.kind else len(data) // 2], *place)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         system.fault = fault
@@ -209,6 +226,7 @@ def _run(way: _Limit | _Fault | _Small, seed: int, folder: Path) -> Tally:
 def _spoilt(way: _Limit | _Fault, path: Path) -> list[tuple[str, str]]:
     """Run the operation while there is no room, and again when there is."""
     base, problems, error = way.base, [], None
+    reader = None if base.journal is None else Journal(str(path))
     way.spoil()
     try:
         base.do(path)
@@ -219,21 +237,56 @@ def _spoilt(way: _Limit | _Fault, path: Path) -> list[tuple[str, str]]:
     if error is not None and not isinstance(error, MachineError):
         problems.append(("wrong", f"{type(error).__name__}: {error}"))
     after = _view(path)
-    if after not in (base.old, base.new):
+    if reader is not None:
+        reader.sync()
+    if after not in (base.old, base.new) and "in doubt" not in str(error):
         problems.append(("wrong", f"neither the old state nor the new one: {after}"))
     if error is None and after != base.new:
         problems.append(("lost", "what was acknowledged is not there"))
-    if after == base.old != base.new:
-        base.do(path)
-        if _view(path) != base.new:
-            problems.append(("wrong", f"with room again: {_view(path)} instead of {base.new}"))
-    elif "tell" in base.name or base.name == "fail":
-        base.do(path)  # the same result again changes nothing
-        if _view(path) != base.new:
-            problems.append(("doubled", f"told once more: {_view(path)}"))
-    if path.exists() and views.stock(path) != views.ours(path):
-        problems.append(("wrong", "stock Optuna reads something else than we do"))
+    problems += _repeated(base, path, after) + _continued(base, path, after, reader)
+    if reader is not None:
+        reader.close()
     return problems
+
+
+def _repeated(base: _Base, path: Path, after: Any) -> list[tuple[str, str]]:
+    """The same call again, on a copy."""
+    copy = path.with_name("again.journal")
+    copy.unlink(missing_ok=True)
+    if path.exists():
+        shutil.copyfile(path, copy)
+    if after != base.new:
+        base.do(copy)
+        if _view(copy) != base.new:
+            return [("wrong", f"with room again: {_view(copy)} instead of {base.new}")]
+    elif "tell" in base.name or base.name == "fail":
+        base.do(copy)  # the same result again changes nothing
+        if _view(copy) != base.new:
+            return [("doubled", f"told once more: {_view(copy)}")]
+    return _same_for_stock(copy)
+
+
+def _continued(base: _Base, path: Path, after: Any, reader: Journal | None) -> list[tuple[str, str]]:
+    """Another command comes first; then the same call again, where it had no effect."""
+    _next(path)
+    found = _view(path)
+    if found not in ((base.new_and_next,) if after == base.new != base.old else (base.old_and_next, base.new_and_next)):
+        return [("wrong", f"after the next command: {found}, where {after} was before")]
+    if reader is not None:
+        reader.sync()
+        if _timeless(views.of_state(reader.state)) != found:
+            return [("wrong", f"who had the journal open reads {_timeless(views.of_state(reader.state))} instead of {found}")]
+    if found != base.new_and_next:
+        base.do(path)
+        if _view(path) != base.new_and_next:
+            return [("wrong", f"with room again, after another command: {_view(path)} instead of {base.new_and_next}")]
+    return _same_for_stock(path)
+
+
+def _same_for_stock(path: Path) -> list[tuple[str, str]]:
+    if path.exists() and views.stock(path) != views.ours(path):
+        return [("wrong", "stock Optuna reads something else than we do")]
+    return []
 
 
 # -- a file system that is really full ----------------------------------------------------------------------------------
@@ -281,6 +334,4 @@ def _missing(path: Path, told: dict[int, float]) -> list[tuple[str, str]]:
     problems = [("lost", f"trial {number}") for number, value in told.items() if ours.get(number) != value]
     if not told:
         problems.append(("wrong", "nothing could be told before the file system was full"))
-    if views.stock(path) != views.ours(path):
-        problems.append(("wrong", "stock Optuna reads something else than we do"))
-    return problems
+    return problems + _same_for_stock(path)

@@ -62,5 +62,5 @@ def make_tail(path: Path) -> None:
     )
 
 
-def create(path: Path, seed: int) -> OpenStudy:
-    return engine.create_study(path, name=NAME, space=space_from_params(PARAMS), seed=seed, sampler="random")
+def create(path: Path, seed: int, name: str = NAME) -> OpenStudy:
+    return engine.create_study(path, name=name, space=space_from_params(PARAMS), seed=seed, sampler="random")

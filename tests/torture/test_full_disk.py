@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from journaltune.journal import file
+from journaltune.journal import file, mending
+from journaltune.journal.journal import Journal
 
 
 def test_a_full_disk_leaves_the_old_state_or_the_new_one(clean: Callable[..., Any]) -> None:
@@ -27,6 +28,16 @@ def test_an_operation_that_is_written_in_two_steps_is_found(
 
     monkeypatch.setattr(file, "append", in_steps)
     assert any("neither the old state nor the new one" in note for note in tortured("full_disk", 160).notes)
+
+
+def test_a_call_that_is_left_half_done_is_found(tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mending, "take_back", lambda *_: False)
+    assert any("after the next command" in note for note in tortured("full_disk", 400).notes)
+
+
+def test_a_reader_that_keeps_what_was_taken_back_is_found(tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Journal, "_taken_back", lambda _: False)
+    assert any("who had the journal open" in note for note in tortured("full_disk", 400).notes)
 
 
 def test_a_short_write_that_is_taken_back_too_far_is_found(tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_a_claim_does_not_wait_for_the_lock_of_a_killed_claim(tmp_path: Path, mo
     path = tmp_path / "s.journal"
     study = journaltune.create_study(path, params={"x": "float(0, 1)"}, sampler="random")
     study.enqueue({"x": 0.5})
-    mending.take_stock_lock(str(path))
+    mending.take_stock_lock(str(path), 0)
     assert Path(f"{path}.lock").resolve() == path
     monkeypatch.setattr(mending, "_STOCK_GRACE_S", float("inf"))
     assert study.ask().params == {"x": 0.5}

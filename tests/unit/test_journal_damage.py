@@ -20,7 +20,9 @@ import pytest
 from journaltune import engine
 from journaltune.errors import JournalDamagedError
 from journaltune.journal import records
+from journaltune.journal.check import check
 from journaltune.journal.journal import Journal
+from journaltune.journal.repair import repair
 from journaltune.reading import trials_of
 from journaltune.space import space_from_params
 
@@ -98,11 +100,33 @@ def test_a_flipped_bit_in_a_record_of_ours_is_named_with_that_record(path: Path)
     start = data.index(b'"values":[0.125]') - 60
     start = data.rfind(b'{"op_code":6', 0, start + 60)
     end = data.index(b"\n", start)
-    for at in range(start, end - 26):  # the checksum itself takes the last 26
+    for at in range(start, end):
         seen = outcome(path, changed(data, at, 0x01))
         assert isinstance(seen, JournalDamagedError), data[at - 10 : at + 10]
         assert start <= seen.offset <= at, data[at - 10 : at + 10]
     assert outcome(path, data) == sound
+
+
+def test_a_flipped_bit_in_the_very_last_record_of_ours_is_named_with_it(path: Path) -> None:
+    """Also in its checksums: nothing is needed that was written after it."""
+    data = path.read_bytes()
+    start = start_of_line(data, len(data) - 1)
+    for bit in range(8):
+        for at in [*range(start, len(data) - 1 - records.SEAL_LENGTH, 17), *range(len(data) - 30, len(data) - 1)]:
+            seen = outcome(path, changed(data, at, 1 << bit))
+            assert isinstance(seen, JournalDamagedError), (bit, data[at - 10 : at + 10])
+            assert start <= seen.offset <= len(data)
+            assert [one.offset for one in check(path).findings] == [seen.offset]
+
+
+def test_a_flipped_bit_in_checksums_is_put_right_by_repair(path: Path) -> None:
+    data = path.read_bytes()
+    ends = [match.end() for match in re.finditer(rb'"crc":"[0-9a-f]{16}"\}\n', data)]
+    for bit in range(8):
+        for at in (end - back for end in (ends[1], ends[-2], ends[-1]) for back in (22, 20, 17, 12, 11, 5)):
+            outcome(path, changed(data, at, 1 << bit))
+            assert repair(path)
+            assert view(path) == outcome(path, data), (bit, at)
 
 
 def test_of_the_last_stock_records_only_what_is_no_record_any_more_is_found(path: Path) -> None:

@@ -124,6 +124,18 @@ def test_a_closed_journal_opens_by_itself_and_sees_what_was_appended(path: Path,
         assert len(values(journal)) == 3 + count
 
 
+def test_a_forked_child_may_end_without_having_used_the_journal(journal: Journal) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            journal.save_snapshot()
+            journal.close()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_forked_child_opens_the_journal_for_itself(path: Path, journal: Journal) -> None:
     for _ in range(2):
         child = os.fork()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
 from rustuna.storages import JournalFileStorage
 
-from journaltune.errors import JournalDamagedError, MachineError
-from journaltune.journal import records, system
+from journaltune.errors import JournalDamagedError, LockTimeoutError, MachineError
+from journaltune.journal import mending, records, system
 from journaltune.journal.journal import Journal
+from journaltune.journal.repair import repair
 
 SOUND = b"".join(
     json.dumps({"worker_id": "w", **record}).encode() + b"\n"
@@ -88,6 +90,31 @@ def test_a_copy_of_what_was_blanked_is_kept(torn: tuple[Path, bytes]) -> None:
     (copy,) = Path(f"{path}.d/quarantine").iterdir()
     assert copy.read_bytes() == tail
     assert copy.name.startswith(f"{len(SOUND)}-{len(tail)}-")
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    before = os.umask(0)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize(
+    ("journal", "mask", "copy", "folder"),
+    [(0o600, 0o022, 0o600, 0o700), (0o640, 0o000, 0o640, 0o750), (0o660, 0o000, 0o660, 0o770), (0o666, 0o077, 0o600, 0o700)],
+)
+def test_a_copy_is_for_nobody_who_may_not_read_the_journal(
+    tmp_path: Path, umask: Callable[[int], int], journal: int, mask: int, copy: int, folder: int
+) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:9])
+    path.chmod(journal)
+    umask(mask)
+    note(Journal(str(path)), after=1)
+    quarantine = Path(f"{path}.d/quarantine")
+    (kept,) = quarantine.iterdir()
+    assert [stat.S_IMODE(there.stat().st_mode) for there in (kept, quarantine, quarantine.parent)] == [copy, folder, folder]
 
 
 def test_running_readers_go_on_over_a_mended_tail(torn: tuple[Path, bytes]) -> None:
@@ -199,9 +226,61 @@ def test_a_stock_lock_that_goes_from_hand_to_hand_is_not_broken(torn_and_locked:
             os.utime(lock, ns=(count, count), follow_symlinks=False)
 
     pauses = while_waiting(monkeypatch, next_holder)
-    note(Journal(str(path)), after=1)
+    note(Journal(str(path), lock_timeout_s=1000), after=1)
     assert len(pauses) == 2000
     assert stock_attrs(path) == {"after": 1}
+
+
+@pytest.mark.parametrize("timeout_s", [0, 0.5, 29.5])
+def test_a_stock_lock_is_waited_for_no_longer_than_the_lock_timeout(
+    torn_and_locked: Path, monkeypatch: pytest.MonkeyPatch, timeout_s: float
+) -> None:
+    path = torn_and_locked
+    pauses = while_waiting(monkeypatch, lambda _: None)
+    said = rf"{path}\.lock, .* for more than {timeout_s:g} s; try again, or raise"
+    calls: list[Callable[[], object]] = [
+        lambda: note(Journal(str(path), lock_timeout_s=timeout_s), after=1),
+        lambda: repair(path, lock_timeout_s=timeout_s),
+    ]
+    for call in calls:
+        pauses.clear()
+        with pytest.raises(LockTimeoutError, match=said) as caught:
+            call()
+        assert sum(pauses) == pytest.approx(timeout_s, abs=1e-3)
+        assert (caught.value.exit_code, caught.value.holder_pids) == (5, ())
+        assert path.read_bytes() == SOUND + STOCK[:20]
+        assert os.path.lexists(f"{path}.lock")
+
+
+def test_no_command_waits_for_a_stock_lock_that_is_marked_as_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:20])
+    mending.take_stock_lock(str(path), 0)
+    while_waiting(monkeypatch, lambda _: pytest.fail("waited for a lock that its holder left behind"))
+    note(Journal(str(path), lock_timeout_s=0), after=1)
+    assert stock_attrs(path) == {"after": 1}
+
+
+def test_a_lock_that_is_dead_after_half_a_minute_is_broken_by_who_waits_just_so_long(
+    torn_and_locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while_waiting(monkeypatch, lambda _: None)
+    note(Journal(str(torn_and_locked), lock_timeout_s=31), after=1)
+    assert stock_attrs(torn_and_locked) == {"after": 1}
+
+
+def test_a_claim_waits_for_a_stock_lock_no_longer_than_the_lock_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND)
+    assert JournalFileSymlinkLock(str(path)).acquire()
+    while_waiting(monkeypatch, lambda _: None)
+    journal = Journal(str(path), lock_timeout_s=2)
+    with pytest.raises(LockTimeoutError, match="for more than 2 s"), journal.locked(alone=True):
+        pytest.fail("not alone")
+    with pytest.raises(LockTimeoutError), journal.locked(alone=True):
+        pytest.fail("not alone")
+    note(journal, after=1)
+    assert attrs(Journal(str(path))) == {"after": 1}
 
 
 def test_a_stock_lock_that_vanishes_at_the_last_moment_is_no_error(
