@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from journaltune.memory import GarbageCollector
     from journaltune.model import Trial, TrialState
     from journaltune.optuna_bridge import storage
+    from journaltune.outcomes import ObjectiveError, TrialPruned
+    from journaltune.reuse import reuse_duplicate
     from journaltune.seeding import seed_everything
-    from journaltune.study import AskedTrial, Study, create_study, load_study
+    from journaltune.study import Study, create_study, load_study
+    from journaltune.trial import AskedTrial, FixedTrial
 
 __version__ = "0.1.0"
 
@@ -30,32 +33,40 @@ __all__ = [
     "AskedTrial",
     "ConflictError",
     "ExhaustedError",
+    "FixedTrial",
     "GarbageCollector",
     "JournalDamagedError",
     "JournaltuneError",
     "LockTimeoutError",
     "MachineError",
     "NotFoundError",
+    "ObjectiveError",
     "SpaceError",
     "Study",
     "Trial",
+    "TrialPruned",
     "TrialState",
     "UsageError",
     "create_study",
     "load_study",
+    "reuse_duplicate",
     "seed_everything",
     "storage",
 ]
 
 _HOMES = {
-    "AskedTrial": "study",
+    "AskedTrial": "trial",
+    "FixedTrial": "trial",
     "GarbageCollector": "memory",
+    "ObjectiveError": "outcomes",
     "Study": "study",
     "create_study": "study",
     "load_study": "study",
+    "reuse_duplicate": "reuse",
     "seed_everything": "seeding",
     "storage": "optuna_bridge",
     "Trial": "model",
+    "TrialPruned": "outcomes",
     "TrialState": "model",
 }
 

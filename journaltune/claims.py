@@ -10,10 +10,11 @@ from journaltune.journal import records
 from journaltune.journal.state import FAIL, RUNNING, WAITING
 from journaltune.samplers import Suggested
 from journaltune.space import Distribution
+from journaltune.suggesting import Choice, suggest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from journaltune.journal.state import LiveTrial, StudyState
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 _RUSTUNA_PREFIX = "fixed_params:"
 
 
-def first_waiting(state: StudyState) -> LiveTrial | None:
-    """The enqueued trial with the lowest number."""
-    return next((trial for trial in state.live.values() if trial.state == WAITING), None)
+def waiting(state: StudyState) -> Iterator[LiveTrial]:
+    """The enqueued trials, lowest number first."""
+    return (trial for trial in state.live.values() if trial.state == WAITING)
 
 
 def fixed_params(attrs: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,54 +48,73 @@ def _from_rustuna(text: str) -> Any:
     return int(rest) if kind == "i" else rest
 
 
-def claim_waiting(
-    study: OpenStudy, waiting: LiveTrial, claim: Mapping[str, Any], suggest: Callable[[OpenStudy, Space, int], Suggested]
-) -> tuple[int, dict[str, float]] | None:
-    """Make an enqueued trial a running one: its number and internal values.
-
-    None when another process was faster, the space changed meanwhile, or its parameters turned out to be impossible.
-    """
-    journal, number, saw, space = study.journal, waiting.number, study.journal.offset, study.space
-    if space is None:
-        return None
+def decide(study: OpenStudy, trial: LiveTrial, space: Space) -> Choice | None:
+    """What an enqueued trial is to try. None when it can't run now: its parameters are impossible, and it is failed; or
+    another trial with them is running, and the study's policy does not allow two."""
     try:
-        fixed = fixed_internal(waiting, space)
+        fixed = fixed_internal(trial, space)
     except (SpaceError, ValueError, IndexError, TypeError, AttributeError, StructError):  # whatever another program left there
-        _fail_infeasible(study, number)
+        _fail_infeasible(study, trial.number)
         return None
-    suggested = completed(study, number, fixed, space, suggest)
-    internal = suggested.internal
+    choice = completed(study, trial.number, fixed, space)
+    return None if choice.twin is not None and choice.twin.state == RUNNING else choice
+
+
+def completed(study: OpenStudy, number: int, fixed: dict[str, float], space: Space) -> Choice:
+    """What a trial was enqueued with, and suggestions for the rest; its twin, where the study's policy looks for one.
+
+    The rest is drawn again while it makes the trial somebody's twin. Whoever enqueues what failed before wants it tried again.
+    """
+    found = _completed(study, number, fixed, space, 0)
+    if study.duplicates == "allow":
+        return Choice(found.internal, found.attrs)
+    from journaltune.duplicates import DRAWS, Seen
+
+    seen, draw = Seen(study, study.seen(number)), 0
+    twin = seen.twin(found.internal)
+    while twin is not None and len(fixed) < len(space.distributions) and draw < DRAWS:
+        draw += 1
+        found = _completed(study, number, fixed, space, draw)
+        twin = seen.twin(found.internal)
+    return Choice(found.internal, found.attrs, None if twin is not None and twin.state == FAIL else twin)
+
+
+def _completed(study: OpenStudy, number: int, fixed: dict[str, float], space: Space, draw: int) -> Suggested:
+    """A sampler that counts its trials is asked even where nothing is left to suggest, so that this one counts too."""
+    found = Suggested(fixed, {})
+    if len(fixed) < len(space.distributions) or study.sampler_object().marks_enqueued:
+        found = suggest(study, space, number, draw)
+    internal = {**found.internal, **fixed}
+    return Suggested({name: internal[name] for name in space.distributions}, found.attrs)
+
+
+def claim(study: OpenStudy, number: int, choice: Choice, space: Space, jt: Mapping[str, Any]) -> bool:
+    """Make an enqueued trial a running one, or with a twin a finished one. False when another process was faster, or the space
+    changed meanwhile."""
+    journal = study.journal
     # Alone: where stock Optuna claims the trial between our reading and our writing, it keeps it, and gets our parameters too.
     with journal.locked(alone=True):
         trial = study.state().live.get(number)
         if trial is None or trial.state != WAITING or study.space is not space:
-            return None
-        # Parameters first: should the write break off between them, the trial still waits, and the next claim finds them set.
+            return False
+        # Parameters first: no reader sets those of a finished trial.
+        internal = choice.internal
         batch = [_set_param(study, trial, name, internal[name]) for name in internal if name not in trial.params]
-        batch += [_set_attr(trial, key, value) for key, value in suggested.attrs.items()]
-        start = records.trial_record(
-            records.SET_TRIAL_STATE_VALUES, trial.trial_id, state=RUNNING, values=None, datetime_start=records.now_iso()
-        )
-        effects = journal.append([*study.environment_records(), *batch, {**start, "jt": {"n": number, "saw": saw, **claim}}])
-    return (number, internal) if effects[-1] else None
+        batch += [_set_attr(trial, key, value) for key, value in choice.attrs.items()]
+        *batch, last = [*batch, *_start(study, trial, choice)]
+        effects = journal.append([*study.environment_records(), *batch, {**last, "jt": jt}])
+    return bool(effects[-1])
 
 
-def completed(
-    study: OpenStudy,
-    number: int,
-    fixed: dict[str, float],
-    space: Space,
-    suggest: Callable[[OpenStudy, Space, int], Suggested],
-) -> Suggested:
-    """Internal values for an enqueued trial: what it was enqueued with, and suggestions for the rest.
+def _start(study: OpenStudy, trial: LiveTrial, choice: Choice) -> list[dict[str, Any]]:
+    """The records that make a waiting trial a running one, or finish it at once."""
+    if choice.twin is not None:
+        from journaltune.duplicates import result_of
 
-    A sampler that counts its trials is asked even where nothing is left to suggest, so that this one counts too.
-    """
-    found = Suggested(fixed, {})
-    if len(fixed) < len(space.distributions) or study.sampler_object().marks_enqueued:
-        found = suggest(study, space, number)
-    internal = {**found.internal, **fixed}
-    return Suggested({name: internal[name] for name in space.distributions}, found.attrs)
+        state, values, constraints = result_of(study.state(), choice.twin)
+        return finishing(trial.trial_id, state, values, choice.user_attrs, constraints)
+    start = {"state": RUNNING, "values": None, "datetime_start": records.now_iso()}
+    return [records.trial_record(records.SET_TRIAL_STATE_VALUES, trial.trial_id, **start)]
 
 
 def fixed_internal(waiting: LiveTrial, space: Space) -> dict[str, float]:

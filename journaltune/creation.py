@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         sampler_options: Mapping[str, Any] | None
         seed: int | None
         failures: str | None
+        duplicates: str | None
+        replicates: int | None
         lag: int | None
         lock_file: str | os.PathLike[str] | None
 
@@ -50,6 +52,7 @@ def create_study(
     With ``exist_ok`` what is given is laid over what an existing study has (also one that another program made), and nothing is
     written where nothing differs; its directions can't change. Options left out: minimize, ``tpe``, a drawn seed, "worst".
     ``lag``: trial k sees the results of trials up to k - lag, and no others, so that a parallel search can be repeated.
+    ``duplicates``: what happens when parameters are suggested again; ``replicates``: how often each configuration is asked.
     ``lock_file``: a file whose SHA-256 belongs to the environment that the study records.
     """
     path = os.fspath(path)
@@ -109,10 +112,10 @@ def _seed(seed: object) -> int:
     return seed
 
 
-def _lag(lag: object) -> int:
-    checked = checks.whole(lag, "a lag")
+def _at_least_one(number: object, what: str, means: str) -> int:
+    checked = checks.whole(number, what)
     if checked < 1:
-        raise UsageError(f"a lag is at least 1 (each trial sees all before it), not {checked}")
+        raise UsageError(f"{what} is at least 1 ({means}), not {checked}")
     return checked
 
 
@@ -130,7 +133,9 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "sampler_options": lambda options: checks.storable(dict(options), "the sampler's options"),
     "seed": _seed,
     "failures": lambda word: checks.one_of(word, ("worst", "ignore"), "failures"),
-    "lag": _lag,
+    "duplicates": lambda word: checks.one_of(word, ("allow", "reuse", "resample"), "duplicates"),
+    "replicates": lambda count: _at_least_one(count, "replicates", "how many times each configuration is asked"),
+    "lag": lambda lag: _at_least_one(lag, "a lag", "each trial sees all before it"),
     "lock_file": _lock_file,
 }
 

@@ -6,28 +6,21 @@ from os import stat, urandom
 
 from journaltune import checks, claims
 from journaltune.creation import create_study
-from journaltune.errors import (
-    ExhaustedError,
-    MachineError,
-    NotFoundError,
-    SpaceError,
-    WaitTimeoutError,
-)
+from journaltune.errors import ExhaustedError, MachineError, NotFoundError, WaitTimeoutError
 from journaltune.frozen import Suggestion
-from journaltune.history import derive_seed
 from journaltune.journal import records
 from journaltune.journal.state import FAIL, HIDDEN, RUNNING, STATE_MASK, WAITING
 from journaltune.jsontext import dumps
-from journaltune.samplers import Suggested
 from journaltune.studies import OpenStudy, delete_study, list_studies, open_study
+from journaltune.suggesting import Choice, space_of, suggested, trainer_seed
 from journaltune.telling import earlier_request, report, should_prune, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
     from typing import Any
 
-    from journaltune.journal.state import StudyState
+    from journaltune.journal.state import LiveTrial, StudyState
     from journaltune.space import Space
 
 __all__ = [
@@ -46,7 +39,6 @@ __all__ = [
 ]
 
 DAY_S = 86400.0
-SAMPLING, TRAINER, CONSTANT = range(3)  # what a derived seed is for
 _TRIES_WITHOUT_LOCK = 3
 
 
@@ -127,40 +119,34 @@ class _Waiting:
             return True  # the next ask says what is wrong
 
 
-def space_of(study: OpenStudy) -> Space:
-    """The study's search space. SpaceError when nobody gave it one."""
-    if study.space is None:
-        raise SpaceError(
-            f"study {study.name!r} has no search space; give it one with "
-            f"`journaltune create --exist-ok --study {study.name} --param 'NAME: SPEC'`"
-        )
-    return study.space
-
-
 def _ask(study: OpenStudy, claim: dict[str, Any], max_trials: int | None) -> Suggestion | tuple[int, int, int]:
     """The next suggestion; or for which trial it would be, which one has to finish before, and at which offset that was so."""
     tries = 0
+    skipped: set[int] = set()  # enqueued trials that have to wait for one with the same parameters
     while True:
         study.journal.sync()
         _check_budget(study.state(), max_trials)
-        waiting = claims.first_waiting(study.state())
+        space, waiting = space_of(study), _first_waiting(study.state(), skipped)
         number = study.state().n_trials if waiting is None else waiting.number
         awaited = study.awaited(number)
         if awaited is not None:
             return number, awaited, study.journal.offset
         if waiting is not None:
-            space_of(study)
-            found = claims.claim_waiting(study, waiting, claim, suggest)
+            found = _ask_waiting(study, claim, space, waiting, skipped)
         elif tries < _TRIES_WITHOUT_LOCK:
-            found = _ask_new(study, claim)
+            found = _ask_new(study, claim, space, skipped)
         else:
             # Somebody creates trials faster than the sampler suggests; make them wait for once.
             with study.journal.locked():
-                found = _ask_new(study, claim, insist=True)
-        if found is not None:
-            number, internal = found
-            return Suggestion(number, space_of(study).decode(internal), trainer_seed(study, number))
-        tries += 1
+                found = _ask_new(study, claim, space, skipped, insist=True)
+        if found is not None and found[1].twin is None:
+            number, choice = found
+            return Suggestion(number, space.decode(choice.internal), trainer_seed(study, number))
+        tries = tries + 1 if found is None else 0
+
+
+def _first_waiting(state: StudyState, skipped: Container[int]) -> LiveTrial | None:
+    return next((trial for trial in claims.waiting(state) if trial.number not in skipped), None)
 
 
 def _check_budget(state: StudyState, max_trials: int | None) -> None:
@@ -175,45 +161,61 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
         raise ExhaustedError(f"study {state.name!r} has its {max_trials} trials; raise --trials to go on")
 
 
-def suggest(study: OpenStudy, space: Space, number: int) -> Suggested:
-    """What trial ``number`` is to try: a pure function of the study's configuration, its history, and the number."""
-    varied, sampler = study.varied, study.sampler_object()
-    found = Suggested({}, {})
-    if varied or sampler.finite:
-        seeds = derive_seed(study.seed, number, SAMPLING), derive_seed(study.seed, 0, CONSTANT)
-        found = sampler.suggest(study.history(number), varied, number, *seeds)
-    internal = found.internal
-    return Suggested(
-        {name: internal[name] if name in internal else float(known.low) for name, known in space.distributions.items()},
-        found.attrs,
-    )
+def _ask_waiting(
+    study: OpenStudy, claim: dict[str, Any], space: Space, waiting: LiveTrial, skipped: set[int]
+) -> tuple[int, Choice] | None:
+    """Claim an enqueued trial; None when it can't be now."""
+    number, saw = waiting.number, study.journal.offset
+    choice = claims.decide(study, waiting, space)
+    if choice is None:
+        skipped.add(number)
+        return None
+    return (number, choice) if claims.claim(study, number, choice, space, {"n": number, "saw": saw, **claim}) else None
 
 
-def _ask_new(study: OpenStudy, claim: dict[str, Any], *, insist: bool = False) -> tuple[int, dict[str, float]] | None:
+def _ask_new(
+    study: OpenStudy, claim: dict[str, Any], space: Space, skipped: Container[int], *, insist: bool = False
+) -> tuple[int, Choice] | None:
     """Suggest and create; None when meanwhile the number, the queue or the space changed that the suggestion was made for.
 
     With ``insist`` another number will do: stock writers don't wait for our lock. The record says which one was meant.
     """
-    journal, number, saw, space = study.journal, study.state().n_trials, study.journal.offset, space_of(study)
-    suggested = suggest(study, space, number)
-    internal = suggested.internal
+    journal, number, saw = study.journal, study.state().n_trials, study.journal.offset
+    choice = _choice(study, space, number)
     with journal.locked():
         state = study.state()
-        if study.space is not space or (not insist and (state.n_trials != number or claims.first_waiting(state) is not None)):
+        if study.space is not space or (not insist and (state.n_trials != number or _first_waiting(state, skipped) is not None)):
             return None
-        record = records.create_trial(state.study_id, study.stored_distributions, internal, RUNNING)
-        if suggested.attrs:
-            record["system_attrs"] = suggested.attrs
+        record = _new_record(study, choice)
         record["jt"] = {"n": number, "saw": saw, **claim}
         *_, trial = journal.append([*study.environment_records(), record])
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")
-    return trial.number, internal
+    return trial.number, choice
 
 
-def trainer_seed(study: OpenStudy, number: int) -> int:
-    """32 bits for the trainer's own random generators, from the study's seed and the trial's number."""
-    return derive_seed(study.seed, number, TRAINER) & 0xFFFFFFFF
+def _choice(study: OpenStudy, space: Space, number: int) -> Choice:
+    if study.duplicates == "allow" and study.replicates == 1:
+        return suggested(study, space, number)
+    from journaltune.duplicates import choose  # most studies do without its imports
+
+    return choose(study, space, number)
+
+
+def _new_record(study: OpenStudy, choice: Choice) -> dict[str, Any]:
+    """A running trial; one that has its twin's result, where there is a twin."""
+    state, system_attrs = study.state(), choice.attrs
+    record = records.create_trial(state.study_id, study.stored_distributions, choice.internal, RUNNING)
+    if choice.twin is not None:
+        from journaltune.duplicates import result_of
+
+        record["state"], record["values"], constraints = result_of(state, choice.twin)
+        record["datetime_complete"] = record["datetime_start"]
+        system_attrs = system_attrs | constraints
+    for name, attrs in (("user_attrs", choice.user_attrs), ("system_attrs", system_attrs)):
+        if attrs:
+            record[name] = attrs
+    return record
 
 
 def enqueue(
@@ -238,7 +240,7 @@ def enqueue(
         with study.journal.locked():
             number = earlier_request(study, "enqueue", request_id)
             if number is None:
-                if skip_if_exists and _exists(study, fixed):
+                if skip_if_exists and _exists(study, internal, fixed):
                     return None
                 number = _enqueue(study, fixed, user_attrs, request_id)
         try:
@@ -258,8 +260,14 @@ def _enqueue(study: OpenStudy, fixed: dict[str, Any], user_attrs: dict[str, Any]
     return int(trial.number)
 
 
-def _exists(study: OpenStudy, fixed: Mapping[str, Any]) -> bool:
-    from journaltune.reading import trials
+def _exists(study: OpenStudy, internal: dict[str, float], fixed: dict[str, Any]) -> bool:
+    """Whether some trial has these parameters, or was enqueued with them."""
+    from journaltune.duplicates import Seen
 
+    state = study.state()
+    if internal.keys() == study.stored_distributions.keys() and Seen(study, state).twin(internal) is not None:
+        return True
     wanted = dumps(sorted(fixed.items()))
-    return any(dumps(sorted((claims.fixed_params(t.system_attrs) or t.params).items())) == wanted for t in trials(study))
+    attrs = [trial.system_attrs for trial in state.live.values()]
+    attrs += [extras.get("system_attrs", {}) for extras in state.finished.extras.values()]
+    return any(dumps(sorted(claims.fixed_params(each).items())) == wanted for each in attrs)

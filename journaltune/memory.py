@@ -1,4 +1,4 @@
-"""Giving memory back between trials."""
+"""Memory: giving it back between trials, and telling when a trial died for want of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_OUT_OF_MEMORY = (("torch", "OutOfMemoryError"), ("torch.cuda", "OutOfMemoryError"), ("cupy.cuda.memory", "OutOfMemoryError"))
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -43,6 +44,9 @@ class GarbageCollector:
                 self.collect()
         except Exception:  # a callback that fails ends the search that it was to save
             pass
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.every, self.above_bytes)
 
     def _is_due(self) -> bool:
         if self.above_bytes is None:
@@ -88,6 +92,54 @@ def resident_bytes() -> int | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out: Python's own, PyTorch's or CuPy's, by class."""
+    kinds = [getattr(sys.modules.get(module), name, None) for module, name in _OUT_OF_MEMORY]
+    return isinstance(error, (MemoryError, *(kind for kind in kinds if isinstance(kind, type))))
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of what the frames of a handled exception hold, and of those that led to it: its traceback is gone afterwards.
+
+    An objective that keeps its own exception in a variable holds its frames, and all that is in them, by a cycle.
+    """
+    from traceback import clear_frames
+
+    found, seen = [error], set()
+    while found:
+        error = found.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        where, error.__traceback__ = error.__traceback__, None
+        clear_frames(where)
+        found += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
+
+
+def oom_kills() -> int | None:
+    """How many processes the kernel has killed for memory so far: of this control group, or else of the whole machine.
+
+    None where the kernel does not count them. A rise says that some process was killed, not which one.
+    """
+    for path, key in ((_cgroup_events(), b"oom_kill"), ("/proc/vmstat", b"oom_kill")):
+        try:
+            with open(path, "rb") as file:
+                return next(int(line.split()[1]) for line in file if line.split()[0] == key)
+        except (OSError, ValueError, IndexError, StopIteration):
+            continue
+    return None
+
+
+def _cgroup_events() -> str:
+    """Where version 2 of control groups counts; no such file under version 1."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            group = next((line.rstrip("\n")[3:] for line in file if line.startswith("0::")), "/")
+    except OSError:
+        group = "/"
+    return f"/sys/fs/cgroup{group.rstrip('/')}/memory.events"
 
 
 def _malloc_trim() -> Callable[[], object]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import compress
-from math import isnan
-from operator import mul
+from math import fsum, isnan, sqrt
+from operator import itemgetter, mul
 
 from journaltune.errors import NotFoundError, UsageError
+from journaltune.journal.keys import KeyMaker, extended
 from journaltune.journal.state import COMPLETE, HAS_EXTRAS, HAS_VALUES, NO_TIME, STATE_MASK
 from journaltune.model import Trial, TrialState
 from journaltune.space import Distribution
@@ -29,7 +30,7 @@ _WITH_EXTRAS = bytes(code & STATE_MASK == COMPLETE and code & HAS_EXTRAS > 0 for
 
 def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -> list[Trial]:
     """Every trial of the study by number, as of now; with ``states``, those in one of them."""
-    wanted = _wanted(states)
+    wanted = wanted_states(states)
     with study.lock:
         study.journal.sync()
         state = study.state()
@@ -38,18 +39,23 @@ def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -
 
 def trials_of(state: StudyState, wanted: set[int]) -> list[Trial]:
     """The trials of a replayed study that are in the wanted states, by number."""
-    read = _RowReader(state)
     codes = state.finished.column("codes")
-    found = [read.trial(row) for row in range(len(codes)) if codes[row] & STATE_MASK in wanted]
-    found += [_live(trial) for trial in state.live.values() if trial.state in wanted]
-    return sorted(found, key=_by_number)
+    rows = [row for row in range(len(codes)) if codes[row] & STATE_MASK in wanted]
+    return trials_at(state, rows, [trial for trial in state.live.values() if trial.state in wanted])
+
+
+def trials_at(state: StudyState, rows: Iterable[int], live: Iterable[LiveTrial]) -> list[Trial]:
+    """Some finished and some unfinished trials, by number."""
+    read = _RowReader(state)
+    return sorted([*map(read.trial, rows), *map(_live, live)], key=_by_number)
 
 
 def _by_number(trial: Trial) -> int:
     return trial.number
 
 
-def _wanted(states: Iterable[TrialState | str] | None) -> set[int]:
+def wanted_states(states: Iterable[TrialState | str] | None) -> set[int]:
+    """The codes of states given by name, by value, or as words with commas between; of all states for None."""
     if states is None:
         return set(map(int, TrialState))
     if isinstance(states, str):
@@ -63,7 +69,7 @@ def _wanted(states: Iterable[TrialState | str] | None) -> set[int]:
 
 def finished_trial(state: StudyState, number: int) -> Trial:
     """One finished trial. KeyError when it isn't finished."""
-    return _RowReader(state).trial(state.finished.row_of(number))
+    return trials_at(state, [state.finished.row_of(number)], [])[0]
 
 
 class _RowReader:
@@ -147,17 +153,22 @@ def best_trials(study: OpenStudy) -> list[Trial]:
     """The best complete trial, the earliest of equals; for several objectives the Pareto front, by number.
 
     Trials with a violated constraint (a value above 0) and trials with NaN don't count. NotFoundError when none is left.
+
+    In a study with replicates, configurations are compared by the means of their trials, once they have all of them; while
+    none has, those that have most. What stands for one is its first trial, with the means as ``values``, and in ``user_attrs``
+    ``replicates``, how many trials there are, and ``spread``, the sample standard deviation of each objective.
     """
     with study.lock:
         study.journal.sync()
         state = study.state()
         signs = [-1.0 if direction == 2 else 1.0 for direction in state.directions]
-        losses = _losses(state, signs)
+        groups = _groups(state, signs, study.replicates) if study.replicates > 1 else {}
+        losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
         if not losses:
             raise NotFoundError(f"study {study.name!r} has no complete trial yet; tell one first")
-        chosen = losses if len(signs) == 1 else _pareto_front(losses)
-        read = _RowReader(state)
-        return sorted([read.trial(row) for _, _, row in chosen], key=_by_number)
+        chosen = sorted([min(losses)] if len(signs) == 1 else _pareto_front(losses), key=itemgetter(1))
+        found = trials_at(state, [row for _, _, row in chosen], [])
+        return [_with_means(trial, groups[trial.number], signs) for trial in found] if groups else found
 
 
 def _losses(state: StudyState, signs: list[float]) -> list[Loss]:
@@ -165,20 +176,57 @@ def _losses(state: StudyState, signs: list[float]) -> list[Loss]:
     finished = state.finished
     codes, numbers = finished.column("codes").tobytes(), finished.column("numbers")
     plain = codes.translate(_PLAIN)  # 1 where a row is complete, with values, and nothing else is to be looked at
+    if len(signs) > 1:
+        return _all_losses(state, signs)
     found = list(_odd_losses(state, signs, codes))
-    if len(signs) == 1:
-        values = finished.column("values")
-        worthy = [value for value in compress(values, plain) if value == value]
-        if worthy:
-            best = min(worthy) if signs[0] > 0 else max(worthy)
-            rows = [row for row in _places(values, best) if plain[row]]
-            found += [((signs[0] * best,), numbers[row], row) for row in rows]
-        return [min(found)] if found else []
-    for row in compress(range(len(codes)), plain):
+    values = finished.column("values")
+    worthy = [value for value in compress(values, plain) if value == value]
+    if worthy:
+        best = min(worthy) if signs[0] > 0 else max(worthy)
+        found += [((signs[0] * best,), numbers[row], row) for row in _places(values, best) if plain[row]]
+    return found
+
+
+def _all_losses(state: StudyState, signs: list[float]) -> list[Loss]:
+    """The same of every one, for any number of objectives."""
+    finished = state.finished
+    codes, numbers = finished.column("codes").tobytes(), finished.column("numbers")
+    found = list(_odd_losses(state, signs, codes))
+    for row in compress(range(len(codes)), codes.translate(_PLAIN)):
         loss = tuple(map(mul, signs, finished.packed_values(row)))
         if not any(map(isnan, loss)):
             found.append((loss, numbers[row], row))
     return found
+
+
+def _groups(state: StudyState, signs: list[float], replicates: int) -> dict[int, list[Loss]]:
+    """The trials of each configuration that has all of its trials, or as many as any has, by the number of the first one."""
+    groups: dict[int, list[Loss]] = {}
+    keys = extended(state.finished, KeyMaker())
+    for loss in sorted(_all_losses(state, signs), key=itemgetter(1)):
+        groups.setdefault(keys[loss[2]], []).append(loss)
+    enough = min(replicates, max(map(len, groups.values()), default=0))
+    return {group[0][1]: group for group in groups.values() if len(group) >= enough}
+
+
+def _mean_loss(group: list[Loss]) -> Loss:
+    return tuple([_mean(losses) for losses in zip(*[loss for loss, _, _ in group], strict=True)]), *group[0][1:]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fsum(values) / len(values)  # of ``statistics`` the import alone takes longer than a whole command may
+
+
+def _with_means(trial: Trial, group: list[Loss], signs: list[float]) -> Trial:
+    """The first trial of a configuration, with what came of all of them."""
+    means = list(map(mul, signs, _mean_loss(group)[0]))
+    columns = zip(*[map(mul, signs, loss) for loss, _, _ in group], strict=True)
+    spread = [
+        sqrt(fsum((value - mean) ** 2 for value in column) / (len(group) - 1)) if len(group) > 1 else None
+        for column, mean in zip(columns, means, strict=True)
+    ]
+    attrs = {**trial.user_attrs, "replicates": len(group), "spread": spread}
+    return Trial(trial.number, trial.state, trial.params, means, attrs, trial.system_attrs)
 
 
 def _places(values: Sequence[float], wanted: float) -> Iterator[int]:

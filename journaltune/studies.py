@@ -12,14 +12,16 @@ from journaltune.journal.journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, Protocol
+    from collections.abc import Callable, Mapping
+    from typing import Any, Protocol, TypeVar
 
     from journaltune.history import History
-    from journaltune.journal.state import StudyState
+    from journaltune.journal.state import Finished, StudyState
     from journaltune.lag import Lagged
     from journaltune.samplers import Sampler
     from journaltune.space import Distribution, Space
+
+    T = TypeVar("T")
 
     class Breakable(Protocol):
         def break_off(self) -> None:
@@ -72,6 +74,7 @@ class OpenStudy:
         "__weakref__",
         "_config",
         "_environment",
+        "_kept",
         "_lagged",
         "_sampler",
         "_space",
@@ -95,6 +98,7 @@ class OpenStudy:
         self._sampler: Sampler | None = None
         self._lagged: Lagged | None = None
         self._environment: dict[str, str] | None = None
+        self._kept: dict[object, tuple[Finished, Any]] = {}
 
     @property
     def path(self) -> str:
@@ -104,6 +108,7 @@ class OpenStudy:
         """Forget everything that an exception may have left half done: the next call reads the journal again."""
         self._config = self._space = self._stored = self._varied = self._sampler = None
         self._lagged = None
+        self._kept = {}
         self.journal.break_off()
 
     def state(self) -> StudyState:
@@ -120,6 +125,7 @@ class OpenStudy:
         if config is not self._config:
             self._config, self._space, self._stored, self._varied, self._sampler = config, None, None, None, None
             self._lagged = self._environment = None
+            self._kept = {}
         return config
 
     @property
@@ -164,6 +170,16 @@ class OpenStudy:
         return str(self.config.get("failures", "worst"))
 
     @property
+    def duplicates(self) -> str:
+        """What happens when the sampler suggests parameters again: allow, reuse or resample."""
+        return str(self.config.get("duplicates", "allow"))
+
+    @property
+    def replicates(self) -> int:
+        """How many times each configuration is asked."""
+        return int(self.config.get("replicates", 1))
+
+    @property
     def lag(self) -> int | None:
         """How many trials back the latest result lies that a trial sees; None: every result that is there."""
         lag = self.config.get("lag")
@@ -178,18 +194,30 @@ class OpenStudy:
 
         return awaited(self.state(), number, lag)
 
+    def seen(self, number: int) -> StudyState:
+        """What trial ``number`` may know of the study."""
+        state, lag = self.state(), self.lag
+        if lag is None:
+            return state
+        if self._lagged is None:
+            from journaltune.lag import Lagged
+
+            self._lagged = Lagged()
+        return self._lagged.view(state, number, lag)
+
     def history(self, number: int) -> History:
         """What the sampler may see for trial ``number``."""
         from journaltune.history import History
 
-        state, lag = self.state(), self.lag
-        if lag is not None:
-            if self._lagged is None:
-                from journaltune.lag import Lagged
+        return History(self.seen(number), self.failures)
 
-                self._lagged = Lagged()
-            state = self._lagged.view(state, number, lag)
-        return History(state, self.failures)
+    def kept(self, kind: Callable[[Finished], T], finished: Finished) -> T:
+        """The one object of that kind for these finished trials: what it has worked out about them stays for the next call."""
+        known = self._kept.get(kind)
+        if known is None or known[0] is not finished:
+            known = self._kept[kind] = finished, kind(finished)
+        found: T = known[1]
+        return found
 
     def environment_records(self) -> list[dict[str, Any]]:
         """What to write before an ask, where its environment is another one than the study has on record."""
@@ -272,12 +300,19 @@ class StudySummary:
                 pass
 
 
+def open_studies(
+    path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False
+) -> list[OpenStudy]:
+    """Every study of a journal, oldest first; they share the open journal, so not for several threads."""
+    journal = Journal(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+    return [OpenStudy(journal, state) for state in journal.state.studies.values()]
+
+
 def list_studies(
     path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False
 ) -> list[StudySummary]:
     """Every study of a journal, oldest first."""
-    journal = Journal(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
-    return [StudySummary(OpenStudy(journal, state)) for state in journal.state.studies.values()]
+    return list(map(StudySummary, open_studies(path, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)))
 
 
 def delete_study(

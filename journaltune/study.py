@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 
 from journaltune import engine, reading
-from journaltune.errors import JournaltuneError, UsageError
+from journaltune.errors import UsageError
 from journaltune.model import TrialState
 from journaltune.space import Space, load_space_file, space_from_params
+from journaltune.trial import AskedTrial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
     from typing import Any
 
     import optuna
 
     from journaltune.frozen import Suggestion
     from journaltune.model import Trial
+    from journaltune.optimize.loop import Stop
     from journaltune.studies import OpenStudy
     from journaltune.verify import Verdict
 
@@ -36,6 +38,8 @@ def create_study(
     sampler_options: Mapping[str, Any] | None = None,
     seed: int | None = None,
     failures: str | None = None,
+    duplicates: str | None = None,
+    replicates: int | None = None,
     lag: int | None = None,
     lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
@@ -46,6 +50,8 @@ def create_study(
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``); ``space`` is a space file instead.
     ``directions``: "minimize" (default), "maximize", or one of them for each objective. ``seed``: drawn when left out; stored.
+    ``duplicates``: "allow"; "reuse", what has a result already is recorded with it and not asked again; "resample", it leaves no
+    trial. ``replicates``: each configuration is asked so often, with other seeds, and the best one is that of the best mean.
     With ``exist_ok`` an existing study is taken, and what is given is laid over what it has.
 
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
@@ -59,6 +65,8 @@ def create_study(
         sampler_options=sampler_options,
         seed=seed,
         failures=failures,
+        duplicates=duplicates,
+        replicates=replicates,
         lag=lag,
         lock_file=lock_file,
         exist_ok=exist_ok,
@@ -83,53 +91,15 @@ def load_study(
     return Study(engine.open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
 
 
-class AskedTrial:
-    """A trial to run: ``number``, ``params`` (external values) and ``seed`` (32 bits, for the trainer's generators).
-
-    As a context it is failed with reason ``exit`` when the block raises before it was told.
-    """
-
-    __slots__ = ("_study", "number", "params", "seed")
-
-    def __init__(self, study: Study, suggestion: Suggestion) -> None:
-        self._study = study
-        self.number = suggestion.number
-        self.params = suggestion.params
-        self.seed = suggestion.seed
-
-    def __repr__(self) -> str:
-        return f"AskedTrial(number={self.number}, params={self.params!r}, seed={self.seed})"
-
-    def report(self, value: float, step: int) -> bool:
-        """Record an intermediate value; see ``engine.report``."""
-        return engine.report(self._study._study, self.number, step, value)
-
-    def should_prune(self) -> bool:
-        """Whether to stop early, as the study's pruner says; a study without one never stops any."""
-        return engine.should_prune(self._study._study, self.number)
-
-    def __enter__(self) -> AskedTrial:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        if kind is None or error is None:
-            return
-        reason = "interrupted" if issubclass(kind, KeyboardInterrupt) else "oom" if issubclass(kind, MemoryError) else "exit"
-        try:
-            if self._study._is_running(self.number):
-                self._study.tell(self, state=TrialState.FAIL, reason=reason)
-        except JournaltuneError as failure:  # the block's own error is the one to be seen
-            error.add_note(f"trial {self.number} could not be recorded as failed: {failure}")
-
-
 class Study:
     """A study in a journal, shared with every other process that uses the file. Safe for several threads."""
 
-    __slots__ = ("_calls", "_study")
+    __slots__ = ("_calls", "_searches", "_study")
 
     def __init__(self, study: OpenStudy) -> None:
         self._study = study
         self._calls = 0
+        self._searches: list[Stop] = []
 
     def __repr__(self) -> str:
         return f"Study({self.study_name!r} in {self._study.path!r})"
@@ -166,7 +136,11 @@ class Study:
     ) -> AskedTrial:
         """The next trial to run. See ``engine.ask``: ExhaustedError, SpaceError, and WaitTimeoutError with a lag."""
         found = engine.ask(self._study, owner_pid=owner_pid, ttl_s=ttl_s, max_trials=max_trials, wait_s=wait_s)
-        return AskedTrial(self, found)
+        return self._trial(found)
+
+    def _trial(self, suggestion: Suggestion) -> AskedTrial:
+        with self._study.lock:
+            return AskedTrial(self, suggestion, self._study.space)
 
     def tell(
         self,
@@ -181,6 +155,9 @@ class Study:
     ) -> TrialState:
         """Finish a trial, by itself or by number; when this returns the result is on disk. See ``engine.tell`` for the rest."""
         number = trial.number if isinstance(trial, AskedTrial) else trial
+        if isinstance(trial, AskedTrial):
+            attrs = {**trial._user_attrs, **(attrs or {})}
+            constraints = {**trial._constraints, **(constraints or {})}
         code = engine.tell(
             self._study,
             number,
@@ -197,6 +174,62 @@ class Study:
                 self._study.journal.save_snapshot_when_due(lived=True)
         return TrialState(code)
 
+    def optimize(
+        self,
+        objective: Callable[[AskedTrial], Any],
+        n_trials: int | None = None,
+        timeout: float | None = None,
+        n_jobs: int = 1,
+        catch: Iterable[type[Exception]] | type[Exception] = (),
+        callbacks: Iterable[Callable[[Any, Any], object]] | None = None,
+        gc_after_trial: bool = False,
+        show_progress_bar: bool = False,
+        *,
+        total_trials: int | None = None,
+        isolate: bool = False,
+        executor: Executor | None = None,
+    ) -> None:
+        """Ask, call ``objective(trial)``, tell, until there are ``n_trials`` more, or ``total_trials`` in the study (whoever ran
+        them), ``timeout`` seconds are over, the space is exhausted, or ``stop`` is called. What runs then is waited for.
+
+        ``n_jobs`` processes are forked (-1: one a core), so that closures work; one that dies fails its trial only, with reason
+        ``signal``, ``oom`` or ``exit``. ``isolate`` forks one for each call, whose memory ends with it. ``executor``: any of
+        ``concurrent.futures``, which gets up to ``n_jobs`` calls at once; ``stop`` within another process is not heard here.
+
+        A float (or a sequence of them) completes a trial, ``TrialPruned`` prunes it, None and NaN fail it. An exception fails it,
+        with reason ``oom`` where memory ran out and its message in the user attribute ``fail_message``, and is raised here once
+        the running trials have finished, unless it is in ``catch``. ``callbacks`` are called with the study and the finished
+        trial, in this process; a GarbageCollector among them also runs in the children. Ctrl-C ends the children and fails
+        their trials as ``interrupted``, which makes room for others.
+
+        Raises RuntimeError inside of another ``optimize``, UsageError for a wrong call, and what the objective, a callback or
+        ``ask`` raises.
+        """
+        from journaltune.optimize import optimize  # not for a program that only asks and tells
+
+        limits = n_trials, total_trials, timeout
+        optimize(self, objective, limits, n_jobs, catch, callbacks, gc_after_trial, show_progress_bar, isolate, executor)
+
+    def trials_iter(
+        self, n_trials: int | None = None, *, timeout: float | None = None, total_trials: int | None = None
+    ) -> Iterator[AskedTrial]:
+        """Asked trials for a loop of one's own, each told there: ``for trial in study.trials_iter(9): study.tell(trial, ...)``.
+
+        The limits are those of ``optimize``. UsageError when the next trial is drawn before this one was told. A loop that is
+        left by an exception or ``break`` fails a trial that it has not told, with reason ``exit``; ``with trial:`` around the
+        loop's body tells ``oom`` and ``interrupted`` apart.
+        """
+        from journaltune.optimize import trials_iter
+
+        return trials_iter(self, (n_trials, total_trials, timeout))
+
+    def stop(self) -> None:
+        """End ``optimize`` once the running trials have finished; from its objective or callbacks. RuntimeError elsewhere."""
+        if not self._searches:
+            raise RuntimeError("study.stop() works inside an objective or a callback of study.optimize() only; leave it out")
+        for search in self._searches:
+            search.asked = True
+
     def enqueue(
         self,
         params: Mapping[str, Any],
@@ -207,6 +240,23 @@ class Study:
     ) -> int | None:
         """Queue parameters for the next ask; those left out are suggested then. The number, or None when skipped."""
         return engine.enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs, request_id=request_id)
+
+    def lookup(
+        self,
+        params: Mapping[str, Any],
+        *,
+        states: Iterable[TrialState | str] | None = None,
+        all_studies: bool = False,
+        also: Iterable[str | os.PathLike[str]] = (),
+    ) -> list[Trial]:
+        """The finished trials with just these parameters, newest first; see ``lookups.lookup`` for what is equal, and the rest.
+
+        Those of other studies (``all_studies``) and other journals (``also``) come after this study's own.
+        """
+        from journaltune.lookups import lookup
+
+        found = lookup(self._study, params, states=states, all_studies=all_studies, also=also)
+        return [sighting.trial for sighting in found]
 
     def verify(self) -> Verdict:
         """Recompute every suggestion from the journal, and compare; see ``journaltune.verify.verify``."""
@@ -220,13 +270,33 @@ class Study:
             trial = self._study.state().live.get(number)
             return trial is not None and trial.state == TrialState.RUNNING
 
+    def _finished(self, number: int) -> Trial:
+        with self._study.lock:
+            self._study.journal.sync()
+            return reading.finished_trial(self._study.state(), number)
+
+    def _enqueued_attrs(self, number: int) -> dict[str, Any]:
+        with self._study.lock:
+            self._study.journal.sync()
+            trial = self._study.state().live.get(number)
+            return {} if trial is None else dict(reading.copied(trial.user_attrs))
+
+    def _address(self) -> dict[str, Any]:
+        """What another process opens it with."""
+        journal = self._study.journal
+        options = {"lock_timeout_s": journal.lock_timeout_s, "allow_network_fs": journal.allow_network_fs}
+        return {"path": self._study.path, "study_name": self.study_name, **options}
+
     @property
     def trials(self) -> list[Trial]:
         """Every trial, by number."""
         return reading.trials(self._study)
 
-    def get_trials(self, states: Iterable[TrialState | str] | None = None) -> list[Trial]:
-        """The trials that are in one of ``states``, by number."""
+    def get_trials(self, states: Iterable[TrialState | str] | None = None, *, deepcopy: bool = True) -> list[Trial]:
+        """The trials that are in one of ``states`` (names, or either library's TrialState), by number.
+
+        They are the caller's own copies, whatever ``deepcopy`` says, which Optuna's callbacks pass.
+        """
         return reading.trials(self._study, states)
 
     def counts(self) -> dict[str, int]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 
-from journaltune import claims, engine, environment
+from journaltune import claims, environment
+from journaltune.duplicates import choose
 from journaltune.frozen import Frozen
+from journaltune.history import CONSTRAINTS
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.fold import Fold
 from journaltune.journal.journal import Journal
-from journaltune.journal.state import RUNNING, WAITING, JournalState
+from journaltune.journal.state import WAITING, JournalState
 from journaltune.jsontext import dumps
 from journaltune.studies import OpenStudy, resolve
+from journaltune.suggesting import space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
+    from journaltune.suggesting import Choice
+
 _CHUNK_BYTES = 8 * 1024 * 1024
+_ATTRS = {records.SET_TRIAL_USER_ATTR: "user_attr", records.SET_TRIAL_SYSTEM_ATTR: "system_attr"}
+_OURS = b',"worker_id":"journaltune"'
+_LOOKED_AT = (b'{"op_code":4' + _OURS, b'{"op_code":5', b'{"op_code":6', b'{"op_code":8' + _OURS, b'{"op_code":9' + _OURS)
 
 
 class Difference(Frozen):
@@ -103,6 +111,7 @@ class _Verification:
         self._lines: deque[bytes] = deque()
         self._study: OpenStudy | None = None
         self._claimed: dict[int, dict[str, float]] = {}
+        self._noted: dict[int, list[tuple[int, str, dict[str, Any]]]] = {}
         self._environment = environment.describe()
         self._changes: dict[int, list[str]] = {}
         self._n_verified = 0
@@ -125,13 +134,15 @@ class _Verification:
         """Verify the record of an ask; whatever else stands there is passed over."""
         offset, line = place
         text = line.lstrip(b" ")
-        if not text.startswith((b'{"op_code":4,"worker_id":"journaltune"', b'{"op_code":5', b'{"op_code":6')):
+        if not text.startswith(_LOOKED_AT):
             return None
         record = self._reader.decode(text)
         jt = record.get("jt") or {}
         if record["op_code"] == records.SET_TRIAL_PARAM:
             self._claimed.setdefault(record["trial_id"], {})[record["param_name"]] = record["param_value_internal"]
-        elif "saw" not in jt or record.get("state") != RUNNING or jt["saw"] > offset:
+        elif record["op_code"] in _ATTRS:
+            self._note(record, offset)
+        elif "saw" not in jt or jt["saw"] > offset:
             return None
         elif record["op_code"] == records.CREATE_TRIAL:
             if record["study_id"] == self._study_id:
@@ -141,6 +152,13 @@ class _Verification:
             if trial is not None and trial.study.study_id == self._study_id:
                 return self._verify_claim(record, jt, offset)
         return None
+
+    def _note(self, record: Mapping[str, Any], offset: int) -> None:
+        """Keep an attribute of a trial that waits: a claim writes them before it makes the trial a running one."""
+        trial = self._ahead.state.live.get(record["trial_id"])
+        if trial is not None and trial.state == WAITING and trial.study.study_id == self._study_id:
+            kind = _ATTRS[record["op_code"]]
+            self._noted.setdefault(record["trial_id"], []).append((offset, kind, record[kind]))
 
     def _prefix(self, saw: int) -> OpenStudy | None:
         """The study at offset ``saw``; None when no line ends there."""
@@ -159,21 +177,24 @@ class _Verification:
         study, number = self._prefix(jt["saw"]), jt["n"]
         if study is None:
             return Difference(number, offset, "the place that it saw", jt["saw"], None)
-        suggested = engine.suggest(study, engine.space_of(study), number)
-        attrs = record.get("system_attrs", {})
-        if dumps(attrs) != dumps(suggested.attrs):
-            return Difference(number, offset, "what the sampler noted", attrs, suggested.attrs)
-        return self._compare(number, offset, record["params"], suggested.internal)
+        choice = choose(study, space_of(study), number)
+        difference = _compare_notes(number, offset, record.get("system_attrs", {}), record.get("user_attrs", {}), choice)
+        return difference or self._compare(number, offset, record["params"], choice.internal)
 
     def _verify_claim(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
         study, number = self._prefix(jt["saw"]), jt["n"]
         waiting = study.state().live.get(number) if study is not None else None
         if study is None or waiting is None or waiting.state != WAITING:
             return Difference(number, offset, "the place that it saw", jt["saw"], None)
-        space = engine.space_of(study)
-        internal = claims.completed(study, number, claims.fixed_internal(waiting, space), space, engine.suggest).internal
+        space = space_of(study)
+        choice = claims.completed(study, number, claims.fixed_internal(waiting, space), space)
         found = {**waiting.params, **self._claimed.pop(record["trial_id"], {})}
-        return self._compare(number, offset, {name: found.get(name) for name in internal}, internal)
+        noted: dict[str, dict[str, Any]] = {kind: {} for kind in _ATTRS.values()}
+        for at, kind, attr in self._noted.pop(record["trial_id"], ()):
+            if at >= jt["saw"]:  # what was noted before belongs to a claim that broke off
+                noted[kind] |= attr
+        difference = _compare_notes(number, offset, noted["system_attr"], noted["user_attr"], choice)
+        return difference or self._compare(number, offset, {name: found.get(name) for name in choice.internal}, choice.internal)
 
     def _compare(self, number: int, offset: int, found: Mapping[str, Any], recomputed: dict[str, float]) -> Difference | None:
         self._note_environment(number)
@@ -194,3 +215,16 @@ class _Verification:
         changes = environment.differences(then, self._environment | lock) if then else []
         if changes != next(reversed(self._changes.values()), []):
             self._changes[number] = changes
+
+
+def _compare_notes(
+    number: int, offset: int, system_attrs: Mapping[str, Any], user_attrs: Mapping[str, Any], choice: Choice
+) -> Difference | None:
+    attrs = {name: value for name, value in system_attrs.items() if not name.startswith(CONSTRAINTS)}
+    for what, found, recomputed in (
+        ("what the sampler noted", attrs, choice.attrs),
+        ("whose duplicate it is", user_attrs, choice.user_attrs),
+    ):
+        if dumps(found) != dumps(recomputed):
+            return Difference(number, offset, what, found, recomputed)
+    return None

@@ -22,6 +22,9 @@ COMMAND = Command(
 the Pareto front, with "values" in the study's order. NaN and infinities are written NaN, Infinity, -Infinity.
 Exits 3 while no trial is complete.
 
+In a study made with --replicates it is the configuration with the best mean: "value" is that mean, "spread" the
+standard deviation, and "replicates" how many trials there are.
+
 --format sh prints JT_TRIAL, JT_VALUE and JT_NAME for each parameter, quoted for eval.""",
     (Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),),
     examples="""journaltune best
@@ -49,7 +52,15 @@ def run(options: Options) -> int:
 def facts(trial: Trial, several: bool) -> dict[str, Any]:
     """What ``best`` and ``status`` print of a trial, for one objective or several."""
     result = {"values": trial.values} if several else {"value": trial.value}
-    return {"number": trial.number, **result, "params": trial.params}
+    return {"number": trial.number, **result, **_replicates(trial, several), "params": trial.params}
+
+
+def _replicates(trial: Trial, several: bool) -> dict[str, Any]:
+    """Of a configuration that was asked several times: how often, and the standard deviation of what was told."""
+    if "replicates" not in trial.user_attrs:
+        return {}
+    spread = trial.user_attrs["spread"]
+    return {"replicates": trial.user_attrs["replicates"], "spread": spread if several else spread[0]}
 
 
 def _require_single_objective(study: OpenStudy) -> None:

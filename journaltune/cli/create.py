@@ -73,10 +73,10 @@ A space file holds the same under `params:`, as YAML, TOML or JSON by its ending
             "--duplicates",
             "duplicates",
             "allow|reuse|resample",
-            "what happens when parameters are suggested again (default allow; the others are not supported yet)",
+            "parameters that were tried before: ask for them again (default), take over their result, or draw others",
             one_of("allow", "reuse", "resample"),
-            "allow",
         ),
+        Option("--replicates", "replicates", "K", "ask each configuration K times; best goes by the mean", whole(1)),
         Option(
             "--failures",
             "failures",
@@ -114,6 +114,8 @@ def run(options: Options) -> int:
         sampler_options=mapping("--sampler-option", options["sampler_options"]) or None,
         seed=options["seed"],
         failures=options["failures"],
+        duplicates=options["duplicates"],
+        replicates=options["replicates"],
         lag=options["lag"],
         lock_file=options["lock_file"],
         exist_ok=options["exist_ok"],
@@ -127,7 +129,6 @@ def run(options: Options) -> int:
 def _refuse_unsupported(options: Options) -> None:
     """Options that stand in the contract, but whose rooms are not built yet: taking them silently would be a lie."""
     asked = {"--require": options["require"], "--pruner": options["pruner"], "--pruner-option": options["pruner_options"]}
-    asked["--duplicates"] = options["duplicates"] != "allow"
     for name, given in asked.items():
         if given:
             raise UsageError(f"create: {name} is not supported yet; leave it out")

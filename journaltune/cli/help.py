@@ -20,7 +20,7 @@ while suggestion=$(journaltune ask --format sh --trials 20); do
 done
 journaltune best
 """
-EXIT_CODES = """0 done   2 the call is wrong   3 not found   4 conflict   5 locked
+EXIT_CODES = """0 done   1 the answer is no   2 the call is wrong   3 not found   4 conflict   5 locked
 6 journal damaged   7 the machine refused   11 ask: nothing left to ask
 """
 

@@ -34,6 +34,7 @@ GROUPS = (
         (
             ("best", "the best trial, or the Pareto front"),
             ("trials", "every trial, as a table, CSV or JSON"),
+            ("lookup", "the trials that have these parameters already"),
             ("status", "how far the study is"),
             ("verify", "recompute every suggestion, and compare"),
         ),

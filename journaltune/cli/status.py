@@ -87,6 +87,8 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "sampler": study.sampler,
         "seed": study.seed,
         "lag": study.lag,
+        "duplicates": study.duplicates,
+        "replicates": study.replicates,
         "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
         "size_bytes": os.stat(study.path).st_size,
@@ -96,11 +98,15 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
 def _text_lines(known: dict[str, Any]) -> list[str]:
     objectives = [f"{way} {name or ''}".rstrip() for way, name in zip(known["directions"], known["objectives"], strict=True)]
     states = [f"{count} {state}" for state, count in known["trials"].items() if count]
+    settings = [f"sampler    {known['sampler']}", f"seed {known['seed']}"]
+    settings += [f"lag {known['lag']}"] if known["lag"] else []
+    settings += [f"duplicates {known['duplicates']}"] if known["duplicates"] != "allow" else []
+    settings += [f"{known['replicates']} replicates"] if known["replicates"] > 1 else []
     lines = [
         f"study      {known['study']}",
         f"journal    {known['journal']}, {known['size_bytes']:,} bytes",
         f"objective  {', '.join(objectives)}",
-        f"sampler    {known['sampler']}, seed {known['seed']}" + (f", lag {known['lag']}" if known["lag"] else ""),
+        ", ".join(settings),
         f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
         *_best_lines(known["best"]),

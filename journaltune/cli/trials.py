@@ -52,7 +52,7 @@ def facts(trial: Trial) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.name.lower(),
         "values": trial.values,
-        "params": _params(trial),
+        "params": params_of(trial),
         "user_attrs": trial.user_attrs,
         "constraints": trial.constraints,
         "intermediate_values": {str(step): value for step, value in trial.intermediate_values.items()},
@@ -62,7 +62,7 @@ def facts(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _params(trial: Trial) -> dict[str, Any]:
+def params_of(trial: Trial) -> dict[str, Any]:
     """A trial's parameters; while it waits to be asked, those that were enqueued."""
     enqueued: dict[str, Any] = trial.system_attrs.get("fixed_params") or {}
     return trial.params or (enqueued if trial.state.name == "WAITING" else {})
@@ -129,7 +129,7 @@ def _columns(study: OpenStudy, found: Sequence[Trial]) -> list[Any]:
     for index, name in enumerate(params):
         cells = [_param_cell(trial, name) for trial in found]
         columns.append(
-            Column(name, cells, rank=first + 1 + index, right=_are_numbers(_params(trial).get(name) for trial in found))
+            Column(name, cells, rank=first + 1 + index, right=_are_numbers(params_of(trial).get(name) for trial in found))
         )
     columns.append(Column("duration", [_duration_text(duration_s(trial)) for trial in found], rank=first, right=True))
     return columns
@@ -137,7 +137,7 @@ def _columns(study: OpenStudy, found: Sequence[Trial]) -> list[Any]:
 
 def _param_cell(trial: Trial, name: str) -> str:
     """A parameter's text; null is shown, for a blank cell says that the trial doesn't have the parameter."""
-    params = _params(trial)
+    params = params_of(trial)
     if name not in params:
         return ""
     return "null" if params[name] is None else text_of(params[name])
@@ -173,7 +173,7 @@ def _value_names(study: OpenStudy) -> list[str]:
 def _param_names(study: OpenStudy, found: Sequence[Trial]) -> list[str]:
     """The space's parameters in its order, then those that only trials have (stock Optuna's studies)."""
     declared = study.space.shell_names() if study.space else {}
-    return _distinct([declared, *map(_params, found)])
+    return _distinct([declared, *map(params_of, found)])
 
 
 def _distinct(groups: Any) -> list[str]:

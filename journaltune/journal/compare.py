@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from journaltune.journal.keys import KeyMaker, extended
 from journaltune.journal.state import COLUMNS, LIVE_FIELDS, ODD
 from journaltune.jsontext import dumps
 
@@ -71,6 +72,8 @@ def _in_finished(one: StudyState, other: StudyState, places: bool) -> Iterator[s
             rows = [codes.translate(_NOT_ODD) for codes in rows]
         if rows[0] != rows[1]:
             yield f"column {name!r} of the finished trials"
+    if (mine.column("keys") or its.column("keys")) and extended(mine, KeyMaker()) != extended(its, KeyMaker()):
+        yield "which finished trials have the same parameters"
     if dumps(mine.shape_list) != dumps(its.shape_list):
         yield "the distributions of the finished trials"
     if mine.extras.keys() != its.extras.keys():

@@ -14,7 +14,7 @@ from binascii import crc32
 
 from journaltune.journal import file as files
 from journaltune.journal.records import Chain
-from journaltune.journal.state import COLUMNS, LIVE_FIELDS, Finished, JournalState, LiveTrial, StudyState
+from journaltune.journal.state import COLUMNS, KEYS, LIVE_FIELDS, Finished, JournalState, LiveTrial, StudyState
 from journaltune.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Rebuild = Callable[[int], JournalState]
 
-_MAGIC = b"JTSNAP4" + (b"<" if sys.byteorder == "little" else b">")
+_MAGIC = b"JTSNAP5" + (b"<" if sys.byteorder == "little" else b">")
 _WINDOW = 4096
 _STICKY = 0o1000
 
@@ -112,6 +112,7 @@ def windows(fd: int, offset: int) -> list[int]:
 
 def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
     placed = {name: _place(study.finished.column(name).tobytes(), sections) for name, _ in COLUMNS}
+    placed["keys"] = _place(_keys(study.finished).tobytes(), sections)
     placed["extras"] = _place(dumps(study.finished.extras).encode(), sections)
     return {
         "study_id": study.study_id,
@@ -125,6 +126,15 @@ def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
         "shapes": dumps(study.finished.shape_list),
         "sections": placed,
     }
+
+
+def _keys(finished: Finished) -> array[Any]:
+    """Of all rows where somebody looks trials up, and of none where nobody does."""
+    if not finished.column("keys"):
+        return finished.column("keys")
+    from journaltune.journal.keys import KeyMaker, extended
+
+    return extended(finished, KeyMaker())
 
 
 def _place(data: bytes, sections: list[bytes]) -> tuple[int, int, int]:
@@ -194,7 +204,7 @@ class Source:
         self.close()
 
     def loader(self, study_id: int, sections: dict[str, list[int]]) -> Callable[[str], Any]:
-        codes = dict(COLUMNS)
+        codes = dict((*COLUMNS, KEYS))
 
         def load(name: str) -> Any:
             data = self._section(*sections[name])

@@ -22,6 +22,7 @@ ODD = 0x80  # a value outside its own distribution, which stock Optuna only warn
 HIDDEN_REASONS = ("interrupted", "owner-died")
 NO_TIME = -(2**63)
 COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
+KEYS = ("keys", "Q")  # not a column of all rows: see ``Finished``
 _PENDING = 8192
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -77,6 +78,7 @@ class Finished:
 
     Rows that came after the snapshot wait in ``pending`` as they are, so that a process that only tells never reads the
     columns. ``params`` is flat: row i has as many as its shape names. ``extras`` holds, by number, what few trials have.
+    ``keys`` tells sets of parameters apart, and has as many of the first rows as somebody has asked for: ``keys.extended``.
     """
 
     __slots__ = (
@@ -102,9 +104,9 @@ class Finished:
         self._n_packed = n_packed
         self._load = load
         self._base = (
-            {name for name, _ in COLUMNS} | {"extras"} if load else set()
+            {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
         )  # what the snapshot has and nobody asked for yet
-        self._columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS}
+        self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
         self._extras: dict[int, dict[str, Any]] = {}
         self._ends: array[int] | None = None
         self._last_shape: tuple[dict[str, str], list[str], int] | None = None
@@ -146,6 +148,8 @@ class Finished:
         shapes = self.column("shapes")
         if self._ends is None:
             self._ends = array("q")
+        if len(self._ends) == len(shapes):
+            return self._ends
         widths = [len(shape) for shape in self.shape_list]
         end = self._ends[-1] if self._ends else 0
         for shape in shapes[len(self._ends) :]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 
-from journaltune.engine import CONSTANT, SAMPLING
 from journaltune.errors import UsageError
 from journaltune.history import derive_seed
 from journaltune.samplers.finite import values_of
 from journaltune.samplers.optuna_classes import sampler_class, takes_seed
+from journaltune.suggesting import CONSTANT, SAMPLING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -31,14 +31,7 @@ def values_of(name: str, distribution: Distribution) -> list[float]:
         raise UsageError(f"parameter {name!r} is continuous, and this sampler tries every value; give it a step")
     if n_values > MOST_VALUES:
         raise UsageError(f"parameter {name!r} has {n_values} values, and this sampler tries each; give it a larger step")
-    if distribution.kind == "categorical":
-        return list(range(n_values))
-    if distribution.kind == "int":
-        return list(range(distribution.low, distribution.high + 1, distribution.step))
-    from decimal import Decimal
-
-    low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step or 0))
-    return [float(low + index * step) for index in range(n_values)]
+    return [distribution.value_at(index) for index in range(n_values)]
 
 
 def grid_of(distributions: Mapping[str, Distribution], given: Any = None) -> Grid:

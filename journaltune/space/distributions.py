@@ -24,6 +24,10 @@ _ATTRIBUTES = {
 }
 
 
+_MOST_KNOWN = 4096
+_known: dict[str, Distribution] = {}  # by their JSON: a study's few distributions are read again for each of its trials
+
+
 class Distribution(Frozen):
     """What values one column may take; frozen, and equal when Optuna's JSON of both is the same.
 
@@ -79,11 +83,16 @@ class Distribution(Frozen):
 
         Raises ValueError for anything else.
         """
-        try:
-            data = loads(text)
-        except RecursionError:
-            raise ValueError("a distribution's JSON is nested too deeply") from None
-        return distribution_from_data(data)
+        found = _known.get(text)
+        if found is None:
+            try:
+                data = loads(text)
+            except RecursionError:
+                raise ValueError("a distribution's JSON is nested too deeply") from None
+            found = distribution_from_data(data)
+            if len(_known) < _MOST_KNOWN:
+                _known[text] = found
+        return found
 
     def to_external(self, internal: float) -> Any:
         """The value that a trainer sees."""
@@ -91,10 +100,11 @@ class Distribution(Frozen):
             return internal
         return int(internal) if self.kind == "int" else self.choices[int(internal)]
 
-    def to_internal(self, value: object) -> float:
+    def to_internal(self, value: object, bounded: bool = True) -> float:
         """The float that stands for ``value`` in the journal; SpaceError when it is not a value of this distribution.
 
-        Choices are told apart by type: True, 1, 1.0 and "1" are four values; NaN equals itself.
+        Choices are told apart by type: True, 1, 1.0 and "1" are four values; NaN equals itself. Without ``bounded`` any number is
+        a value of a range, as bounds can change in a study.
         """
         value = _unwrapped(value)
         if self.kind == "categorical":
@@ -105,7 +115,7 @@ class Distribution(Frozen):
             internal = float(value)
         except OverflowError:
             internal = float("inf")
-        if not self.contains(internal):
+        if bounded and not self.contains(internal):
             raise SpaceError(f"{shown_value(value)} is not allowed; give {self.allowed()}")
         return internal
 
@@ -147,6 +157,16 @@ class Distribution(Frozen):
         if self.kind == "int":
             return int((self.high - self.low) // self.step) + 1
         return None if self.step is None else round((self.high - self.low) / self.step) + 1
+
+    def value_at(self, index: int) -> float:
+        """Of the finitely many internal values the one at ``index``, in Optuna's decimal arithmetic; ints where it has ints."""
+        if self.kind == "categorical":
+            return index
+        if self.kind == "int":
+            return int(self.low + index * self.step)
+        from decimal import Decimal
+
+        return float(Decimal(str(self.low)) + index * Decimal(str(self.step or 0)))
 
     @property
     def single(self) -> bool:

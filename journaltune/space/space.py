@@ -52,9 +52,9 @@ class Space:
         """Columns to parameters, in declared order; columns that are missing or not of this space are left out."""
         return {name: known.to_external(internal[name]) for name, known in self.distributions.items() if name in internal}
 
-    def encode(self, params: Mapping[str, Any], partial: bool = False) -> dict[str, float]:
-        """Parameters to columns, in declared order; SpaceError for a value that can't be, one too many or (unless ``partial``)
-        one too few."""
+    def encode(self, params: Mapping[str, Any], partial: bool = False, bounded: bool = True) -> dict[str, float]:
+        """Parameters to columns, in declared order; SpaceError for a value that can't be (without ``bounded`` any number can),
+        one too many or (unless ``partial``) one too few."""
         for name in params:
             if name not in self.distributions:
                 known = ", ".join(shown(str(known)) for known in list(self.distributions)[:10])
@@ -62,11 +62,11 @@ class Space:
         missing = [name for name in self.distributions if name not in params]
         if missing and not partial:
             raise SpaceError(f"{shown(missing[0])} is missing; give {self.distributions[missing[0]].allowed()}")
-        return {name: self._internal(name, params[name]) for name in self.distributions if name in params}
+        return {name: self._internal(name, params[name], bounded) for name in self.distributions if name in params}
 
-    def _internal(self, name: str, value: object) -> float:
+    def _internal(self, name: str, value: object, bounded: bool) -> float:
         try:
-            return self.distributions[name].to_internal(value)
+            return self.distributions[name].to_internal(value, bounded)
         except SpaceError as error:
             raise SpaceError(f"{shown(name)}: {error}") from None
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import machine, memory, opening, parallel, quality, shell, single, storage
+from benchmarks import failures, lookups, machine, memory, opening, parallel, quality, shell, single, storage
 from benchmarks.bench import Bench, BenchError, say
 from benchmarks.journals import Journals
 from benchmarks.table import render
@@ -46,6 +46,8 @@ ROWS = {
     "open-100000": Row(100_000, partial(opening.opened, trials=100_000)),
     "quality-alone": Row(0, partial(quality.compared, workers=1)),
     "quality-8": Row(0, partial(quality.compared, workers=8)),
+    "lookup": Row(0, lookups.flat),
+    "failures": Row(0, failures.taught),
     "memory": Row(100_000, memory.loaded),
     "storage-open": Row(10_000, storage.opened),
     "storage-parallel": Row(0, storage.workers),

@@ -14,6 +14,7 @@ if __name__ == "__main__":
     # Before the package's own imports: this process was started by path, with nothing of the tree to import from.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import lookups
 from benchmarks.contenders import asker, contender
 
 if TYPE_CHECKING:
@@ -130,12 +131,25 @@ def _resident_bytes(field: str) -> int:
 
 
 def quality(path: str, who: str, name: str, budget: str, workers: str, seeds: str) -> dict[str, Any]:
-    """The best value of each of several searches. How long they take is not measured, so nothing need reach the disk."""
-    for call in ("fsync", "fdatasync"):
-        vars(os)[call] = lambda descriptor: None
+    """The best value of each of several searches."""
+    _without_fsync()
     from benchmarks.quality import best_of_seeds
 
     return {"best": best_of_seeds(path, who, name, int(budget), int(workers), int(seeds))}
+
+
+def failures(path: str, who: str, budget: str, seeds: str) -> dict[str, Any]:
+    """Failed trials and the best value of each of several searches."""
+    _without_fsync()
+    from benchmarks.failures import failed_and_best
+
+    return failed_and_best(path, who, int(budget), int(seeds))
+
+
+def _without_fsync() -> None:
+    """For searches: how long they take is not measured, so nothing need reach the disk."""
+    for call in ("fsync", "fdatasync"):
+        vars(os)[call] = lambda descriptor: None
 
 
 MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -147,6 +161,9 @@ MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {
     "opening": opening,
     "memory": memory,
     "quality": quality,
+    "failures": failures,
+    "write_lookups": lookups.write,
+    "lookups": lookups.looks,
 }
 
 if __name__ == "__main__":

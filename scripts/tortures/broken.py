@@ -40,7 +40,7 @@ def no_ask_lock() -> None:
     lock.try_asks = lambda fd, study_id: True
     lock.release_asks = lambda fd, study_id: None
     ask_new = engine._ask_new
-    engine._ask_new = lambda study, claim, *, insist=False: ask_new(study, claim, insist=True)
+    engine._ask_new = lambda *arguments, insist=False: ask_new(*arguments, insist=True)
 
 
 def no_read_back() -> None:

@@ -81,7 +81,7 @@ def limit_files_to(size_bytes: int) -> Any:
         (["create"], "create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'"),
         (["create", *PARAM, "--seed", "-1"], "create: --seed must be a whole number of at least 0, not '-1'"),
         (["create", *PARAM, "--require", "x < 1"], "create: --require is not supported yet; leave it out"),
-        (["create", *PARAM, "--duplicates", "reuse"], "create: --duplicates is not supported yet; leave it out"),
+        (["create", *PARAM, "--replicates", "0"], "create: --replicates must be a whole number of at least 1, not '0'"),
     ],
 )
 def test_a_wrong_call_is_refused_before_any_file_is_touched(program: Any, call: list[str], message: str) -> None:

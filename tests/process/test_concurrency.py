@@ -13,8 +13,9 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune import create_study, engine, load_study
+from journaltune import create_study, load_study
 from journaltune.study import Study
+from journaltune.suggesting import suggest
 
 # Every worker waits for its stdin to end, so that all begin at once, and prints one JSON line for what it did.
 WORKER = """
@@ -178,7 +179,7 @@ def follows_from_what_it_saw(path: Path, copy: Path) -> int:
         copy.write_bytes(whole[: record["jt"]["saw"]])
         with load_study(copy, "study") as study:
             assert study._study.space is not None
-            assert engine.suggest(study._study, study._study.space, record["jt"]["n"]).internal == record["params"]
+            assert suggest(study._study, study._study.space, record["jt"]["n"]).internal == record["params"]
         count += 1
     return count
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,3 +148,18 @@ def test_the_resident_size_grows_with_what_is_held() -> None:
     assert after is not None
     assert after > before + 40_000_000
     assert held
+
+
+def test_what_the_kernel_killed_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    events = tmp_path / "memory.events"
+    events.write_text("low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 0\n")
+    monkeypatch.setattr(memory, "_cgroup_events", lambda: str(events))
+    assert memory.oom_kills() == 2
+    events.unlink()
+    found = memory.oom_kills()
+    assert found is None or found >= 0
+
+
+def test_a_garbage_collector_can_be_sent() -> None:
+    collector = pickle.loads(pickle.dumps(GarbageCollector(every=3, above="1G")))
+    assert (collector.every, collector.above_bytes) == (3, 1 << 30)

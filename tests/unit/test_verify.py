@@ -85,6 +85,62 @@ def test_a_changed_parameter_is_found_where_the_checksums_are_gone(path: Path, w
     assert path.read_bytes()[difference.offset :].lstrip().startswith(b'{"op_code"')
 
 
+@pytest.fixture
+def claimed(tmp_path: Path) -> Path:
+    """A study whose sampler counts its trials, the enqueued ones too, and in which somebody's attribute came before a claim."""
+    path = tmp_path / "study.journal"
+    study = create_study(path, params=SPACE, seed=3, sampler="nsgaii", sampler_options={"population_size": 2})
+    for number in range(8):
+        if number % 2:
+            study.enqueue({"x": number / 8} if number < 5 else {"x": number / 8, "kind": "a"})
+        trial = study.ask()
+        study.tell(trial, trial.params["x"], constraints={"c": 1.0}, attrs={"host": "a"})
+    return path
+
+
+def noted_by_claims(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the sampler noted of claimed trials; constraints came with their results."""
+    of_trials = [r for r in found if r["op_code"] == records.SET_TRIAL_SYSTEM_ATTR]
+    return [r for r in of_trials if not any(name.startswith("constraints:") for name in r["system_attr"])]
+
+
+def test_what_the_sampler_noted_of_enqueued_trials_comes_out_the_same(claimed: Path) -> None:
+    assert len(noted_by_claims(unseal(claimed))) >= 4
+    verdict = verify(claimed)
+    assert (verdict.n_verified, verdict.difference) == (8, None)
+
+
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("change", ["value", "name", "writer"])
+def test_a_changed_note_of_an_enqueued_trial_is_found(claimed: Path, which: int, change: str) -> None:
+    found = unseal(claimed)
+    target = noted_by_claims(found)[which]
+    (name, value), *_ = target["system_attr"].items()
+    if change == "value":
+        target["system_attr"] = {name: "7" if isinstance(value, str) else {"place": 5, "attrs": {}}}
+    elif change == "name":
+        target["system_attr"] = {"g": value}
+    else:
+        target["worker_id"] = "other"
+    put(claimed, found)
+    difference = verify(claimed).difference
+    assert difference is not None
+    assert (difference.what, difference.recomputed[name]) == ("what the sampler noted", value)
+    assert difference.found.get(name) == {"value": target["system_attr"].get(name)}.get(change)
+
+
+def test_a_note_of_a_claim_that_broke_off_counts_for_nothing(claimed: Path) -> None:
+    study = load_study(claimed)
+    number = study.enqueue({"x": 0.5})
+    trial_id = study._study.state().id_of(number)
+    left = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={"generation": "99"})
+    with study._study.journal.locked():
+        study._study.journal.append([left])
+    study.tell(study.ask(), 1.0)
+    verdict = study.verify()
+    assert (verdict.n_verified, verdict.difference) == (9, None)
+
+
 def test_a_changed_result_changes_what_follows(path: Path) -> None:
     found = unseal(path)
     tells = [r for r in found if r["op_code"] == records.SET_TRIAL_STATE_VALUES and r["state"] == 1 and r["values"] != [1.0]]
