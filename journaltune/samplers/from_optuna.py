@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 import warnings
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -25,7 +26,7 @@ from journaltune.samplers.optuna_view import HistoryStorage, Shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from journaltune.history import History
@@ -153,7 +154,7 @@ class OptunaSampler:
             check_exhausted(storage.get_all_trials(0, deepcopy=False), self._points(shown.space), storage.asked.number)
         if isinstance(sampler, BaseGASampler):
             storage.amend(partial(mended, sampler))
-        with _muted():
+        with _muted(), _one_thread() if self._kind.slow else nullcontext():
             self._fill(sampler, storage, shown)
         return {name: self._internal(name, shown, storage.asked.params[name]) for name in shown.space}
 
@@ -259,3 +260,17 @@ class _muted:
         for entry in self._added:
             if entry in warnings.filters:
                 warnings.filters.remove(entry)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch's calculations in this thread alone: a suggestion's matrices are so small that more threads take twice as long,
+    and a process that is forked after they have started would wait for them for ever."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

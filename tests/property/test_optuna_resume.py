@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from searching import needs_gp
 
 import journaltune
 from journaltune.errors import UsageError
@@ -83,6 +84,21 @@ def test_a_run_that_ends_after_every_kth_trial_suggests_what_a_whole_one_does(tm
         assert suggested(path) == suggested(whole)
     assert len(suggested(whole)) == N_TRIALS
     assert len({str(params) for params in suggested(whole)}) > N_TRIALS / 2
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    ["optuna.samplers:TPESampler", pytest.param("gp", marks=needs_gp), pytest.param("optuna.samplers:GPSampler", marks=needs_gp)],
+)
+def test_the_sampler_of_the_study_itself_goes_on_too(tmp_path: Path, sampler: str) -> None:
+    n_trials, options = 9, {"n_startup_trials": 4}
+    for every in (1, 4, n_trials):
+        path = make(tmp_path / str(every) / "j", sampler=sampler, sampler_options=options)
+        for start in range(0, n_trials, every):
+            journaltune.load_study(path).to_optuna().optimize(continuous, n_trials=min(every, n_trials - start))
+    whole = suggested(tmp_path / str(n_trials) / "j")
+    assert suggested(tmp_path / "1" / "j") == suggested(tmp_path / "4" / "j") == whole
+    assert len({str(params) for params in whole}) > n_trials - 3
 
 
 @pytest.mark.parametrize("name", ["tpe", "cmaes", "nsgaii", "qmc"])

@@ -15,92 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from configurations import CONFIGURATIONS, SPACE, make, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from searching import needs_gp
 
-from journaltune import create_study, load_study
+from journaltune import load_study
 from journaltune.study import Study
 
-SPACE = {
-    "lr": "log(1e-5, 1e-1)",
-    "x": "float(-1, 1)",
-    "rate": "float(0, 1, step=0.1)",
-    "layers": "int(1, 8)",
-    "width": "int(16, 512, log)",
-    "even": "int(0, 10, step=2)",
-    "opt": "adam | sgd | 1 | true",
-    "only": "choice(fixed)",
-}
-FINITE = {"x": "float(0, 1, step=0.1)", "even": "int(0, 10, step=2)", "opt": "adam | sgd | 1 | true"}
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "tpe": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}},
-    "tpe-ignore": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}, "failures": "ignore", "directions": "maximize"},
-    "tpe-multi": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}, "directions": ["minimize", "maximize"]},
-    "random": {"sampler": "random"},
-    "optuna-tpe": {"sampler": "optuna.TPESampler", "sampler_options": {"n_startup_trials": 4}},
-    "optuna-tpe-joint": {
-        "sampler": "optuna.TPESampler",
-        "sampler_options": {"n_startup_trials": 4, "multivariate": True},
-        "failures": "ignore",
-    },
-    "optuna-tpe-multi": {
-        "sampler": "optuna.TPESampler",
-        "sampler_options": {"n_startup_trials": 4},
-        "directions": ["minimize", "maximize"],
-    },
-    "optuna-random": {"sampler": "optuna.RandomSampler"},
-    "nsgaii": {"sampler": "nsgaii", "sampler_options": {"population_size": 3}},
-    "nsgaii-multi": {
-        "sampler": "nsgaii",
-        "sampler_options": {"population_size": 3},
-        "directions": ["minimize", "maximize"],
-    },
-    "optuna-nsgaii": {
-        "sampler": "optuna.NSGAIISampler",
-        "sampler_options": {"population_size": 3},
-        "directions": ["minimize", "maximize"],
-    },
-    "nsgaiii": {
-        "sampler": "nsgaiii",
-        "sampler_options": {"population_size": 3},
-        "directions": ["minimize", "maximize"],
-    },
-    "grid": {"sampler": "grid", "params": FINITE},
-    "grid-named": {
-        "sampler": "grid",
-        "params": {"x": "float(0, 1)", "opt": "adam | sgd | 1"},
-        "sampler_options": {"search_space": {"x": [0.5, 0.1, 1 / 3, 0.25, 0.7, 0.9], "opt": ["sgd", 1, "adam"]}},
-    },
-    "bruteforce": {"sampler": "bruteforce", "params": FINITE, "failures": "ignore"},
-    "module": {"sampler": "optuna.samplers:TPESampler", "sampler_options": {"n_startup_trials": 4}},
-}
-if find_spec("scipy"):
-    CONFIGURATIONS |= {
-        "qmc": {"sampler": "qmc"},
-        "qmc-halton": {"sampler": "qmc", "sampler_options": {"qmc_type": "halton", "scramble": True}},
-    }
-if find_spec("cmaes"):
-    CONFIGURATIONS |= {
-        "cmaes": {"sampler": "cmaes", "sampler_options": {"popsize": 4}},
-        "cmaes-margin": {"sampler": "cmaes", "sampler_options": {"popsize": 4, "with_margin": True}, "directions": "maximize"},
-        "cmaes-separable": {"sampler": "cmaes", "sampler_options": {"popsize": 4, "use_separable_cma": True}},
-    }
 N_TRIALS = 16
 Call = tuple[str, Any]  # ("ask", None), ("enqueue", params), ("tell", (number, keyword arguments))
 Asked = tuple[int, str, int]  # number, params with all their digits and types, the trainer's seed
-
-
-def outcome(number: int, n_objectives: int) -> dict[str, Any]:
-    """Results of every kind, the same for the same number."""
-    if number % 7 == 5:
-        return {"state": "fail", "reason": "oom"}
-    if number % 9 == 8:
-        return {"state": "fail", "reason": "interrupted"}
-    if number % 8 == 2:
-        return {"state": "pruned"}
-    if number == 12:
-        return {"values": [float("inf")] * n_objectives}
-    return {"values": [((number + 3 * objective) * 37 % 17) / 7 for objective in range(n_objectives)]}
 
 
 def script(n_objectives: int, enqueued: list[dict[str, Any]]) -> list[Call]:
@@ -127,10 +52,6 @@ def perform(study: Study, call: Call) -> list[Asked]:
     else:
         study.tell(arguments[0], **arguments[1])
     return []
-
-
-def make(path: Path, configuration: dict[str, Any]) -> Study:
-    return create_study(path, **{"params": SPACE, "seed": 7, **configuration})
 
 
 def script_for(configuration: dict[str, Any]) -> list[Call]:
@@ -273,16 +194,28 @@ def several_asks(calls: list[Call]) -> list[Call]:
     return [call for call in calls if call[0] == "ask"]
 
 
-@pytest.mark.skipif(not (find_spec("torch") and find_spec("scipy")), reason="the extra `gp` is not installed")
-def test_a_gaussian_process_suggests_the_same_to_a_new_object_for_each_call(tmp_path: Path) -> None:
-    configuration = {"sampler": "gp", "sampler_options": {"n_startup_trials": 4}, "params": {"x": "float(0, 1)", "c": "a | b"}}
+@needs_gp
+@pytest.mark.parametrize("options", [{}, {"deterministic_objective": True}])
+def test_a_gaussian_process_goes_on_in_a_new_object_and_in_a_killed_child(tmp_path: Path, options: dict[str, Any]) -> None:
+    """The parent has calculated by then: a child that inherits threads which are not there would wait for them."""
+    configuration = {
+        "sampler": "gp",
+        "sampler_options": {"n_startup_trials": 4, **options},
+        "params": {"x": "float(0, 1)", "c": "a | b"},
+    }
     calls: list[Call] = []
-    for number in range(7):
+    for number in range(8):
         calls += [("ask", None), ("tell", (number, outcome(number, 1)))]
-    whole, path = make(tmp_path / "whole", configuration), tmp_path / "study.journal"
-    make(path, configuration).close()
+    whole = make(tmp_path / "whole", configuration)
+    for name in ("anew", "killed"):
+        make(tmp_path / name, configuration).close()
     expected = [found for call in calls for found in perform(whole, call)]
-    assert [found for call in calls for found in several(path, [call])] == expected
+    assert [found for call in calls for found in several(tmp_path / "anew", [call])] == expected
+    asked = []
+    for start in range(0, len(calls), 4):
+        asked += in_child(lambda some=calls[start : start + 4]: several(tmp_path / "killed", some), killed=True)  # type: ignore[misc]
+    assert asked == expected
+    assert whole.verify().difference is None
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsgaii"])
