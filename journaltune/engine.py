@@ -50,6 +50,7 @@ def ask(
     max_trials: int | None = None,
     wait_s: float = DAY_S,
     on_wait: Callable[[int, int], None] | None = None,
+    mark: str | None = None,
 ) -> Suggestion:
     """The next trial to run: an enqueued one if there is any, else one that the sampler suggests.
 
@@ -57,7 +58,8 @@ def ask(
     this returns, but only the ``tell`` makes it survive a power cut, which takes its trainer too.
 
     In a study with a lag, trial k waits, at most ``wait_s``, until trials up to k - lag have finished; ``on_wait(k, j)`` is
-    called once for each trial j that it waits for.
+    called once for each trial j that it waits for. ``mark`` stands in the record: by it a caller finds trials that it never heard
+    of, because it was interrupted before this returned.
 
     Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space,
     WaitTimeoutError when the trial that it waits for did not finish.
@@ -69,6 +71,8 @@ def ask(
         claim["owner"] = describe(owner_pid)
     if ttl_s is not None:
         claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
+    if mark is not None:
+        claim["mark"] = mark
     waiting = _Waiting(study, wait_s, on_wait)
     while True:
         with study.lock:

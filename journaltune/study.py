@@ -135,8 +135,10 @@ class Study:
         wait_s: float = engine.DAY_S,
     ) -> AskedTrial:
         """The next trial to run. See ``engine.ask``: ExhaustedError, SpaceError, and WaitTimeoutError with a lag."""
-        found = engine.ask(self._study, owner_pid=owner_pid, ttl_s=ttl_s, max_trials=max_trials, wait_s=wait_s)
-        return self._trial(found)
+        return self._ask(owner_pid=owner_pid, ttl_s=ttl_s, max_trials=max_trials, wait_s=wait_s)
+
+    def _ask(self, **options: Any) -> AskedTrial:
+        return self._trial(engine.ask(self._study, **options))
 
     def _trial(self, suggestion: Suggestion) -> AskedTrial:
         with self._study.lock:
@@ -269,6 +271,13 @@ class Study:
             self._study.journal.sync()
             trial = self._study.state().live.get(number)
             return trial is not None and trial.state == TrialState.RUNNING
+
+    def _running_with(self, mark: str) -> list[int]:
+        """The running trials whose asks had this mark."""
+        with self._study.lock:
+            self._study.journal.sync()
+            live = self._study.state().live.values()
+            return [trial.number for trial in live if trial.state == TrialState.RUNNING and trial.jt.get("mark") == mark]
 
     def _finished(self, number: int) -> Trial:
         with self._study.lock:

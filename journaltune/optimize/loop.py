@@ -6,6 +6,7 @@ import os
 from time import monotonic
 
 from journaltune import checks
+from journaltune.engine import DAY_S
 from journaltune.errors import ExhaustedError, JournaltuneError, WaitTimeoutError
 from journaltune.outcomes import Outcome, failure
 
@@ -53,7 +54,7 @@ class Limits:
     """How far a search goes. ``n_trials``: so many more; ``total_trials``: until the study has so many; ``timeout_s``: no new
     ones after that."""
 
-    __slots__ = ("_deadline", "asked", "exhausted", "n_trials", "started", "timeout_s", "total_trials")
+    __slots__ = ("_deadline", "exhausted", "mark", "n_trials", "started", "timeout_s", "total_trials")
 
     def __init__(self, n_trials: int | None, total_trials: int | None, timeout_s: float | None) -> None:
         self.n_trials = None if n_trials is None else checks.whole(n_trials, "n_trials")
@@ -61,7 +62,7 @@ class Limits:
         self.timeout_s = None if timeout_s is None else checks.number(timeout_s, "timeout")
         self._deadline = None if self.timeout_s is None else monotonic() + self.timeout_s
         self.started, self.exhausted = 0, False
-        self.asked: AskedTrial | None = None  # the last one, kept at once: Ctrl-C may come before anybody else has it
+        self.mark = os.urandom(8).hex()  # of its trials: Ctrl-C may come when one is in the journal, and nobody has it yet
 
     def left_s(self) -> float | None:
         return None if self._deadline is None else self._deadline - monotonic()
@@ -74,9 +75,9 @@ class Limits:
     def ask(self, study: Study, *, busy: bool = False) -> AskedTrial | None:
         """The next trial; None when there is none: ever, or (with ``busy``) before a running one has finished."""
         left_s = self.left_s()
-        waits = {"wait_s": 0.0} if busy else {} if left_s is None else {"wait_s": max(left_s, 0.0)}
+        wait_s = 0.0 if busy else DAY_S if left_s is None else max(left_s, 0.0)
         try:
-            self.asked = study.ask(owner_pid=os.getpid(), max_trials=self.total_trials, **waits)
+            trial = study._ask(owner_pid=os.getpid(), max_trials=self.total_trials, wait_s=wait_s, mark=self.mark)
         except ExhaustedError:
             self.exhausted = True
             return None
@@ -85,7 +86,7 @@ class Limits:
                 raise
             return None
         self.started += 1
-        return self.asked
+        return trial
 
 
 class Loop:
@@ -216,8 +217,7 @@ class Loop:
         try:
             self._runner.kill()
         finally:
-            asked = self._limits.asked
-            for number in {*self._running, *(() if asked is None else (asked.number,))}:
+            for number in {*self._running, *self._study._running_with(self._limits.mark)}:
                 self._tell_interrupted(number, "the search was ended")
 
     def _tell_interrupted(self, number: int, why: str) -> None:

@@ -116,11 +116,16 @@ class TestCtrlC:
         assert load_study(path).counts()["running"] == len(pids)
 
 
-@pytest.mark.parametrize(("options", "every"), [({}, 1), ({"n_jobs": 2}, 7), ({"isolate": True}, 7)])
-def test_ctrl_c_at_any_line_leaves_no_trial_running_and_no_process(path: Path, options: dict[str, Any], every: int) -> None:
-    """At the nth line that the coordinator executes of the loop itself, until it comes to its end."""
+@pytest.mark.parametrize(
+    ("place", "options", "every"),
+    [("optimize", {}, 1), ("optimize", {"n_jobs": 2}, 7), ("optimize", {"isolate": True}, 7), ("engine.py", {}, 1)],
+)
+def test_ctrl_c_at_any_line_leaves_no_trial_running_and_no_process(
+    path: Path, place: str, options: dict[str, Any], every: int
+) -> None:
+    """At the nth line that the coordinator executes of the loop itself, or of what it asks with, until it comes to its end."""
     coordinator = os.getpid()
-    room = str(Path(str(journaltune.__file__)).parent / "optimize")
+    room = str(Path(str(journaltune.__file__)).parent / place)
     study = create_study(path, params={"x": "float(0, 1)"}, seed=1, sampler="random")
     for nth in range(1, 10_000, every):
         lines = iter(range(1, nth + 1))
