@@ -105,9 +105,11 @@ class _Cut:
         self.name = f"{len(whole.data)}-{at}-{garbage}-{writer}"
         self.end = whole.data.rfind(b"\n", 0, at) + 1  # of what is whole
         self.before = whole.views[self.end]
-        # A record that lacks its newline only is whole; where others write behind it, repair may save it.
-        self.saved = whole.views[at + 1] if whole.data[at : at + 1] == b"\n" else self.before
         self.bytes = whole.data[:at] + _garbage(garbage, chance(seed, at, garbage))
+        # A record that lacks its newline only is whole; where others write behind it, repair may save it. Garbage may happen to
+        # begin with what was cut off.
+        newline = whole.data.find(b"\n", at)
+        self.saved = whole.views[newline + 1] if newline >= 0 and self.bytes.startswith(whole.data[:newline]) else self.before
         self.torn = bool(self.bytes[self.end :].strip(b" "))  # blanks are what mending leaves
         self.broken = b"\n" in self.bytes[self.end :]  # a line that is none: nobody may write, repair has to come first
         self.writer = writer
@@ -194,7 +196,8 @@ class _Cut:
             tally.doubled += max(0, len(found) - len(trials) - n_new - len(placeholders[:1]))
         wanted = studies | before.keys()
         tally.lost += len(wanted - after.keys())
-        rebuilt = {journals.NAME, "stock"} if not before else set()  # what repair makes of a study's record that was cut
+        # What repair makes of a study's record that was cut, its name included or not.
+        rebuilt = {journals.NAME, "stock", "recovered-0"} if not before else set()
         tally.doubled += len(after.keys() - wanted - rebuilt)
         return tally
 
