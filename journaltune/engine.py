@@ -129,9 +129,10 @@ def _ask(study: OpenStudy, claim: dict[str, Any], max_trials: int | None) -> Sug
     skipped: set[int] = set()  # enqueued trials that have to wait for one with the same parameters
     while True:
         study.journal.sync()
-        _check_budget(study.state(), max_trials)
-        space, waiting = space_of(study), _first_waiting(study.state(), skipped)
-        number = study.state().n_trials if waiting is None else waiting.number
+        state = study.state()
+        _check_budget(state, max_trials)
+        space, waiting = space_of(study), _first_waiting(state, skipped)
+        number = state.n_trials if waiting is None else waiting.number
         awaited = study.awaited(number)
         if awaited is not None:
             return number, awaited, study.journal.offset

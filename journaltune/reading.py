@@ -85,7 +85,7 @@ class _RowReader:
         finished, column = self._finished, self._finished.column
         number, code = column("numbers")[row], column("codes")[row]
         extras = finished.extras.get(number, {}) if code & HAS_EXTRAS else {}
-        internal = column("params")[finished.start_of(row) : finished.ends()[row]]
+        _, internal, _ = finished.parameters(row)
         decode = self._decoder(column("shapes")[row])
         return Trial(
             number,

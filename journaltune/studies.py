@@ -28,6 +28,9 @@ if TYPE_CHECKING:
             """Forget whatever an exception may have left half done."""
 
 
+_NO_CONFIG: Mapping[str, Any] = {}
+
+
 class ThreadLock:
     """Serialises the threads of a process that share an open journal, and starts afresh where one of them was broken off.
 
@@ -121,7 +124,7 @@ class OpenStudy:
     @property
     def config(self) -> Mapping[str, Any]:
         """What ``create_study`` recorded; empty for a study that another program made."""
-        config = self.state().config or {}
+        config = self.state().config or _NO_CONFIG
         if config is not self._config:
             self._config, self._space, self._stored, self._varied, self._sampler = config, None, None, None, None
             self._lagged = self._environment = None

@@ -42,6 +42,7 @@ class Journal:
         "_pid",
         "_read_only",
         "_reader",
+        "_settled_at",
         "_source",
         "_stale",
         "_windows",
@@ -60,6 +61,7 @@ class Journal:
         self.allow_network_fs = allow_network_fs
         self._lock_depth = 0
         self._alone = False
+        self._settled_at = 0  # where the journal ended when nothing before that was to be taken back
         self._windows: list[int] = []
         self._source: snapshot.Source | None = None
         self.offset = 0
@@ -204,13 +206,16 @@ class Journal:
         self._lock_depth += 1
         try:
             self.sync()
-            if self._lock_depth == 1 and self._unsettled():
+            if self._lock_depth == 1 and self.offset != self._settled_at:
                 self._settle()
         except BaseException:
             self._release()
             raise
 
     def _settle(self) -> None:
+        if not self._unsettled():
+            self._settled_at = self.offset
+            return
         from journaltune.journal import mending
 
         if mending.take_back(self._fd, self.path, self.offset, self.lock_timeout_s):
@@ -285,7 +290,7 @@ class Journal:
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         if files.pread(self._fd, len(data), self.offset) == data:
-            self.offset += len(data)
+            self._settled_at = self.offset = self.offset + len(data)
             self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
             return [apply(self.state, record) for record in batch]
         fold = Fold(self.path, self._reader, self.state, self._chain)

@@ -166,6 +166,11 @@ class Finished:
 
     def start_of(self, row: int) -> int:
         """Where a row's parameters begin in the flat ``params`` column."""
+        if self.pending:
+            self._pack()
+        widths = {len(shape) for shape in self.shape_list}
+        if len(widths) == 1:  # no need to walk through all rows before it
+            return row * widths.pop()
         return self.ends()[row - 1] if row else 0
 
     def rows(self, skip: int = 0) -> Iterator[tuple[int, int, Shape, list[float]]]:

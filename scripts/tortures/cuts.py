@@ -106,10 +106,8 @@ class _Cut:
         self.end = whole.data.rfind(b"\n", 0, at) + 1  # of what is whole
         self.before = whole.views[self.end]
         self.bytes = whole.data[:at] + _garbage(garbage, chance(seed, at, garbage))
-        # A record that lacks its newline only is whole; where others write behind it, repair may save it. Garbage may happen to
-        # begin with what was cut off.
-        newline = whole.data.find(b"\n", at)
-        self.saved = whole.views[newline + 1] if newline >= 0 and self.bytes.startswith(whole.data[:newline]) else self.before
+        # A record that lacks its newline only is whole; where others write behind it, repair may save it.
+        self.saved = whole.views[at + 1] if whole.data[at : at + 1] == b"\n" else self.before
         self.torn = bool(self.bytes[self.end :].strip(b" "))  # blanks are what mending leaves
         self.broken = b"\n" in self.bytes[self.end :]  # a line that is none: nobody may write, repair has to come first
         self.writer = writer
@@ -222,12 +220,12 @@ def _is_placeholder(trial: str) -> bool:
 
 
 def _garbage(kind: str, random: Random) -> bytes:
-    """What a crash, or another program, leaves behind a torn line. Never blank at its start: that could end a record well."""
+    """What a crash, or another program, leaves behind a torn line. It never begins with what could end a record well."""
     if kind == "NULs":
         return bytes(random.choice((1, 7, 512, 4096)))
     if kind == "garbage":
         text = random.randbytes(random.randrange(1, 40))
         if random.random() < 0.25:
             text += b"\n" + random.choice((b"", b"\n", b"   \n", b'{"op_code"', b"{}\n", b"\x00\n", b"[" * 3000 + b"\n"))
-        return (b"\xff" if text[:1].isspace() else b"") + text
+        return (b"\xff" if text[:1].isspace() or text[:1] == b"}" else b"") + text
     return b""
