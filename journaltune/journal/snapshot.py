@@ -211,7 +211,7 @@ class Source:
             if data is not None:
                 return _unpack_extras(data) if name == "extras" else array(codes[name], data)
             finished = self._replayed().studies[study_id].finished
-            return finished.extras if name == "extras" else finished.column(name)
+            return finished.extras if name == "extras" else finished.column(name)[:]
 
         return load
 

@@ -127,7 +127,7 @@ class Finished:
         if self.pending:
             self._pack()
         if name in self._base and self._load is not None:
-            whole: array[Any] = self._load(name)[:]
+            whole: array[Any] = self._load(name)
             whole.extend(self._columns[name])
             self._columns[name] = whole
             self._base.discard(name)
@@ -160,6 +160,8 @@ class Finished:
     def row_of(self, number: int) -> int:
         """The row of a finished trial. KeyError when that number is not finished."""
         numbers = self.column("numbers")
+        if 0 <= number < len(numbers) and numbers[number] == number:  # as where one process does all: no table is needed
+            return number
         for row in range(len(self._row_of), len(numbers)):
             self._row_of[numbers[row]] = row
         return self._row_of[number]
