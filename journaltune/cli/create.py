@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.cli import output
-from journaltune.cli.opening import access, journal_path, study_name
+from journaltune.cli.opening import access, journal_path, opened, study_name
 from journaltune.cli.options import Command, Option
 from journaltune.cli.values import key_json, mapping, one_of, plain, whole
 from journaltune.errors import UsageError
@@ -92,7 +92,12 @@ A space file holds the same under `params:`, as YAML, TOML or JSON by its ending
             whole(1),
         ),
         Option("--lock-file", "lock_file", "FILE", "a lock file whose hash belongs to the environment that is recorded"),
-        Option("--exist-ok", "exist_ok", None, "when the study exists, lay what is given over it, even if Optuna made it"),
+        Option(
+            "--exist-ok",
+            "exist_ok",
+            None,
+            "lay what is given over a study that exists, even if Optuna made it; it keeps the rest",
+        ),
     ),
     examples="""journaltune create --param 'lr: log(1e-5, 1e-1)' --param 'opt: adam | sgd'
 journaltune create --space space.yaml --maximize accuracy --minimize seconds
@@ -105,10 +110,14 @@ def run(options: Options) -> int:
     from journaltune.creation import create_study
 
     _refuse_unsupported(options)
+    space, name = _space(options), study_name(options)
+    if space is None:
+        with opened(options) as study:  # which has to exist
+            name = study.name
     study = create_study(
         journal_path(options),
-        name=study_name(options),
-        space=_space(options),
+        name=name,
+        space=space,
         **_objectives(options["objectives"]),
         sampler=options["sampler"],
         sampler_options=mapping("--sampler-option", options["sampler_options"]) or None,
@@ -134,9 +143,12 @@ def _refuse_unsupported(options: Options) -> None:
             raise UsageError(f"create: {name} is not supported yet; leave it out")
 
 
-def _space(options: Options) -> Space:
+def _space(options: Options) -> Space | None:
+    """None: only other settings of a study that exists are to change."""
     from journaltune.space import load_space_file, space_from_params
 
+    if options["exist_ok"] and options["space"] is None and not options["params"]:
+        return None
     if (options["space"] is None) == (not options["params"]):
         raise UsageError("create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'")
     space = load_space_file(options["space"]) if options["space"] else space_from_params(options["params"])

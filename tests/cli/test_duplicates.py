@@ -80,3 +80,13 @@ def test_best_shows_mean_and_spread_of_replicates(program: Any) -> None:
     status = program.json("status", "--format", "json")
     assert (status["best"]["value"], status["replicates"], status["duplicates"]) == (1.5, 2, "allow")
     assert "2 replicates" in program.out("status")
+
+
+def test_a_policy_can_be_changed_without_repeating_the_space(program: Any) -> None:
+    program.out("create", "--param", "c: a | b", "--duplicates", "resample")
+    asked = {program.json("ask")["params"]["c"] for _ in range(2)}
+    program.refused(11, "ask")
+    program.out("create", "--exist-ok", "--duplicates", "allow")
+    assert program.json("ask")["params"]["c"] in asked
+    assert "no study 'other'" in program.refused(3, "create", "--exist-ok", "--study", "other", "--seed", "1")
+    assert "no journal" in program.refused(3, "create", "-f", "none.journal", "--exist-ok", "--seed", "1")

@@ -353,6 +353,7 @@ class TestWrongCalls:
             {"n_jobs": -2},
             {"n_jobs": 1.5},
             {"n_trials": "1"},
+            {"n_trials": -1},
             {"total_trials": 0.5},
             {"timeout": "soon"},
             {"catch": "ValueError"},
