@@ -7,7 +7,7 @@ import sys
 from ctypes import CDLL
 from multiprocessing import get_context
 from multiprocessing.connection import wait
-from signal import SIG_IGN, SIGINT, SIGKILL, Signals, signal
+from signal import SIG_BLOCK, SIG_IGN, SIG_SETMASK, SIG_UNBLOCK, SIGINT, SIGKILL, Signals, pthread_sigmask, signal
 from time import monotonic
 
 from journaltune.errors import UsageError
@@ -146,7 +146,7 @@ class _Child:
 
     def start(self) -> None:
         if self.process.pid is None:
-            self.process.start()
+            _start_without_interrupts(self.process)
             self._theirs.close()
             self.death = _death_of(self.process)
 
@@ -217,9 +217,23 @@ def _death_of(process: BaseProcess) -> int:
     return os.dup(process.sentinel)
 
 
+def _start_without_interrupts(process: BaseProcess) -> None:
+    """A child that Ctrl-C reaches before it has come to its own code would go on as a second coordinator."""
+    before = pthread_sigmask(SIG_BLOCK, ())
+    try:
+        pthread_sigmask(SIG_BLOCK, (SIGINT,))
+        process.start()
+    finally:
+        pthread_sigmask(SIG_SETMASK, before)
+
+
 def _main(serve: Callable[[Connection], None], connection: Connection, parent_pid: int) -> None:
     _die_with(parent_pid)
-    serve(connection)
+    try:
+        pthread_sigmask(SIG_UNBLOCK, (SIGINT,))
+        serve(connection)
+    except KeyboardInterrupt:
+        pass
     signal(SIGINT, SIG_IGN)  # nothing is left to be interrupted but Python's own farewell
 
 

@@ -116,6 +116,32 @@ class TestCtrlC:
         assert load_study(path).counts()["running"] == len(pids)
 
 
+INTERRUPTED_AT_ITS_START = """
+import os, signal, sys, journaltune
+study = journaltune.create_study(sys.argv[1], params={"x": "float(0, 1)"}, sampler="random")
+fork = os.fork
+def interrupting():
+    pid = fork()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGINT)
+    return pid
+os.fork = interrupting
+try:
+    study.optimize(lambda trial: 1.0, 2, isolate=True)
+except KeyboardInterrupt:
+    pass
+print(os.getpid(), flush=True)
+"""
+
+
+def test_a_child_that_is_interrupted_before_it_has_begun_does_not_go_on_as_its_parent(path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_AT_ITS_START, str(path)]
+    search = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    out, _ = search.communicate()
+    assert (search.returncode, out.splitlines()) == (0, [str(search.pid)])
+    assert [trial.user_attrs["fail_reason"] for trial in load_study(path).trials] == ["exit"] * 2
+
+
 @pytest.mark.parametrize(
     ("place", "options", "every"),
     [("optimize", {}, 1), ("optimize", {"n_jobs": 2}, 7), ("optimize", {"isolate": True}, 7), ("engine.py", {}, 1)],
