@@ -122,6 +122,14 @@ def whole(value: object, what: str) -> int:
         raise UsageError(f"{what} must be a whole number, not {value!r}") from None
 
 
+def at_least(least: int, value: object, what: str, means: str) -> int:
+    """A whole number with a least value, of which ``means`` says what it stands for. UsageError otherwise."""
+    found = whole(value, what)
+    if found < least:
+        raise UsageError(f"{what} is at least {least} ({means}), not {found}")
+    return found
+
+
 def positive(value: object, what: str) -> float:
     """A finite number above 0. UsageError otherwise."""
     found = number(value, what)

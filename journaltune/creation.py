@@ -112,13 +112,6 @@ def _seed(seed: object) -> int:
     return seed
 
 
-def _at_least_one(number: object, what: str, means: str) -> int:
-    checked = checks.whole(number, what)
-    if checked < 1:
-        raise UsageError(f"{what} is at least 1 ({means}), not {checked}")
-    return checked
-
-
 def _lock_file(given: str | os.PathLike[str]) -> str:
     path = os.path.abspath(os.fspath(given))
     if not os.path.isfile(path):
@@ -134,8 +127,8 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "seed": _seed,
     "failures": lambda word: checks.one_of(word, ("worst", "ignore"), "failures"),
     "duplicates": lambda word: checks.one_of(word, ("allow", "reuse", "resample"), "duplicates"),
-    "replicates": lambda count: _at_least_one(count, "replicates", "how many times each configuration is asked"),
-    "lag": lambda lag: _at_least_one(lag, "a lag", "each trial sees all before it"),
+    "replicates": lambda count: checks.at_least(1, count, "replicates", "how many times each configuration is asked"),
+    "lag": lambda lag: checks.at_least(1, lag, "a lag", "each trial sees all before it"),
     "lock_file": _lock_file,
 }
 

@@ -12,7 +12,7 @@ from journaltune.history import constraints_in
 from journaltune.journal.keys import Index
 from journaltune.journal.state import HIDDEN, RUNNING, STATE_MASK
 from journaltune.replicates import due
-from journaltune.suggesting import DUPLICATE_OF, Choice, Twin, sampling_seed, suggest, suggested
+from journaltune.suggesting import DUPLICATE_OF, Choice, Twin, sampling_seed, suggest, suggested, with_constants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ class Seen:
         return None if running is None else Twin(running, RUNNING)
 
     def key(self, internal: Mapping[str, float]) -> int:
-        keys, values = self._index.maker.of_params(internal, self._stored)
-        return keys.key(values)
+        return self._index.maker.key_of(internal, self._stored)
 
 
 def choose(study: OpenStudy, space: Space, number: int) -> Choice:
@@ -125,7 +124,7 @@ def _unseen_at_random(study: OpenStudy, space: Space, number: int, seen: Seen) -
     drawn = RustStudy([1], study.varied)
     for draw in range(DRAWS, DRAWS + _RANDOM_DRAWS):
         varied = drawn.at_random(sampling_seed(study, number, draw))
-        internal = {name: varied.get(name, float(known.low)) for name, known in space.distributions.items()}
+        internal = with_constants(varied, space)
         if seen.twin(internal) is None:
             return internal
     raise ExhaustedError(f"study {study.name!r}: nothing new was found in {_RANDOM_DRAWS} random draws; widen the space")

@@ -155,15 +155,15 @@ def _first_waiting(state: StudyState, skipped: Container[int]) -> LiveTrial | No
 
 
 def _check_budget(state: StudyState, max_trials: int | None) -> None:
-    if max_trials is None:
-        return
-    hidden = 0
-    if state.n_trials >= max_trials:
-        codes = state.finished.column("codes").tobytes()
-        hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN and code & STATE_MASK == FAIL)
-    waiting = sum(trial.state == WAITING for trial in state.live.values())
-    if state.n_trials - hidden - waiting >= max_trials:
+    if max_trials is not None and state.n_trials >= max_trials and n_counted(state) >= max_trials:
         raise ExhaustedError(f"study {state.name!r} has its {max_trials} trials; raise --trials to go on")
+
+
+def n_counted(state: StudyState) -> int:
+    """How many trials of a study count for a budget: not those that wait, nor failures that say nothing of their parameters."""
+    codes = state.finished.column("codes").tobytes()
+    hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN and code & STATE_MASK == FAIL)
+    return state.n_trials - hidden - sum(trial.state == WAITING for trial in state.live.values())
 
 
 def _ask_waiting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from journaltune import claims
 from journaltune.errors import JournaltuneError, NotFoundError
 from journaltune.frozen import Frozen
-from journaltune.journal.keys import Index
+from journaltune.journal.keys import Index, parameters_of
 from journaltune.journal.state import RUNNING, STATE_MASK, WAITING
 from journaltune.reading import trials_at, wanted_states
 from journaltune.space import Distribution, Space, compatible
@@ -102,13 +102,10 @@ def _columns_of(study: OpenStudy, number: int) -> tuple[dict[str, float], dict[s
     if not 0 <= number < state.n_trials:
         raise NotFoundError(f"study {study.name!r} has no trial {number}")
     live = state.live.get(number)
-    if live is None:
-        shape, params, _ = state.finished.parameters(state.finished.row_of(number))
-        return {name: value for (name, _), value in zip(shape, params, strict=True)}, dict(shape)
-    if live.state == WAITING and study.space is not None:
+    if live is not None and live.state == WAITING and study.space is not None:
         fixed = claims.fixed_internal(live, study.space)
         return fixed, {name: study.stored_distributions[name] for name in fixed}
-    return dict(live.params), {name: live.distributions[name] for name in live.params}
+    return parameters_of(state, number)
 
 
 def _found(study: OpenStudy, internal: Mapping[str, float], known: Mapping[str, Distribution], wanted: set[int]) -> list[Trial]:
@@ -129,5 +126,4 @@ def _has(study: OpenStudy, index: Index, trial: LiveTrial, internal: Mapping[str
         params, its_texts = (trial.params, trial.distributions) if trial.state == RUNNING else _columns_of(study, trial.number)
     except (JournaltuneError, ValueError, TypeError, AttributeError):  # whatever another program enqueued
         return False
-    (keys, values), (its_keys, its_values) = index.maker.of_params(internal, texts), index.maker.of_params(params, its_texts)
-    return keys.key(values) == its_keys.key(its_values)
+    return index.maker.key_of(internal, texts) == index.maker.key_of(params, its_texts)

@@ -166,18 +166,18 @@ def best_trials(study: OpenStudy) -> list[Trial]:
         losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
         if not losses:
             raise NotFoundError(f"study {study.name!r} has no complete trial yet; tell one first")
-        chosen = sorted([min(losses)] if len(signs) == 1 else _pareto_front(losses), key=itemgetter(1))
+        chosen = [min(losses)] if len(signs) == 1 else _pareto_front(losses)
         found = trials_at(state, [row for _, _, row in chosen], [])
         return [_with_means(trial, groups[trial.number], signs) for trial in found] if groups else found
 
 
 def _losses(state: StudyState, signs: list[float]) -> list[Loss]:
     """Values to be minimized, number and row of each feasible complete trial without NaN; for one objective of the best only."""
+    if len(signs) > 1:
+        return _all_losses(state, signs)
     finished = state.finished
     codes, numbers = finished.column("codes").tobytes(), finished.column("numbers")
     plain = codes.translate(_PLAIN)  # 1 where a row is complete, with values, and nothing else is to be looked at
-    if len(signs) > 1:
-        return _all_losses(state, signs)
     found = list(_odd_losses(state, signs, codes))
     values = finished.column("values")
     worthy = [value for value in compress(values, plain) if value == value]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.journal.keys import Index, extended
+from journaltune.journal.keys import Index, extended, parameters_of
 from journaltune.journal.state import FAIL, HIDDEN, RUNNING, STATE_MASK
 from journaltune.suggesting import Choice
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from journaltune.journal.state import Finished, StudyState
+    from journaltune.journal.state import Finished
     from journaltune.space import Space
     from journaltune.studies import OpenStudy
 
@@ -65,18 +65,10 @@ def due(study: OpenStudy, space: Space, number: int) -> Choice | None:
         if groups.counts.get(key, 0) + len(others) < study.replicates:
             wanted.append(min([*others, groups.first.get(key, number)]))
     for first in sorted(wanted):
-        internal = _fitting(_parameters(state, first), space)
+        internal = _fitting(parameters_of(state, first)[0], space)
         if internal is not None:
             return Choice(internal, {}, replicate_of=first)
     return None
-
-
-def _parameters(state: StudyState, number: int) -> Mapping[str, float]:
-    live = state.live.get(number)
-    if live is not None:
-        return live.params
-    shape, params, _ = state.finished.parameters(state.finished.row_of(number))
-    return {name: value for (name, _), value in zip(shape, params, strict=True)}
 
 
 def _fitting(internal: Mapping[str, float], space: Space) -> dict[str, float] | None:

@@ -94,7 +94,11 @@ class OpenStudy:
         self.name = state.name
         self.study_id = state.study_id
         self.lock = ThreadLock(self)
-        self._config: Mapping[str, Any] | None = None
+        self._forget(None)
+
+    def _forget(self, config: Mapping[str, Any] | None) -> None:
+        """Drop whatever was worked out for another configuration than this one."""
+        self._config = config
         self._space: Space | None = None
         self._stored: dict[str, str] | None = None
         self._varied: dict[str, Distribution] | None = None
@@ -109,9 +113,7 @@ class OpenStudy:
 
     def break_off(self) -> None:
         """Forget everything that an exception may have left half done: the next call reads the journal again."""
-        self._config = self._space = self._stored = self._varied = self._sampler = None
-        self._lagged = None
-        self._kept = {}
+        self._forget(None)
         self.journal.break_off()
 
     def state(self) -> StudyState:
@@ -126,9 +128,7 @@ class OpenStudy:
         """What ``create_study`` recorded; empty for a study that another program made."""
         config = self.state().config or _NO_CONFIG
         if config is not self._config:
-            self._config, self._space, self._stored, self._varied, self._sampler = config, None, None, None, None
-            self._lagged = self._environment = None
-            self._kept = {}
+            self._forget(config)
         return config
 
     @property

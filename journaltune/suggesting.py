@@ -9,6 +9,7 @@ from journaltune.samplers import Suggested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from journaltune.space import Space
@@ -73,11 +74,12 @@ def suggest(study: OpenStudy, space: Space, number: int, draw: int = 0) -> Sugge
     if varied or sampler.finite:
         seeds = sampling_seed(study, number, draw), derive_seed(study.seed, 0, CONSTANT)
         found = sampler.suggest(study.history(number), varied, number, *seeds)
-    internal = found.internal
-    return Suggested(
-        {name: internal[name] if name in internal else float(known.low) for name, known in space.distributions.items()},
-        found.attrs,
-    )
+    return Suggested(with_constants(found.internal, space), found.attrs)
+
+
+def with_constants(varied: Mapping[str, float], space: Space) -> dict[str, float]:
+    """Internal values of the parameters that are searched in, and with them those of the parameters with one value only."""
+    return {name: varied[name] if name in varied else float(known.low) for name, known in space.distributions.items()}
 
 
 def suggested(study: OpenStudy, space: Space, number: int) -> Choice:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from journaltune.journal.state import Finished, LiveTrial, Shape
+    from journaltune.journal.state import Finished, LiveTrial, Shape, StudyState
 
 _MINUS_ZERO = pack("d", -0.0)
 _SCANS = 2
@@ -78,9 +78,22 @@ class KeyMaker:
         """The maker for internal values by name, and these values as it takes them."""
         return self.of_shape(tuple([(name, distributions[name]) for name in params])), list(params.values())
 
+    def key_of(self, params: Mapping[str, float], distributions: Mapping[str, str]) -> int:
+        """The key of internal values by name."""
+        keys, values = self.of_params(params, distributions)
+        return keys.key(values)
+
     def of_live(self, trial: LiveTrial) -> int:
-        keys, params = self.of_params(trial.params, trial.distributions)
-        return keys.key(params)
+        return self.key_of(trial.params, trial.distributions)
+
+
+def parameters_of(state: StudyState, number: int) -> tuple[dict[str, float], dict[str, str]]:
+    """A trial's internal values and its distributions by name, whether it has finished or not."""
+    live = state.live.get(number)
+    if live is not None:
+        return dict(live.params), {name: live.distributions[name] for name in live.params}
+    shape, params, _ = state.finished.parameters(state.finished.row_of(number))
+    return {name: value for (name, _), value in zip(shape, params, strict=True)}, dict(shape)
 
 
 def extended(finished: Finished, maker: KeyMaker) -> array[Any]:

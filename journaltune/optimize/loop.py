@@ -7,7 +7,7 @@ from time import monotonic
 
 from journaltune import checks
 from journaltune.engine import DAY_S
-from journaltune.errors import ExhaustedError, JournaltuneError, UsageError, WaitTimeoutError
+from journaltune.errors import ExhaustedError, JournaltuneError, WaitTimeoutError
 from journaltune.outcomes import Outcome, failure
 
 TYPE_CHECKING = False
@@ -57,8 +57,8 @@ class Limits:
     __slots__ = ("_deadline", "exhausted", "mark", "n_trials", "started", "timeout_s", "total_trials")
 
     def __init__(self, n_trials: int | None, total_trials: int | None, timeout_s: float | None) -> None:
-        self.n_trials = None if n_trials is None else _count(n_trials, "n_trials")
-        self.total_trials = None if total_trials is None else _count(total_trials, "total_trials")
+        self.n_trials = _count(n_trials, "n_trials")
+        self.total_trials = _count(total_trials, "total_trials")
         self.timeout_s = None if timeout_s is None else checks.number(timeout_s, "timeout")
         self._deadline = None if self.timeout_s is None else monotonic() + self.timeout_s
         self.started, self.exhausted = 0, False
@@ -89,11 +89,8 @@ class Limits:
         return trial
 
 
-def _count(number: object, what: str) -> int:
-    checked = checks.whole(number, what)
-    if checked < 0:
-        raise UsageError(f"{what} is 0 or more, or None for no limit, not {checked}")
-    return checked
+def _count(number: int | None, what: str) -> int | None:
+    return None if number is None else checks.at_least(0, number, what, "None: no limit")
 
 
 class Loop:

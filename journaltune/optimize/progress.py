@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from time import monotonic
 
+from journaltune.engine import n_counted
 from journaltune.errors import NotFoundError
 
 TYPE_CHECKING = False
@@ -29,8 +30,10 @@ class Progress:
         limits = self._limits
         left = None
         if limits.total_trials is not None:
-            counts = self._study.counts()
-            left = max(limits.total_trials - sum(counts.values()) + counts["waiting"], 0)
+            opened = self._study._study
+            with opened.lock:
+                opened.journal.sync()
+                left = max(limits.total_trials - n_counted(opened.state()), 0)
         known = [total for total in (limits.n_trials, left) if total is not None]
         return min(known) if known else limits.timeout_s
 

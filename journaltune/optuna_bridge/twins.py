@@ -78,8 +78,7 @@ class _OfOthers:
     def _key(self, trial: FrozenTrial) -> int:
         texts = {name: self._text(distribution) for name, distribution in trial.distributions.items()}
         internal = {name: trial.distributions[name].to_internal_repr(value) for name, value in trial.params.items()}
-        keys, values = self._maker.of_params(internal, texts)
-        return keys.key(values)
+        return self._maker.key_of(internal, texts)
 
     def _text(self, distribution: BaseDistribution) -> str:
         found = self._texts.get(distribution)
