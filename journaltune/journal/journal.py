@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import monotonic
 
 from journaltune.errors import JournalDamagedError, MachineError, NotFoundError
 from journaltune.journal import file as files
@@ -23,6 +24,7 @@ _TAIL_SHARE = 64
 _LIVED_TAIL_BYTES = 1024 * 1024
 _LIVED_TAIL_SHARE = 2
 _CHUNK_BYTES = 8 * 1024 * 1024
+_LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
 _BATCH_MARK = b',"from":'
 _END_BYTES = 80  # the mark in an own record: before its place, of 20 digits at most, and its checksums
 
@@ -39,6 +41,7 @@ class Journal:
         "_fd",
         "_identity",
         "_lock_depth",
+        "_look_at",
         "_pid",
         "_read_only",
         "_reader",
@@ -61,6 +64,7 @@ class Journal:
         self.allow_network_fs = allow_network_fs
         self._lock_depth = 0
         self._alone = False
+        self._look_at = 0.0
         self._settled_at = 0  # where the journal ended when nothing before that was to be taken back
         self._windows: list[int] = []
         self._source: snapshot.Source | None = None
@@ -205,12 +209,23 @@ class Journal:
                 raise
         self._lock_depth += 1
         try:
+            if self._lock_depth == 1:
+                self._look_for_a_dead_lock()
             self.sync()
             if self._lock_depth == 1 and self.offset != self._settled_at:
                 self._settle()
         except BaseException:
             self._release()
             raise
+
+    def _look_for_a_dead_lock(self) -> None:
+        now = monotonic()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_S
+            if os.path.lexists(self.path + ".lock"):
+                from journaltune.journal import stock_lock
+
+                stock_lock.bury(self.path)
 
     def _settle(self) -> None:
         if not self._unsettled():
@@ -232,10 +247,10 @@ class Journal:
             lock.release(self._fd)
 
     def _keep_others_out(self) -> None:
-        from journaltune.journal import mending
+        from journaltune.journal import stock_lock
 
         try:
-            mending.take_stock_lock(self.path, self.lock_timeout_s)
+            stock_lock.take(self.path, self.lock_timeout_s)
         except MachineError:
             return  # where no lock can be made, stock Optuna can't write either
         self._alone = True
@@ -247,11 +262,11 @@ class Journal:
 
     def _let_others_in(self) -> None:
         if self._alone:
-            from journaltune.journal import mending
+            from journaltune.journal import stock_lock
 
             self._alone = False
             try:
-                mending.release_stock_lock(self.path)
+                stock_lock.release(self.path)
             except MachineError:
                 pass  # others break it, by their own rule; what was written is written
 

@@ -51,4 +51,5 @@ def _stock_locks(path: str) -> list[str]:
         return []
     if age_s < STOCK_PATIENCE_S:
         return []
-    return [f"{path}.lock, Optuna's lock, {age_s:.0f} s old: its writers wait up to 30 s for one that died with it"]
+    waiting = "Optuna and Rustuna wait for who made it; if that died, our next write after 30 s removes it"
+    return [f"{path}.lock, {age_s:.0f} s old: {waiting}"]

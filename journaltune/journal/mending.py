@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 
-from journaltune.errors import LockTimeoutError, MachineError
 from journaltune.journal import file as files
-from journaltune.journal import records, system
-
-_STOCK_GRACE_S = 30.0
+from journaltune.journal import records, stock_lock, system
 
 
 def mend_tail(fd: int, path: str, *, lock_timeout_s: float, alone: bool = False) -> bool:
@@ -16,18 +13,18 @@ def mend_tail(fd: int, path: str, *, lock_timeout_s: float, alone: bool = False)
 
     A tail without a newline is what a killed or starved writer left, or a stock append in flight, so Optuna's own lock is
     taken before believing it, unless it is held already (``alone``). What is blanked is kept in ``quarantine/``.
-    LockTimeoutError as ``take_stock_lock``.
+    LockTimeoutError as ``stock_lock.take``.
     """
     if not torn_tail(fd)[1].strip(b" "):
         return False
     if alone:
         _mend(fd, path)
         return True
-    take_stock_lock(path, lock_timeout_s)
+    stock_lock.take(path, lock_timeout_s)
     try:
         _mend(fd, path)
     finally:
-        release_stock_lock(path)
+        stock_lock.release(path)
     return True
 
 
@@ -35,20 +32,20 @@ def take_back(fd: int, path: str, end: int, lock_timeout_s: float) -> bool:
     """Blank the records before ``end`` if their call wrote several and broke off before its last one. Needs the lock.
 
     True when who has read up to ``end`` has to read again: they are blank now, or were already. False where all is well, and
-    where a stock writer wrote behind them: they stay then. LockTimeoutError as ``take_stock_lock``.
+    where a stock writer wrote behind them: they stay then. LockTimeoutError as ``stock_lock.take``.
     """
     if os.pread(fd, 1, end - 1) == b" ":
         return True
     start = begun(fd, end)
     if start is None:
         return False
-    take_stock_lock(path, lock_timeout_s)
+    stock_lock.take(path, lock_timeout_s)
     try:
         if torn_tail(fd)[0] != end:
             return False
         _take_back(fd, path, start, end)
     finally:
-        release_stock_lock(path)
+        stock_lock.release(path)
     return True
 
 
@@ -99,70 +96,6 @@ def _line_before(fd: int, end: int) -> tuple[int, bytes]:
         if newline >= 0 or length == end:
             return end - length + newline + 1, data[newline + 1 :]
         length *= 8
-
-
-def take_stock_lock(path: str, timeout_s: float) -> None:
-    """Optuna's lock, a symlink beside the journal, by its own rule: one that did not change hands for 30 s is of the dead.
-
-    Needs our own lock; so one that is marked as ours is of the dead too, and nobody waits for it. LockTimeoutError when others
-    have it for ``timeout_s``.
-    """
-    from time import monotonic, sleep
-
-    ours = f"{os.path.dirname(path)}/./{os.path.basename(path)}"  # names the journal, which Optuna looks at
-    holder, began, pause_s = None, monotonic(), 0.001
-    since = began
-    while True:
-        try:
-            system.symlink(ours, path + ".lock")
-            return
-        except FileExistsError:
-            present = _stock_lock_holder(path)
-            if present != holder:
-                holder, since = present, monotonic()
-            if monotonic() - since > _STOCK_GRACE_S or _target(path + ".lock") == ours:
-                release_stock_lock(path)
-                continue
-            if monotonic() - began >= timeout_s:
-                raise LockTimeoutError(_held_by_others(path, timeout_s)) from None
-            sleep(min(pause_s, max(0.0, timeout_s - (monotonic() - began))))
-            pause_s = min(pause_s * 2, 0.1)
-        except OSError as error:
-            files.refuse(error, path, "lock")
-
-
-def _held_by_others(path: str, timeout_s: float) -> str:
-    return (
-        f"{path}.lock, the lock of Optuna's own writers, was taken for more than {timeout_s:g} s; try again, or raise "
-        f"--lock-timeout (after {_STOCK_GRACE_S:g} s the lock of a dead writer is broken)"
-    )
-
-
-def _target(link: str) -> str | None:
-    try:
-        return os.readlink(link)
-    except OSError:  # gone meanwhile, or no link
-        return None
-
-
-def _stock_lock_holder(path: str) -> tuple[int, int] | None:
-    from stat import S_ISDIR
-
-    try:
-        there = os.lstat(path + ".lock")
-    except FileNotFoundError:
-        return None
-    if S_ISDIR(there.st_mode):
-        raise MachineError(f"cannot lock {path}: {path}.lock is a folder, and Optuna makes its lock there; remove it")
-    return there.st_ino, there.st_mtime_ns
-
-
-def release_stock_lock(path: str) -> None:
-    """MachineError when it can't be removed: other writers break it then, by the same rule."""
-    try:
-        files.remove(path + ".lock")  # gone already where a stock process counted us as dead, and broke it
-    except OSError as error:
-        files.refuse(error, path + ".lock", "remove")
 
 
 def _keep(path: str, start: int, tail: bytes) -> None:

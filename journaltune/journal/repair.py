@@ -21,7 +21,7 @@ from itertools import takewhile
 from journaltune.errors import JournalDamagedError, NotFoundError
 from journaltune.frozen import Frozen
 from journaltune.journal import file as files
-from journaltune.journal import lock, mending, records, salvage, snapshot, system
+from journaltune.journal import lock, mending, records, salvage, snapshot, stock_lock, system
 from journaltune.journal.check import SnapshotCheck, is_as_written, is_journal, written_at
 from journaltune.journal.fold import Fold
 from journaltune.journal.state import JournalState
@@ -66,11 +66,11 @@ def repair(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_
         lock.acquire(fd, path, lock_timeout_s)
         if not is_journal(fd):
             raise NotFoundError(f"{path} is no journal: there is no record in it; name one with -f")
-        mending.take_stock_lock(path, lock_timeout_s)
+        stock_lock.take(path, lock_timeout_s)
         try:
             return _repair(fd, path)
         finally:
-            mending.release_stock_lock(path)
+            stock_lock.release(path)
     finally:
         lock.abandon(fd)
 

@@ -18,7 +18,7 @@ import journaltune
 from journaltune import engine
 from journaltune.errors import JournalDamagedError
 from journaltune.journal import journal as journals
-from journaltune.journal import mending, system
+from journaltune.journal import stock_lock, system
 from journaltune.journal.repair import repair
 from tortures.clients import PARAMS, Log, Ours
 from tortures.history import EXPECTED, Finding
@@ -42,7 +42,7 @@ _SHORT_WAYS = {f"{how} {share}": much for share, much in _SHARES.items() for how
 
 
 def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
-    mending._STOCK_GRACE_S = _GRACE_S
+    stock_lock.GRACE_S = _GRACE_S
     ways, tally = [], Tally()
     for alone in (True, False):
         names, found = _rehearse(folder / "rehearsal", alone)

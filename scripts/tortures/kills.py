@@ -14,7 +14,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import journaltune
-from journaltune.journal import mending, system
+from journaltune.journal import stock_lock, system
 from tortures import holders
 from tortures.clients import Life, Log, Ours
 from tortures.history import Finding, read_calls
@@ -44,7 +44,7 @@ def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
         size = min(left, _PER_STORM)
         tally += storm(folder / f"storm{number}", seed, number, size)
         left, number = left - size, number + 1
-    mending._STOCK_GRACE_S = _GRACE_S
+    stock_lock.GRACE_S = _GRACE_S
     killed = evenly(holders.KILLED, n_steps)
     tally += spread(n_steps, lambda share, own: _each(holders.kill, killed, share, own), folder / "steps")
     stopped = evenly(holders.STOPPED, n_stopped)
@@ -119,7 +119,7 @@ def _live(folder: Path, path: Path, name: str, number: int, heir_of: int | None)
     """A worker's whole life, from fork to kill."""
     try:
         dice = chance(0, name, number)
-        mending._STOCK_GRACE_S = _GRACE_S
+        stock_lock.GRACE_S = _GRACE_S
         client = Ours(Log(folder / "logs", number), journaltune.load_study(path, lock_timeout_s=60))
         if heir_of is not None:
             _repeat(client, folder, heir_of)

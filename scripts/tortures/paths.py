@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from journaltune import engine
 from journaltune.errors import JournaltuneError, MachineError
-from journaltune.journal import mending, records, snapshot
+from journaltune.journal import records, snapshot, stock_lock
 from journaltune.journal.journal import Journal
 from journaltune.journal.repair import repair
 from journaltune.reading import best_trials, trials
@@ -306,7 +306,7 @@ def _repair_torn(path: Path) -> None:
 
 def _call_beside(path: Path, plant: Callable[[Path], object], place: Callable[[Path], Path], use: Callable[[Path], Any]) -> str:
     """The call does its work, or refuses with exit code 7 what it can't do without that place; then the journal still reads."""
-    mending._STOCK_GRACE_S = _GRACE_S
+    stock_lock.GRACE_S = _GRACE_S
     before, at = views.ours(path), place(path)
     at.parent.mkdir(parents=True, exist_ok=True)
     plant(at)

@@ -13,8 +13,10 @@ import traceback
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from optuna.storages.journal import JournalFileSymlinkLock
+
 import journaltune
-from journaltune.journal import mending, records
+from journaltune.journal import records, stock_lock
 from tortures.clients import CommandLine, Life, Log, Ours
 from tortures.foreign import Foreigner, Rust, Stock
 from tortures.history import Finding
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 TARGET = 160
 _CALLS = 60
 _LIMIT_S = 60.0
+_PASS_BY_S = 1.5
 _CHILD_INDEX = 1000  # clients of forked children and of threads are numbered from here on, by their parent
 
 
@@ -136,10 +139,16 @@ def _command_line(place: _Round, index: int) -> None:
             client.tell(asked["number"], [dice.random()], **result)
 
 
+def _dies_with_the_lock(place: _Round, index: int) -> None:
+    """A stock writer that is killed as it holds its lock."""
+    JournalFileSymlinkLock(str(place.path)).acquire()
+
+
 _ROUNDS: dict[str, list[Callable[[_Round, int], None]]] = {
     "beside Optuna": [_ours, _ours, _optuna],
     "beside Rustuna": [_ours, _ours, _rustuna],
     "all libraries": [_ours, _ours, _ours, _optuna, _optuna, _rustuna],
+    "a lock left behind": [_rustuna, _rustuna, _dies_with_the_lock],
     "threads": [_threads, _ours],
     "forks": [_forks, _forks, _ours],
     "clock goes back": [_backwards, _ours, _ours],
@@ -150,7 +159,7 @@ _ROUNDS: dict[str, list[Callable[[_Round, int], None]]] = {
 
 def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
     say(f"{len(_ROUNDS)} kinds of rounds")
-    mending._STOCK_GRACE_S = 1.0
+    stock_lock.GRACE_S = 1.0
     return sum(
         (play(folder / f"round{index}", kind, seed, index) for index, kind in enumerate(evenly(list(_ROUNDS), n))), Tally()
     )
@@ -191,12 +200,15 @@ def _start(place: _Round, body: Callable[[_Round, int], None], number: int) -> i
 
 def _ended(place: _Round, pid: int, number: int, doomed: bool) -> list[Finding]:
     """Wait for a client, but not for ever; the children that it had end with it."""
-    until = time.monotonic() + _LIMIT_S
+    until, pass_by_at = time.monotonic() + _LIMIT_S, time.monotonic() + _PASS_BY_S
     while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0:
         if time.monotonic() > until:
             os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return [Finding("wrong", f"client {number} hung for {_LIMIT_S:g} s")]
+        if time.monotonic() > pass_by_at:
+            pass_by_at += _PASS_BY_S
+            _pass_by(place)
         time.sleep(0.005)
     try:
         os.killpg(pid, signal.SIGKILL)
@@ -207,3 +219,9 @@ def _ended(place: _Round, pid: int, number: int, doomed: bool) -> list[Finding]:
         return []
     why = place.folder / f"client{number}.err"
     return [Finding("wrong", f"client {number} ended with {status}: {why.read_text(encoding='utf-8') if why.exists() else ''}")]
+
+
+def _pass_by(place: _Round) -> None:
+    """A writer of ours comes by. When all others have ended, Rustuna waits for ever for a lock that a killed one left."""
+    with place.open() as study, study._study.journal.locked():
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from rustuna.storages import JournalFileStorage
 from rustuna.trial import TrialState as RustState
 
+import journaltune
 from journaltune import engine
 from journaltune.reading import trials
 from journaltune.space import space_from_params
@@ -265,3 +267,41 @@ def test_at_once_nothing_is_lost_and_nothing_is_damaged(tmp_path: Path) -> None:
     assert readers.by_us(path) == expected
     assert readers.plain_by_us(path) == readers.plain_by_rustuna(path)
     assert {trial.number: trial.values for trial in trials(ours.study) if trial.number in told} == told
+
+
+WAITER = """
+import sys
+library, path = sys.argv[1:]
+if library == "optuna":
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+    storage = optuna.storages.JournalStorage(JournalFileBackend(path))
+    study = optuna.load_study(study_name="s", storage=storage)
+else:
+    import rustuna
+    study = rustuna.load_study(study_name="s", storage=rustuna.storages.JournalFileStorage(path))
+print("asks", flush=True)
+trial = study.ask()
+trial.suggest_float("x", 0, 1)
+study.tell(trial.number, 1.0)
+print("told")
+"""
+
+
+@pytest.mark.parametrize("library", ["optuna", "rustuna"])
+def test_a_stock_writer_that_waits_for_a_dead_one_goes_on_when_one_of_us_writes(tmp_path: Path, library: str) -> None:
+    """Rustuna would wait for ever, and Optuna for as long as we write at least every 30 s."""
+    path = tmp_path / "s.journal"
+    study = journaltune.create_study(path, study_name="s", params={"x": "float(0, 1)"})
+    lock = f"{path}.lock"
+    os.symlink(path, lock)
+    waiting = subprocess.Popen([sys.executable, "-c", WAITER, library, str(path)], stdout=subprocess.PIPE, text=True)
+    assert waiting.stdout is not None
+    assert waiting.stdout.readline() == "asks\n"
+    study.tell(study.ask(), 0.5)
+    assert os.path.lexists(lock), "nobody may break the lock of one that may live"
+    os.utime(lock, (0, 0), follow_symlinks=False)
+    study = journaltune.load_study(path)  # who has just looked does not look again for a second
+    study.tell(study.ask(), 0.25)
+    assert waiting.communicate()[0] == "told\n"
+    assert sorted(trial.value for trial in study.trials) == [0.25, 0.5, 1.0]

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from journaltune.journal import mending
+from journaltune.journal import stock_lock
 
 
 @pytest.fixture(autouse=True)
 def _the_grace_that_parts_shorten_is_as_it_was() -> Iterator[None]:
     """The parts are programs that end; here other tests follow in the same process."""
-    before = mending._STOCK_GRACE_S
+    before = stock_lock.GRACE_S
     yield
-    mending._STOCK_GRACE_S = before
+    stock_lock.GRACE_S = before
 
 
 @pytest.fixture

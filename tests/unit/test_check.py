@@ -271,4 +271,5 @@ def test_what_dead_processes_left_is_told(path: Path, saved: Path) -> None:
     os.utime(f"{path}.lock", (0, 0), follow_symlinks=False)
     abandoned, stock = check(path).leftovers
     assert abandoned == f"{saved}.{child.pid}.tmp of process {child.pid}, which is gone"
-    assert "Optuna's lock" in stock
+    assert stock.startswith(f"{path}.lock, ")
+    assert "Optuna and Rustuna wait" in stock

@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, Jou
 from rustuna.storages import JournalFileStorage
 
 from journaltune.errors import JournalDamagedError, LockTimeoutError, MachineError
-from journaltune.journal import mending, records, system
+from journaltune.journal import records, stock_lock, system
 from journaltune.journal.journal import Journal
 from journaltune.journal.repair import repair
 
@@ -255,7 +255,7 @@ def test_a_stock_lock_is_waited_for_no_longer_than_the_lock_timeout(
 def test_no_command_waits_for_a_stock_lock_that_is_marked_as_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.journal"
     path.write_bytes(SOUND + STOCK[:20])
-    mending.take_stock_lock(str(path), 0)
+    stock_lock.take(str(path), 0)
     while_waiting(monkeypatch, lambda _: pytest.fail("waited for a lock that its holder left behind"))
     note(Journal(str(path), lock_timeout_s=0), after=1)
     assert stock_attrs(path) == {"after": 1}

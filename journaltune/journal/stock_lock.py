@@ -1,0 +1,102 @@
+"""The lock of Optuna's and Rustuna's own writers: a symlink beside the journal, which names nobody."""
+
+from __future__ import annotations
+
+import os
+
+from journaltune.errors import LockTimeoutError, MachineError
+from journaltune.journal import file as files
+from journaltune.journal import system
+
+GRACE_S = 30.0  # Optuna's: a lock that does not change hands for so long is of a writer that died
+_SECOND_LOOK_S = 0.2
+
+
+def take(path: str, timeout_s: float) -> None:
+    """Optuna's lock, a symlink beside the journal, by its own rule: one that did not change hands for 30 s is of the dead.
+
+    Needs our own lock; so one that is marked as ours is of the dead too, and nobody waits for it. LockTimeoutError when others
+    have it for ``timeout_s``.
+    """
+    from time import monotonic, sleep
+
+    ours = _mark(path)
+    holder, began, pause_s = None, monotonic(), 0.001
+    since = began
+    while True:
+        try:
+            system.symlink(ours, path + ".lock")
+            return
+        except FileExistsError:
+            present = _holder(path)
+            if present != holder:
+                holder, since = present, monotonic()
+            if monotonic() - since > GRACE_S or _target(path + ".lock") == ours:
+                release(path)
+                continue
+            if monotonic() - began >= timeout_s:
+                raise LockTimeoutError(_held_by_others(path, timeout_s)) from None
+            sleep(min(pause_s, max(0.0, timeout_s - (monotonic() - began))))
+            pause_s = min(pause_s * 2, 0.1)
+        except OSError as error:
+            files.refuse(error, path, "lock")
+
+
+def _mark(path: str) -> str:
+    """What a lock of ours points to: the journal, whose age Optuna looks at, in words that others don't use."""
+    return f"{os.path.dirname(path)}/./{os.path.basename(path)}"
+
+
+def bury(path: str) -> None:
+    """Remove a lock whose holder died, if there is one: it is 30 s old, or marked as ours. Needs our own lock. Raises nothing.
+
+    Rustuna waits for ever for such a lock, and Optuna as long as we write: it counts from the journal's last change.
+    """
+    from time import sleep, time
+
+    try:
+        holder = _holder(path)
+        if holder is None:
+            return
+        if _target(path + ".lock") != _mark(path):
+            if time() - holder[1] / 1e9 <= GRACE_S:
+                return
+            sleep(_SECOND_LOOK_S)  # after the sleep of a whole machine every lock is old; who woke up with one gives it back
+        if _holder(path) == holder:
+            release(path)
+    except (MachineError, OSError):
+        pass  # not ours to remove; who needs it says so
+
+
+def _held_by_others(path: str, timeout_s: float) -> str:
+    return (
+        f"{path}.lock, the lock of Optuna's own writers, was taken for more than {timeout_s:g} s; try again, or raise "
+        f"--lock-timeout (after {GRACE_S:g} s the lock of a dead writer is broken)"
+    )
+
+
+def _target(link: str) -> str | None:
+    try:
+        return os.readlink(link)
+    except OSError:  # gone meanwhile, or no link
+        return None
+
+
+def _holder(path: str) -> tuple[int, int] | None:
+    from stat import S_ISDIR
+
+    try:
+        there = os.lstat(path + ".lock")
+    except FileNotFoundError:
+        return None
+    if S_ISDIR(there.st_mode):
+        raise MachineError(f"cannot lock {path}: {path}.lock is a folder, and Optuna makes its lock there; remove it")
+    return there.st_ino, there.st_mtime_ns
+
+
+def release(path: str) -> None:
+    """MachineError when it can't be removed: other writers break it then, by the same rule."""
+    try:
+        files.remove(path + ".lock")  # gone already where a stock process counted us as dead, and broke it
+    except OSError as error:
+        files.refuse(error, path + ".lock", "remove")
