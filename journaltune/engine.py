@@ -75,7 +75,7 @@ def ask(
         claim["mark"] = mark
     waiting = _Waiting(study, wait_s, on_wait)
     while True:
-        with study.lock:
+        with study.turn.lock, study.turn:
             # The sampler's library is imported before others have to wait for it.
             study.sampler_object()
             with study.journal.asks(study.study_id):
@@ -237,7 +237,7 @@ def enqueue(
     that leaves the call in doubt names it.
     """
     user_attrs, request_id = checks.attrs(attrs), checks.request_id(request_id) or urandom(8).hex()
-    with study.lock:
+    with study.turn.lock, study.turn:
         study.journal.sync()
         space = space_of(study)
         internal = space.encode(params, partial=True)

@@ -58,7 +58,7 @@ def lookup(
     Raises NotFoundError for an unknown number, SpaceError for parameters that the study does not have.
     """
     wanted = wanted_states(FINISHED if states is None else states)
-    with study.lock:
+    with study.turn.lock, study.turn:
         study.journal.sync()
         if number is None:
             known = _known(study)

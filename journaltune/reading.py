@@ -31,7 +31,7 @@ _WITH_EXTRAS = bytes(code & STATE_MASK == COMPLETE and code & HAS_EXTRAS > 0 for
 def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -> list[Trial]:
     """Every trial of the study by number, as of now; with ``states``, those in one of them."""
     wanted = wanted_states(states)
-    with study.lock:
+    with study.turn.lock, study.turn:
         study.journal.sync()
         state = study.state()
         return trials_of(state, wanted)
@@ -137,7 +137,7 @@ def _live(trial: LiveTrial) -> Trial:
 
 def counts(study: OpenStudy) -> dict[str, int]:
     """How many trials are in each state: keys running, waiting, complete, pruned, fail."""
-    with study.lock:
+    with study.turn.lock, study.turn:
         study.journal.sync()
         state = study.state()
         found = {"running": 0, "waiting": 0, "complete": 0, "pruned": 0, "fail": 0}
@@ -158,7 +158,7 @@ def best_trials(study: OpenStudy) -> list[Trial]:
     none has, those that have most. What stands for one is its first trial, with the means as ``values``, and in ``user_attrs``
     ``replicates``, how many trials there are, and ``spread``, the sample standard deviation of each objective.
     """
-    with study.lock:
+    with study.turn.lock, study.turn:
         study.journal.sync()
         state = study.state()
         signs = [-1.0 if direction == 2 else 1.0 for direction in state.directions]

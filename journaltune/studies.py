@@ -31,38 +31,41 @@ if TYPE_CHECKING:
 _NO_CONFIG: Mapping[str, Any] = {}
 
 
-class ThreadLock:
-    """Serialises the threads of a process that share an open journal, and starts afresh where one of them was broken off.
+class Turn:
+    """One call at a time on an open journal that several threads share: ``with turn.lock, turn:``.
 
-    A forked child gets its own: the thread that held it may not exist there. An exception that is none of ours (Ctrl-C, out of
-    memory) may have come between any two instructions, so nothing is believed after it.
+    An exception that is none of ours (Ctrl-C, out of memory) may come between any two instructions, so nothing is believed after
+    it. The lock is one of the interpreter's own, because only those are taken and given back without an instruction between.
     """
 
-    __slots__ = ("_depth", "_lock", "_owner", "_pid")
+    __slots__ = ("_inside", "_intruded", "_lock", "_owner", "_pid")
 
     def __init__(self, owner: Breakable) -> None:
-        self._owner, self._lock, self._pid, self._depth = ref(owner), _thread.RLock(), os.getpid(), 0
+        self._owner, self._lock, self._pid = ref(owner), _thread.RLock(), os.getpid()
+        self._inside = self._intruded = False
 
-    def held(self) -> bool:
-        """Whether some thread of this process is inside."""
-        return self._pid == os.getpid() and self._depth > 0
+    @property
+    def lock(self) -> _thread.RLock:
+        """What keeps other threads out. UsageError in a call of this thread: a signal handler interrupts it, or a finalizer."""
+        if self._pid != os.getpid():  # a forked child: the thread that held it may not exist here
+            self._lock, self._pid = _thread.RLock(), os.getpid()
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            self._intruded = True
+            raise UsageError(
+                "a signal handler or a finalizer can't use a study in the middle of another call on it; let it set a flag, or "
+                "raise SystemExit and use the study where that is caught"
+            )
+        return self._lock
 
     def __enter__(self) -> None:
-        if self._pid != os.getpid():
-            was_held = self._depth > 0
-            self._lock, self._pid, self._depth = _thread.RLock(), os.getpid(), 0
-            if was_held:
-                self._break_off()
-        self._lock.acquire()
-        self._depth += 1
+        if self._inside:  # whoever was here last never came to the end of his call
+            self._break_off()
+        self._inside, self._intruded = True, False
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._depth -= 1
-        try:
-            if self._depth == 0 and kind is not None and not issubclass(kind, JournaltuneError):
-                self._break_off()
-        finally:
-            self._lock.release()
+        if kind is not None and (self._intruded or not issubclass(kind, JournaltuneError)):
+            self._break_off()
+        self._inside = False
 
     def _break_off(self) -> None:
         owner = self._owner()  # a weak reference: a study that nobody holds gives its descriptor back at once
@@ -84,16 +87,16 @@ class OpenStudy:
         "_stored",
         "_varied",
         "journal",
-        "lock",
         "name",
         "study_id",
+        "turn",
     )
 
     def __init__(self, journal: Journal, state: StudyState) -> None:
         self.journal = journal
         self.name = state.name
         self.study_id = state.study_id
-        self.lock = ThreadLock(self)
+        self.turn = Turn(self)
         self._forget(None)
 
     def _forget(self, config: Mapping[str, Any] | None) -> None:
@@ -248,7 +251,7 @@ class OpenStudy:
 
     def close(self) -> None:
         """Leave a snapshot behind when one is due, and close the file."""
-        with self.lock:
+        with self.turn.lock, self.turn:
             self.journal.save_snapshot_when_due()
             self.journal.close()
 

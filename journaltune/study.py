@@ -91,6 +91,10 @@ def load_study(
     return Study(engine.open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
 
 
+def _reopened(address: dict[str, Any]) -> Study:
+    return load_study(**address)
+
+
 class Study:
     """A study in a journal, shared with every other process that uses the file. Safe for several threads."""
 
@@ -100,6 +104,10 @@ class Study:
         self._study = study
         self._calls = 0
         self._searches: list[Stop] = []
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """A copy, here or in another process, opens the file by itself."""
+        return _reopened, (self._address(),)
 
     def __repr__(self) -> str:
         return f"Study({self.study_name!r} in {self._study.path!r})"
@@ -141,7 +149,7 @@ class Study:
         return self._trial(engine.ask(self._study, **options))
 
     def _trial(self, suggestion: Suggestion) -> AskedTrial:
-        with self._study.lock:
+        with self._study.turn.lock, self._study.turn:
             return AskedTrial(self, suggestion, self._study.space)
 
     def tell(
@@ -172,7 +180,7 @@ class Study:
         )
         self._calls += 1
         if self._calls % _LIVED_CHECK_EVERY == 0:
-            with self._study.lock:
+            with self._study.turn.lock, self._study.turn:
                 self._study.journal.save_snapshot_when_due(lived=True)
         return TrialState(code)
 
@@ -267,25 +275,25 @@ class Study:
         return verify(self._study.path, self.study_name)
 
     def _is_running(self, number: int) -> bool:
-        with self._study.lock:
+        with self._study.turn.lock, self._study.turn:
             self._study.journal.sync()
             trial = self._study.state().live.get(number)
             return trial is not None and trial.state == TrialState.RUNNING
 
     def _running_with(self, mark: str) -> list[int]:
         """The running trials whose asks had this mark."""
-        with self._study.lock:
+        with self._study.turn.lock, self._study.turn:
             self._study.journal.sync()
             live = self._study.state().live.values()
             return [trial.number for trial in live if trial.state == TrialState.RUNNING and trial.jt.get("mark") == mark]
 
     def _finished(self, number: int) -> Trial:
-        with self._study.lock:
+        with self._study.turn.lock, self._study.turn:
             self._study.journal.sync()
             return reading.finished_trial(self._study.state(), number)
 
     def _enqueued_attrs(self, number: int) -> dict[str, Any]:
-        with self._study.lock:
+        with self._study.turn.lock, self._study.turn:
             self._study.journal.sync()
             trial = self._study.state().live.get(number)
             return {} if trial is None else dict(reading.copied(trial.user_attrs))

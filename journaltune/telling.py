@@ -44,7 +44,7 @@ def tell(
     number = checks.whole(number, "a trial's number")
     told = _Told(study, number, values, state, reason, checks.constraints(constraints), checks.attrs(attrs))
     journal, request_id = study.journal, checks.request_id(request_id)
-    with study.lock:
+    with study.turn.lock, study.turn:
         with journal.locked():
             earlier_request(study, "tell", request_id, number)
             trial = _live_trial(study, number)
@@ -82,7 +82,7 @@ def report(study: OpenStudy, number: int, step: int, value: float, *, request_id
     value, request_id = checks.number(value, f"the value at step {step}"), checks.request_id(request_id)
     if not 0 <= step < 2**63:
         raise UsageError(f"a step must be 0 or above, not {step}")
-    with study.lock:
+    with study.turn.lock, study.turn:
         with study.journal.locked():
             if earlier_request(study, "report", request_id, number) is None:
                 recorded = _report(study, number, step, value, request_id)

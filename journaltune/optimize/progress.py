@@ -31,7 +31,7 @@ class Progress:
         left = None
         if limits.total_trials is not None:
             opened = self._study._study
-            with opened.lock:
+            with opened.turn.lock, opened.turn:
                 opened.journal.sync()
                 left = max(limits.total_trials - n_counted(opened.state()), 0)
         known = [total for total in (limits.n_trials, left) if total is not None]

@@ -27,7 +27,7 @@ from journaltune.journal.journal import Journal
 from journaltune.optuna_bridge.attributes import intermediate_of, step_of, values_of, with_attrs
 from journaltune.optuna_bridge.views import StudyView, copies_of
 from journaltune.reading import copied
-from journaltune.studies import ThreadLock
+from journaltune.studies import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class JournaltuneStorage(BaseStorage):
             lock_timeout_s=lock_timeout_s,
             allow_network_fs=allow_network_fs,
         )
-        self._lock = ThreadLock(self)
+        self._turn = Turn(self)
         self._views: dict[int, StudyView] = {}
         self._n_calls = 0
 
@@ -80,7 +80,7 @@ class JournaltuneStorage(BaseStorage):
 
     def remove_session(self) -> None:
         """Leave a snapshot behind when one is due and close the file; any later call opens it again."""
-        with self._lock:
+        with self._turn.lock, self._turn:
             self._journal.save_snapshot_when_due()
             self._journal.close()
 
@@ -89,7 +89,7 @@ class JournaltuneStorage(BaseStorage):
     @contextmanager
     def _reading(self) -> Iterator[JournalState]:
         try:
-            with self._lock:
+            with self._turn.lock, self._turn:
                 self._journal.sync()
                 yield self._journal.state
                 self._leave_snapshot_at_times()
@@ -100,7 +100,7 @@ class JournaltuneStorage(BaseStorage):
     def _writing(self, *, durable: bool) -> Iterator[JournalState]:
         """The journal's lock; what is ``durable`` is on disk at the end, and all that was written before it."""
         try:
-            with self._lock:
+            with self._turn.lock, self._turn:
                 self._journal.sync()  # so that less is left to read while others wait for this one
                 with self._journal.locked():
                     yield self._journal.state

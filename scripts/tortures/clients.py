@@ -221,7 +221,7 @@ class Life:
 
     def snapshot(self) -> None:
         study = self.client.study._study
-        with study.lock:
+        with study.turn.lock, study.turn:
             study.journal.sync()
             study.journal.save_snapshot()
 

@@ -14,14 +14,14 @@ import pytest
 
 import journaltune
 from journaltune import create_study, load_study
+from journaltune.errors import UsageError
+from journaltune.journal.check import check
 from journaltune.model import TrialState
 from journaltune.study import Study
 
 PACKAGE = str(Path(str(journaltune.__file__)).parent)
 # Functions of their arguments, which keep nothing.
 PURE = tuple(f"{PACKAGE}/{name}" for name in ("space/", "checks.py", "jsontext.py", "frozen.py", "model.py"))
-# An interrupt just before or in one of these is not handled by any `with`: Python's own limit (bpo-29988).
-UNPROTECTED = {"__enter__", "__exit__", "__del__"}
 Step = tuple[CodeType, int]
 
 CALLS: dict[str, Callable[[Study], object]] = {
@@ -35,16 +35,20 @@ CALLS: dict[str, Callable[[Study], object]] = {
 }
 
 
-class Tracer:
-    """Runs a call and notes every line of the package that it executes, or raises KeyboardInterrupt at the nth one."""
+def interrupt() -> None:
+    raise KeyboardInterrupt
 
-    def __init__(self, nth: int = -1) -> None:
+
+class Tracer:
+    """Runs a call and notes every line of the package that it executes; at the nth one it does what a signal handler does."""
+
+    def __init__(self, nth: int = -1, handler: Callable[[], None] = interrupt) -> None:
         self.steps: list[Step] = []
-        self._nth = nth
+        self._nth, self._handler = nth, handler
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
         name = frame.f_code.co_filename
-        if not name.startswith(PACKAGE) or name.startswith(PURE) or frame.f_code.co_name in UNPROTECTED:
+        if not name.startswith(PACKAGE) or name.startswith(PURE) or frame.f_code.co_name == "__del__":
             return None
         above = frame.f_back
         while above is not None and above.f_code.co_name != "__del__":
@@ -55,7 +59,7 @@ class Tracer:
         if event == "line":
             if len(self.steps) == self._nth:
                 sys.settrace(None)
-                raise KeyboardInterrupt
+                self._handler()
             self.steps.append((frame.f_code, frame.f_lineno))
         return self._line
 
@@ -95,10 +99,10 @@ def opened(head: bytes, tail: bytes, path: Path) -> Study:
 
 
 def worth_interrupting(steps: list[Step], seen: set[Step]) -> list[int]:
-    """The last time that each line is executed, except `with` lines: leaving one is Python's own limit, too."""
+    """The last time that each line is executed. Signals are not handled where `with` and `try` lines are traced (bpo-29988)."""
     chosen = {step: index for index, step in enumerate(steps)}
     lines = {step: linecache.getline(step[0].co_filename, step[1]).strip() for step in chosen}
-    return sorted(index for step, index in chosen.items() if step not in seen and not lines[step].startswith("with "))
+    return sorted(index for step, index in chosen.items() if step not in seen and not lines[step].startswith(("with ", "try:")))
 
 
 def test_an_interrupt_at_every_line(tmp_path: Path) -> None:
@@ -117,6 +121,34 @@ def test_an_interrupt_at_every_line(tmp_path: Path) -> None:
             goes_on(path, study, f"{name} interrupted at {code.co_filename}:{line}")
         seen.update(whole.steps)
     assert len(seen) > 300
+
+
+def test_a_signal_handler_that_uses_the_study_at_every_line(tmp_path: Path) -> None:
+    """It is refused in the middle of a call, and between two calls it is one more; neither harms the call that it came into."""
+    path, seen, answers = tmp_path / "study.journal", set[Step](), list[bool]()
+    for name, call in CALLS.items():
+        parts = prepared(tmp_path / f"{name}.journal", name)
+        for _ in range(2):
+            whole, study = Tracer(), opened(*parts, path)
+            whole.run(lambda: call(study))  # noqa: B023
+        for nth in worth_interrupting(whole.steps, seen):
+            study = opened(*parts, path)
+
+            def handler() -> None:
+                try:
+                    study.tell(3, 5.0, attrs={"a": 1}, constraints={"c": 1.0})  # noqa: B023
+                    answers.append(True)
+                except UsageError:
+                    answers.append(False)
+
+            Tracer(nth, handler).run(lambda: call(study))  # noqa: B023
+            code, line = whole.steps[nth]
+            where = f"{name} with a handler at {code.co_filename}:{line}"
+            assert check(path).findings == [], where
+            assert [trial.values for trial in study.trials if trial.number == 3] in ([[5.0]], [None]), where
+            goes_on(path, study, where)
+        seen.update(whole.steps)
+    assert 0 < answers.count(True) < answers.count(False)
 
 
 def goes_on(path: Path, study: Study, where: str) -> None:
