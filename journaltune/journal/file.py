@@ -58,6 +58,7 @@ def open_journal(path: str, *, create: bool = False, readable: bool = False, all
         refuse(error, path, "open")
     except ValueError as error:
         raise NotFoundError(f"{path!r} is no file name: {error}") from error
+    fd = behind_standard(fd)
     try:
         _only_regular(fd, path)
         if not allow_network_fs:
@@ -66,6 +67,23 @@ def open_journal(path: str, *, create: bool = False, readable: bool = False, all
         os.close(fd)
         raise
     return fd
+
+
+def behind_standard(fd: int) -> int:
+    """The same descriptor, but none of 0 to 2 where those were closed: whatever is printed would go into the journal."""
+    if fd > 2:
+        return fd
+    try:
+        return duplicate(fd)
+    finally:
+        os.close(fd)
+
+
+def duplicate(fd: int) -> int:
+    """One more descriptor, not inherited and none of 0 to 2."""
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
 def _only_regular(fd: int, path: str) -> None:
@@ -96,6 +114,15 @@ def file_system_of(device: int, mountinfo: str = "/proc/self/mountinfo") -> str:
     except (OSError, ValueError, IndexError):
         pass
     return ""
+
+
+def is_still(fd: int, identity: tuple[int, int]) -> bool:
+    """Whether a descriptor is open on the file with that device and inode."""
+    try:
+        there = os.fstat(fd)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == identity
 
 
 def same_file(fd: int, path: str) -> bool:
@@ -150,7 +177,7 @@ def append(fd: int, data: bytes, path: str) -> None:
         written = system.write(fd, data)
     except OSError as error:
         if _landed(fd, data):
-            _in_doubt(error, path)
+            in_doubt(error, path)
         refuse(error, path, "write to")
     if written < len(data):
         # With O_APPEND the descriptor stands at the end of what it just wrote, wherever others have written meanwhile.
@@ -177,10 +204,11 @@ def flush(fd: int, path: str) -> None:
     try:
         system.fdatasync(fd)
     except OSError as error:
-        _in_doubt(error, path)
+        in_doubt(error, path)
 
 
-def _in_doubt(error: OSError, path: str) -> NoReturn:
+def in_doubt(error: OSError, path: str) -> NoReturn:
+    """Raise MachineError for a call of which nobody knows whether it counts."""
     raise MachineError(
         f"{path}: the disk failed to store what was written ({os.strerror(error.errno or errno.EIO)}); the result is in "
         "doubt: look with `journaltune trials`, and check the disk"
@@ -199,7 +227,7 @@ def overwrite(path: str, fd: int, start: int, data: bytes) -> None:
     """Put ``data`` in the place of as many bytes, and on disk; through another descriptor, as O_APPEND would add it."""
     own = -1
     try:
-        own = os.open(path, os.O_WRONLY | _O_CLOEXEC)
+        own = behind_standard(os.open(path, os.O_WRONLY | _O_CLOEXEC))
         if not os.path.samestat(os.fstat(own), os.fstat(fd)):
             raise MachineError(f"{path} was replaced by another file while it was in use")
         done = 0

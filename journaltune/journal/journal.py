@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from time import monotonic
 
 from journaltune.errors import JournalDamagedError, MachineError, NotFoundError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
+from journaltune.journal.contexts import Asks, Locked
 from journaltune.journal.fold import Fold
 from journaltune.journal.replay import apply
 from journaltune.journal.state import JournalState
@@ -32,7 +34,8 @@ _END_BYTES = 80  # the mark in an own record: before its place, of 20 digits at 
 class Journal:
     """One open journal. Not for several threads at once; a forked child opens the file again by itself.
 
-    ``state`` is what its bytes say up to ``offset``. Changes go: ``with journal.locked(): journal.append(...)``.
+    ``state`` is what its bytes say up to ``offset``, unless it is ``stale``: a read was broken off, and ``sync`` reads again.
+    Changes go: ``with journal.locked(): journal.append(...)``.
     """
 
     __slots__ = (
@@ -47,13 +50,13 @@ class Journal:
         "_reader",
         "_settled_at",
         "_source",
-        "_stale",
         "_windows",
         "allow_network_fs",
         "lock_timeout_s",
         "offset",
         "opened_at",
         "path",
+        "stale",
         "state",
     )
 
@@ -74,13 +77,28 @@ class Journal:
 
     def close(self) -> None:
         """Give the descriptor back; the journal opens it again when it is used again."""
-        if self._fd >= 0 and self._pid == os.getpid():
-            self._windows = snapshot.windows(self._fd, self.offset)
+        if self._is_own():
+            try:
+                self._windows = snapshot.windows(self._fd, self.offset)
+            except OSError:
+                self.stale = True
             fd, self._fd = self._fd, -1
             lock.abandon(fd)
             if self._source is not None:
                 self._source.close()
         self._fd = -1
+
+    def _is_own(self) -> bool:
+        """Whether the descriptor is there, and still the journal's: programs close numbers that they don't know of."""
+        if self._fd < 0 or self._pid != os.getpid():
+            return False
+        if not files.is_still(self._fd, self._identity):
+            lock.open_fds.discard(self._fd)
+            return False
+        return True
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open journal can't be copied; open it again by its path")
 
     def break_off(self) -> None:
         """Give up whatever was under way, locks included; the next use reads everything again.
@@ -90,13 +108,13 @@ class Journal:
         """
         if self._pid == os.getpid():
             self._let_others_in()
-        self._lock_depth, self._stale, self._alone = 0, True, False
+        self._lock_depth, self.stale, self._alone = 0, True, False
         self.close()
         self._windows = []
 
     def __del__(self) -> None:
         try:
-            if self._fd >= 0 and self._pid == os.getpid():
+            if self._is_own():
                 lock.abandon(self._fd)
         except (AttributeError, TypeError):  # the interpreter ends, and its modules are empty already; the kernel closes it
             pass
@@ -116,25 +134,29 @@ class Journal:
 
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
-        if self._pid != os.getpid():
-            self._fd, self._lock_depth, self._alone, self._windows = -1, 0, False, []
-        if self._fd < 0:
+        if not self._is_own():
+            if self._pid != os.getpid():
+                self._lock_depth, self._alone, self._windows = 0, False, []
+            if self._lock_depth:
+                raise OSError(errno.EBADF, f"this program closed a descriptor that is not its own, of {self.path}")
             self._open()
             there = os.fstat(self._fd)
             changed = bool(self._windows) and self._windows != snapshot.windows(self._fd, self.offset)
             if (there.st_dev, there.st_ino) != self._identity or (changed and not self._taken_back()):
                 self._changed()
-            self._stale = self._stale or changed
+            self.stale = self.stale or changed
             self._windows = []
-        if self._stale:
+        if self.stale:
             self._load()
 
     def _same(self) -> int:
         """Compare what is open with what the path names, at every read and every lock; the journal's size."""
         try:
             there = os.stat(self.path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError(f"the journal {self.path} was moved or deleted while it was in use; put it back") from None
+        except OSError as error:
+            files.refuse(error, self.path, "look at")
         if (there.st_dev, there.st_ino) != self._identity or there.st_size < self.offset:
             self._changed()
         return there.st_size
@@ -144,7 +166,7 @@ class Journal:
         raise JournalDamagedError(self.path, min(self.offset, os.stat(self.path).st_size), what)
 
     def _load(self) -> None:
-        self._stale = False
+        self.stale = False
         self._reader = records.RecordReader()
         there = os.fstat(self._fd)
         self._identity = (there.st_dev, there.st_ino)
@@ -168,6 +190,12 @@ class Journal:
         self._usable()
         if self._same() == self.offset:
             return
+        try:
+            self._catch_up()
+        except OSError as error:
+            files.refuse(error, self.path, "read")
+
+    def _catch_up(self) -> None:
         while data := files.read_from(self._fd, self.offset, _CHUNK_BYTES):
             if data[:1] == b" " and self._taken_back():
                 self._load()
@@ -192,20 +220,22 @@ class Journal:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def locked(self, *, alone: bool = False) -> _Locked:
+    def locked(self, *, alone: bool = False) -> Locked:
         """The journal's lock as a context: inside, the state is up to date and only writers without our lock interfere.
 
         With ``alone`` those neither: stock Optuna's lock is held too, for records that harm if another's come before them.
         """
-        return _Locked(self, alone)
+        return Locked(self, alone)
 
     def _acquire(self) -> None:
         self._writable()
         if self._lock_depth == 0:
             try:
                 lock.acquire(self._fd, self.path, self.lock_timeout_s)
-            except BaseException:
+            except BaseException as error:
                 self.close()
+                if isinstance(error, OSError):
+                    files.refuse(error, self.path, "lock")
                 raise
         self._lock_depth += 1
         try:
@@ -239,7 +269,9 @@ class Journal:
     def _writable(self) -> None:
         self._usable()
         if self._read_only:
-            os.close(files.open_journal(self.path))  # says why not
+            os.close(files.open_journal(self.path, allow_network_fs=self.allow_network_fs))  # says why not
+            self.close()  # it is allowed now
+            self._usable()
 
     def _release(self) -> None:
         self._lock_depth -= 1
@@ -304,7 +336,11 @@ class Journal:
         return any("trial_id" in record and record["trial_id"] not in self.state.live for record in batch)
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
-        if files.pread(self._fd, len(data), self.offset) == data:
+        try:
+            found = files.pread(self._fd, len(data), self.offset)
+        except OSError as error:
+            files.in_doubt(error, self.path)
+        if found == data:
             self._settled_at = self.offset = self.offset + len(data)
             self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
             return [apply(self.state, record) for record in batch]
@@ -319,9 +355,9 @@ class Journal:
         """Make what was appended survive a power cut; outside the lock, so that the fsyncs of waiting processes merge."""
         files.flush(self._fd, self.path)
 
-    def asks(self, study_id: int) -> _Asks:
+    def asks(self, study_id: int) -> Asks:
         """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
-        return _Asks(self, study_id)
+        return Asks(self, study_id)
 
     # -- snapshot ----------------------------------------------------------------------------------------------------
 
@@ -344,54 +380,3 @@ class Journal:
         except OSError:
             pass
         self.opened_at = self.offset
-
-
-class _Locked:
-    __slots__ = ("_alone", "_journal")
-
-    def __init__(self, journal: Journal, alone: bool) -> None:
-        self._journal, self._alone = journal, alone
-
-    def __enter__(self) -> None:
-        self._journal._acquire()
-        if self._alone:
-            try:
-                self._journal._keep_others_out()
-            except BaseException:
-                self._journal._release()
-                raise
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._journal._let_others_in()
-        finally:
-            self._journal._release()
-
-
-class _Asks:
-    __slots__ = ("_fd", "_journal", "_study_id")
-
-    def __init__(self, journal: Journal, study_id: int) -> None:
-        self._journal, self._study_id = journal, study_id
-
-    def __enter__(self) -> None:
-        journal = self._journal
-        journal._writable()
-        self._fd = journal._fd
-        if not lock.has_range_locks():
-            journal._acquire()
-            return
-        try:
-            if not lock.try_asks(self._fd, self._study_id):
-                journal.sync()  # so that less is left to read while others wait for this one
-                lock.acquire_asks(self._fd, journal.path, self._study_id, journal.lock_timeout_s)
-        except BaseException:
-            journal.close()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        journal = self._journal
-        if not lock.has_range_locks():
-            journal._release()
-        elif journal._fd == self._fd:
-            lock.release_asks(self._fd, self._study_id)

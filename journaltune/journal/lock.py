@@ -12,6 +12,7 @@ import sys
 from struct import pack
 
 from journaltune.errors import LockTimeoutError, MachineError
+from journaltune.journal.file import duplicate
 
 try:
     import fcntl
@@ -91,7 +92,7 @@ def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, ki
     """Run ``block`` in a thread and wait for it at most ``timeout_s``."""
     done = _thread.allocate_lock()
     done.acquire()
-    own, failure = os.dup(fd), []
+    own, failure = duplicate(fd), []
     open_fds.add(own)
 
     def wait() -> None:
@@ -104,7 +105,12 @@ def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, ki
             os.close(own)  # if nobody waits any more, ``fd`` is closed too, and this gives the lock back
             done.release()
 
-    _thread.start_new_thread(wait, ())
+    try:
+        _thread.start_new_thread(wait, ())
+    except RuntimeError as error:
+        open_fds.discard(own)
+        os.close(own)
+        raise MachineError(f"cannot wait for the lock of {path}: no thread can be started; raise `ulimit -u`") from error
     if not done.acquire(timeout=min(max(timeout_s, 0.0), _thread.TIMEOUT_MAX)):
         pids = holders(path, kind, range_text)
         by = f"process {', '.join(map(str, pids))}" if pids else "a process that this one can't see"

@@ -174,20 +174,21 @@ class Source:
     where a section fails its checksum, the section is taken from a replay of the journal instead.
     """
 
-    __slots__ = ("_base", "_fd", "_rebuild", "_rebuilt", "_size", "header", "owner")
+    __slots__ = ("_base", "_fd", "_identity", "_rebuild", "_rebuilt", "_size", "header", "owner")
 
     def __init__(self, path: str, rebuild: Rebuild | None) -> None:
+        self._fd, self._identity = -1, (-1, -1)  # before anything that may fail
         import msgpack
 
         self._rebuild = rebuild
         self._rebuilt: JournalState | None = None
-        self._fd = -1
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+        there = os.fstat(self._fd)
+        self._identity = there.st_dev, there.st_ino
         start = os.pread(self._fd, len(_MAGIC) + 20, 0)
         if not start.startswith(_MAGIC) or len(start) != len(_MAGIC) + 20:
             raise ValueError("no snapshot of this version")
         length, checksum = int(start[8:20]), int(start[20:28], 16)
-        there = os.fstat(self._fd)
         self._size, self.owner = there.st_size, there.st_uid
         packed = self._read(len(start), length)
         if len(packed) != length or crc32(packed) != checksum:
@@ -197,7 +198,7 @@ class Source:
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1
-        if fd >= 0:
+        if files.is_still(fd, self._identity):
             os.close(fd)
 
     def __del__(self) -> None:
