@@ -121,8 +121,6 @@ class OpenStudy:
 
     def state(self) -> StudyState:
         """What the journal says of it. NotFoundError once it is deleted."""
-        if self.journal.stale:  # a read was broken off half-way
-            self.journal.sync()
         found = self.journal.state.studies.get(self.study_id)
         if found is None:
             raise NotFoundError(f"study {self.name!r} was deleted from {self.path}")

@@ -25,6 +25,7 @@ _TAIL_BYTES = 64 * 1024
 _TAIL_SHARE = 64
 _LIVED_TAIL_BYTES = 1024 * 1024
 _LIVED_TAIL_SHARE = 2
+_REPEATED_BYTES = 256 * 1024  # what others may have written since a call whose end nobody knows
 _CHUNK_BYTES = 8 * 1024 * 1024
 _LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
 _BATCH_MARK = b',"from":'
@@ -34,8 +35,7 @@ _END_BYTES = 80  # the mark in an own record: before its place, of 20 digits at 
 class Journal:
     """One open journal. Not for several threads at once; a forked child opens the file again by itself.
 
-    ``state`` is what its bytes say up to ``offset``, unless it is ``stale``: a read was broken off, and ``sync`` reads again.
-    Changes go: ``with journal.locked(): journal.append(...)``.
+    ``state`` is what its bytes say up to ``offset``. Changes go: ``with journal.locked(): journal.append(...)``.
     """
 
     __slots__ = (
@@ -50,14 +50,14 @@ class Journal:
         "_reader",
         "_settled_at",
         "_source",
+        "_stale",
+        "_state",
         "_windows",
         "allow_network_fs",
         "lock_timeout_s",
         "offset",
         "opened_at",
         "path",
-        "stale",
-        "state",
     )
 
     def __init__(self, path: str, *, create: bool = False, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> None:
@@ -81,7 +81,7 @@ class Journal:
             try:
                 self._windows = snapshot.windows(self._fd, self.offset)
             except OSError:
-                self.stale = True
+                self._stale = True
             fd, self._fd = self._fd, -1
             lock.abandon(fd)
             if self._source is not None:
@@ -108,7 +108,7 @@ class Journal:
         """
         if self._pid == os.getpid():
             self._let_others_in()
-        self._lock_depth, self.stale, self._alone = 0, True, False
+        self._lock_depth, self._stale, self._alone = 0, True, False
         self.close()
         self._windows = []
 
@@ -144,9 +144,9 @@ class Journal:
             changed = bool(self._windows) and self._windows != snapshot.windows(self._fd, self.offset)
             if (there.st_dev, there.st_ino) != self._identity or (changed and not self._taken_back()):
                 self._changed()
-            self.stale = self.stale or changed
+            self._stale = self._stale or changed
             self._windows = []
-        if self.stale:
+        if self._stale:
             self._load()
 
     def _same(self) -> int:
@@ -166,12 +166,12 @@ class Journal:
         raise JournalDamagedError(self.path, min(self.offset, os.stat(self.path).st_size), what)
 
     def _load(self) -> None:
-        self.stale = False
+        self._stale = False
         self._reader = records.RecordReader()
         there = os.fstat(self._fd)
         self._identity = (there.st_dev, there.st_ino)
         found = snapshot.load(self.path, self._fd, self._replay_to)
-        self.state, self.offset, self._chain, self._source = found or (JournalState(), 0, records.Chain(), None)
+        self._state, self.offset, self._chain, self._source = found or (JournalState(), 0, records.Chain(), None)
         self.opened_at = self.offset
         self.sync()
 
@@ -184,6 +184,12 @@ class Journal:
         return other.state
 
     # -- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> JournalState:
+        if self._stale:  # a read was broken off half-way
+            self.sync()
+        return self._state
 
     def sync(self) -> None:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
@@ -200,7 +206,7 @@ class Journal:
             if data[:1] == b" " and self._taken_back():
                 self._load()
                 return
-            self._fold(Fold(self.path, self._reader, self.state, self._chain), data)
+            self._fold(Fold(self.path, self._reader, self._state, self._chain), data)
 
     def _taken_back(self) -> bool:
         """Whether the last record that was read is blank now: it was of a batch that broke off before its last one."""
@@ -333,7 +339,7 @@ class Journal:
 
     def _too_late(self, batch: Sequence[Mapping[str, Any]]) -> bool:
         """Mending waits for stock writers, and one of them may have finished the trial meanwhile."""
-        return any("trial_id" in record and record["trial_id"] not in self.state.live for record in batch)
+        return any("trial_id" in record and record["trial_id"] not in self._state.live for record in batch)
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         try:
@@ -343,8 +349,8 @@ class Journal:
         if found == data:
             self._settled_at = self.offset = self.offset + len(data)
             self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
-            return [apply(self.state, record) for record in batch]
-        fold = Fold(self.path, self._reader, self.state, self._chain)
+            return [apply(self._state, record) for record in batch]
+        fold = Fold(self.path, self._reader, self._state, self._chain)
         fold.watch = lines
         self._fold(fold, files.read_from(self._fd, self.offset))
         if len(fold.effects) != len(lines):
@@ -354,6 +360,16 @@ class Journal:
     def flush(self) -> None:
         """Make what was appended survive a power cut; outside the lock, so that the fsyncs of waiting processes merge."""
         files.flush(self._fd, self.path)
+
+    def flush_again(self) -> None:
+        """The same for a call that repeats another one, of which nobody knows whether its flush failed. Takes the lock.
+
+        After an fsync that failed Linux counts its pages as clean, and the next fsync has nothing to write. So the journal's end
+        is written once more, in place. MachineError: still in doubt.
+        """
+        with self.locked():
+            start = max(0, self.offset - _REPEATED_BYTES)
+            files.overwrite(self.path, self._fd, start, files.pread(self._fd, self.offset - start, start))
 
     def asks(self, study_id: int) -> Asks:
         """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
@@ -376,7 +392,7 @@ class Journal:
         try:
             if self._unsettled():
                 return  # others may take back what it would hold
-            snapshot.save(self.path, self._fd, self.state, self.offset, self._chain)
+            snapshot.save(self.path, self._fd, self._state, self.offset, self._chain)
         except OSError:
             pass
         self.opened_at = self.offset
