@@ -69,6 +69,10 @@ class MachineError(JournaltuneError):
     exit_code = 7
 
 
+class InDoubtError(MachineError):
+    """The machine refused, and what was to be written may be in the journal all the same."""
+
+
 class ExhaustedError(JournaltuneError):
     """Nothing is left to ask: the space is exhausted, or the study has reached its budget of trials."""
 

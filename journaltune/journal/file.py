@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from journaltune.errors import MachineError, NotFoundError
+from journaltune.errors import InDoubtError, MachineError, NotFoundError
 from journaltune.journal import system
 
 TYPE_CHECKING = False
@@ -172,7 +172,7 @@ def first_bytes(path: str, length: int) -> bytes:
 
 
 def append(fd: int, data: bytes, path: str) -> None:
-    """Append ``data`` with one write. MachineError leaves the journal as it was, or says that it is in doubt."""
+    """Append ``data`` with one write. MachineError leaves the journal as it was, but for InDoubtError."""
     try:
         written = system.write(fd, data)
     except OSError as error:
@@ -186,7 +186,7 @@ def append(fd: int, data: bytes, path: str) -> None:
         try:
             blank(path, fd, end - written, end)
         except MachineError as error:
-            raise MachineError(
+            raise InDoubtError(
                 f"{error}; what was written before could not be taken back, so the result is in doubt: look with "
                 "`journaltune trials`"
             ) from error
@@ -200,7 +200,7 @@ def _landed(fd: int, data: bytes) -> bool:
 
 
 def flush(fd: int, path: str) -> None:
-    """Make everything written so far survive a power cut. MachineError: in doubt, and not to be tried again."""
+    """Make everything written so far survive a power cut. InDoubtError: not to be tried again."""
     try:
         system.fdatasync(fd)
     except OSError as error:
@@ -208,8 +208,8 @@ def flush(fd: int, path: str) -> None:
 
 
 def in_doubt(error: OSError, path: str) -> NoReturn:
-    """Raise MachineError for a call of which nobody knows whether it counts."""
-    raise MachineError(
+    """Raise InDoubtError: nobody knows whether the call counts."""
+    raise InDoubtError(
         f"{path}: the disk failed to store what was written ({os.strerror(error.errno or errno.EIO)}); the result is in "
         "doubt: look with `journaltune trials`, and check the disk"
     ) from error
