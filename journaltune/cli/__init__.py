@@ -94,6 +94,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
         return "", EXIT_INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return "", EXIT_BROKEN_PIPE
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # only getcwd names no file
+        return "the current folder was deleted; change to one that exists, and call again", EXIT_MACHINE
     if isinstance(error, OSError):
         return f"the machine refused: {error}", EXIT_MACHINE
     if isinstance(error, MemoryError):

@@ -32,5 +32,5 @@ def run(options: Options) -> int:
     share = f" ({100 * done.bytes_after / done.bytes_before:.0f} %)" if done.bytes_before else ""
     trials = f"{done.n_trials:,} {'trial' if done.n_trials == 1 else 'trials'}"
     text = f"{dest}: {trials}, {done.bytes_before:,} bytes before, {done.bytes_after:,} after{share}"
-    output.write(output.visible(text) + "\n")
+    output.write(output.visible(text) + "\n", f"{dest} was written")
     return 0

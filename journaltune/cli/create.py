@@ -109,6 +109,7 @@ journaltune create -f all.journal --study digits --space space.toml --seed 42"""
 def run(options: Options) -> int:
     from journaltune.creation import create_study
 
+    output.require_open()
     _refuse_unsupported(options)
     space, name = _space(options), study_name(options)
     if space is None:
@@ -131,7 +132,8 @@ def run(options: Options) -> int:
         **access(options),
     )
     with study:
-        output.write_json({"study": study.name, "journal": study.path})
+        line = output.json_line({"study": study.name, "journal": study.path})
+        output.write(line + "\n", f"study {study.name!r} is in {study.path} now")
     return 0
 
 

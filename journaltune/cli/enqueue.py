@@ -36,7 +36,8 @@ def run(options: Options) -> int:
     output.require_open()
     with opened(options) as study:
         number = enqueue(study, params, skip_if_exists=options["skip_if_exists"], request_id=options["request_id"])
+        done = "" if number is None else f"trial {number} was queued"
+        output.write(output.json_line({"number": number}) + "\n", done)
         if number is None:
             output.note(f"skipped: study {shown(study.name)} has a trial with these parameters")
-        output.write_json({"number": number})
     return 0

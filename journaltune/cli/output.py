@@ -20,22 +20,22 @@ def require_open() -> TextIO:
     return sys.stdout
 
 
-def write(text: str) -> None:
-    """Print and flush. BrokenPipeError when the reader is gone, MachineError when the text can't be written."""
+def write(text: str, done: str = "") -> None:
+    """Print and flush. BrokenPipeError when the reader is gone, MachineError when the text can't be written.
+
+    ``done``: what the command has changed by now. Then both are a MachineError that says so: repeated, it would be done twice.
+    """
     stream = require_open()
     try:
         _write(stream, text)
         stream.flush()
-    except BrokenPipeError:
-        _discard_buffered(stream)
-        raise
     except OSError as error:
         _discard_buffered(stream)
+        if done:
+            raise MachineError(f"{done}, but that could not be printed ({error.strerror}); don't repeat the call") from error
+        if isinstance(error, BrokenPipeError):
+            raise
         _refuse(error)
-
-
-def write_json(value: object) -> None:
-    write(json_line(value) + "\n")
 
 
 def json_line(value: object) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from journaltune.cli import output
 from journaltune.cli.opening import access, journal_path
 from journaltune.cli.options import Command
-from journaltune.cli.output import note, write_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.cli.options import Options
+
+_SHOWN = ("offset", "size_bytes", "what", "done", "copy")
 
 COMMAND = Command(
     "repair",
@@ -25,11 +27,15 @@ journaltune repair -f runs/all.journal""",
 
 
 def run(options: Options) -> int:
+    from journaltune.journal.file import folder_of
     from journaltune.journal.repair import repair
 
     path = journal_path(options)
+    output.require_open()
     mended = repair(path, **access(options))
-    for one in mended:
-        write_json({name: getattr(one, name) for name in ("offset", "size_bytes", "what", "done", "copy")})
-    note(f"{path}: {len(mended)} mended" if mended else f"{path} is whole; nothing to mend")
+    lines = [output.json_line({name: getattr(one, name) for name in _SHOWN}) + "\n" for one in mended]
+    if lines:
+        copies = f"with copies of what stood there in {folder_of(path)}/quarantine"
+        output.write("".join(lines), f"{path}: {len(mended)} mended, {copies}")
+    output.note(f"{path}: {len(mended)} mended" if mended else f"{path} is whole; nothing to mend")
     return 0

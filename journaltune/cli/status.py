@@ -36,6 +36,7 @@ journaltune status --format json | jq .trials.complete""",
 
 
 def run(options: Options) -> int:
+    output.require_open()
     page = _page(options)
     output.write(page)
     while options["watch"]:

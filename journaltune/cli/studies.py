@@ -30,6 +30,7 @@ journaltune studies -f runs/all.journal --format json | jq '.[].study'""",
 def run(options: Options) -> int:
     from journaltune.studies import list_studies
 
+    output.require_open()
     path, name = journal_path(options), options["study"]
     found = [_facts(study) for study in list_studies(path, **access(options)) if name in (None, study.name)]
     if name is not None and not found:

@@ -38,6 +38,7 @@ journaltune trials --format jsonl | jq 'select(.state == "fail").params'""",
 def run(options: Options) -> int:
     from journaltune.reading import trials
 
+    output.require_open()
     with opened(options) as study:
         found = trials(study, options["states"])
         text = _FORMATTERS[options["format"]](study, found)

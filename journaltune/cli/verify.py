@@ -39,7 +39,7 @@ def run(options: Options) -> int:
 
 def _progress(options: Options) -> Any:
     """A count on a terminal, for studies that take a while."""
-    if options["format"] == "json" or not sys.stderr.isatty():
+    if options["format"] == "json" or sys.stderr is None or not sys.stderr.isatty():  # None: it is closed
         return None
 
     def show(n: int, total: int) -> None:
