@@ -33,6 +33,7 @@ __all__ = [
     "list_studies",
     "open_study",
     "report",
+    "running_with",
     "should_prune",
     "tell",
     "trainer_seed",
@@ -83,6 +84,14 @@ def ask(
         if isinstance(found, Suggestion):
             return found
         waiting.for_result(*found)  # without the locks: the result may come from another thread of this process
+
+
+def running_with(study: OpenStudy, mark: str) -> list[int]:
+    """The running trials whose asks had this mark."""
+    with study.turn.lock, study.turn:
+        study.journal.sync()
+        live = study.state().live.values()
+        return [trial.number for trial in live if trial.state == RUNNING and trial.jt.get("mark") == mark]
 
 
 class _Waiting:

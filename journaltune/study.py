@@ -280,13 +280,6 @@ class Study:
             trial = self._study.state().live.get(number)
             return trial is not None and trial.state == TrialState.RUNNING
 
-    def _running_with(self, mark: str) -> list[int]:
-        """The running trials whose asks had this mark."""
-        with self._study.turn.lock, self._study.turn:
-            self._study.journal.sync()
-            live = self._study.state().live.values()
-            return [trial.number for trial in live if trial.state == TrialState.RUNNING and trial.jt.get("mark") == mark]
-
     def _finished(self, number: int) -> Trial:
         with self._study.turn.lock, self._study.turn:
             self._study.journal.sync()

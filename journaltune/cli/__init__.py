@@ -29,7 +29,17 @@ def command() -> NoReturn:
             stream.flush()
         except (OSError, ValueError, AttributeError):  # what was worth an error was flushed, and reported, before
             continue
+    if exit_code == EXIT_INTERRUPTED:
+        _die_of_interrupt()
     os._exit(exit_code)
+
+
+def _die_of_interrupt() -> None:
+    """As CPython itself does: a shell ends its loop at Ctrl-C only if the command died of the signal."""
+    from signal import SIG_DFL, SIGINT, signal
+
+    signal(SIGINT, SIG_DFL)
+    os.kill(os.getpid(), SIGINT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

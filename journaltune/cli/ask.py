@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from journaltune.cli import output
 from journaltune.cli.opening import opened
 from journaltune.cli.options import Command, Option
@@ -23,7 +25,7 @@ COMMAND = Command(
 Each line is one JSON object; NaN and infinities are written NaN, Infinity, -Infinity. With --format sh there is one
 assignment a line, quoted for eval: JT_TRIAL, JT_SEED and JT_NAME for each parameter, in which characters that a
 shell name can't have become _; booleans are true and false, null is empty, a parameter that does not apply is unset.
-A suggestion that can't be printed is taken back: its trial fails as `interrupted`.
+A suggestion that can't be printed, or that Ctrl-C catches before, is taken back: its trial fails as `interrupted`.
 Exits 11 when the space is exhausted or the study has its --trials.""",
     (
         Option("-n", "count", "K", "ask K times; each suggestion is printed as soon as it is recorded", whole(1), 1),
@@ -55,24 +57,36 @@ journaltune ask --template input.in > input.txt""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine import ask
     from journaltune.samplers.rust_core import load_alone
 
     load_alone()
     template = _template_text(options)
     with opened(options) as study:
         render = _renderer(options, study, template)
-        for _ in range(options["count"]):
-            suggestion = ask(
-                study,
-                owner_pid=options["owner"],
-                ttl_s=options["ttl_s"],
-                max_trials=options["max_trials"],
-                wait_s=options["wait_s"],
-                on_wait=_say_that_it_waits,
-            )
-            _hand_out(study, suggestion, render(suggestion))
+        mark, printed = os.urandom(8).hex(), set[int]()
+        try:
+            for _ in range(options["count"]):
+                suggestion = _ask(options, study, mark)
+                _hand_out(study, suggestion, render(suggestion))
+                printed.add(suggestion.number)
+        except KeyboardInterrupt:
+            _take_back_unprinted(study, mark, printed)
+            raise
     return 0
+
+
+def _ask(options: Options, study: OpenStudy, mark: str) -> Suggestion:
+    from journaltune.engine import ask
+
+    return ask(
+        study,
+        owner_pid=options["owner"],
+        ttl_s=options["ttl_s"],
+        max_trials=options["max_trials"],
+        wait_s=options["wait_s"],
+        on_wait=_say_that_it_waits,
+        mark=mark,
+    )
 
 
 def _say_that_it_waits(number: int, awaited: int) -> None:
@@ -126,10 +140,21 @@ def _hand_out(study: OpenStudy, asked: Suggestion, text: str) -> None:
     try:
         output.write(text)
     except (OSError, JournaltuneError) as error:
-        taken_back = _take_back(study, asked.number)
-        if isinstance(error, MachineError) and not taken_back:
+        if not _take_back(study, asked.number):
             raise MachineError(f"{error} (trial {asked.number} stays recorded as running)") from error
         raise
+
+
+def _take_back_unprinted(study: OpenStudy, mark: str, printed: set[int]) -> None:
+    """After Ctrl-C, which may come when a trial is in the journal, and nobody has read of it."""
+    from journaltune.engine import running_with
+
+    try:
+        unprinted = [number for number in running_with(study, mark) if number not in printed]
+    except (OSError, JournaltuneError):  # the journal can't be read any more
+        return
+    for number in unprinted:
+        _take_back(study, number)
 
 
 def _take_back(study: OpenStudy, number: int) -> bool:

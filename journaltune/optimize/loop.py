@@ -6,8 +6,15 @@ import os
 from time import monotonic
 
 from journaltune import checks
-from journaltune.engine import DAY_S
-from journaltune.errors import ExhaustedError, JournaltuneError, WaitTimeoutError
+from journaltune.engine import DAY_S, running_with
+from journaltune.errors import (
+    ExhaustedError,
+    JournalDamagedError,
+    JournaltuneError,
+    LockTimeoutError,
+    MachineError,
+    WaitTimeoutError,
+)
 from journaltune.outcomes import Outcome, failure
 
 TYPE_CHECKING = False
@@ -221,7 +228,7 @@ class Loop:
         try:
             self._runner.kill()
         finally:
-            for number in {*self._running, *self._study._running_with(self._limits.mark)}:
+            for number in {*self._running, *running_with(self._study._study, self._limits.mark)}:
                 self._tell_interrupted(number, "the search was ended")
 
     def _tell_interrupted(self, number: int, why: str) -> None:

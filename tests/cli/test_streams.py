@@ -92,7 +92,7 @@ def test_ctrl_c_ends_without_a_word(study: Any) -> None:
     assert watching.stdout.readline().startswith(b"study")
     watching.send_signal(signal.SIGINT)
     _, errors = watching.communicate()
-    assert (watching.returncode, errors) == (130, b"")
+    assert (watching.returncode, errors) == (-signal.SIGINT, b"")
 
 
 def test_stdout_is_data_and_stderr_is_prose(told: Any) -> None:
