@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
 _REQUEST_ID = b',"id":"'
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "state"}
 
 
@@ -57,8 +58,8 @@ class DeferredTrial(LiveTrial):
         asked, where, state = self._asked, self._where, self.state
         if asked is None:
             return
-        super().__init__(self.study, self.trial_id, self.number)
         try:
+            super().__init__(self.study, self.trial_id, self.number)
             record = loads("{" + asked.decode())
             record["distributions"] = self._familiar.distributions
             replay.fill(self, record)
@@ -66,10 +67,15 @@ class DeferredTrial(LiveTrial):
             if self._told is not None:
                 told, where = self._told
                 replay.finish(self, loads(told.decode()))
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError, RecursionError) as error:
+        except BaseException as error:
             for name in _DECODED:
-                delattr(self, name)  # so that the next one who reads a field learns of it, too
-            raise JournalDamagedError(*where, f"a trial whose records can't be read ({error})") from error
+                try:
+                    delattr(self, name)  # so that the next one who reads a field learns of it, too
+                except AttributeError:  # Ctrl-C, or a caller at the limit of recursion: it may come anywhere
+                    continue
+            if isinstance(error, _UNREADABLE):
+                raise JournalDamagedError(*where, f"a trial whose records can't be read ({error})") from error
+            raise
         finally:
             self.state = state
         self._asked = self._told = None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from journaltune.journal.state import JournalState, LiveTrial
 
 
+_TOO_DEEP = 250  # nothing of ours is nested half as deeply
+
+
 class Fold:
     """Applies lines one by one, checks their checksums, and notes what became of the lines that it watches for."""
 
@@ -86,6 +89,8 @@ class Fold:
         except UnicodeDecodeError as error:
             raise JournalDamagedError(self._path, start + error.start, "bytes that are not UTF-8") from error
         except RecursionError as error:
+            if _depth(text) < _TOO_DEEP:  # the caller himself is that deep, and the record is whole
+                raise
             raise JournalDamagedError(self._path, start, "a record that is nested too deeply") from error
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
             raise JournalDamagedError(self._path, start, _what(text, error)) from error
@@ -99,6 +104,18 @@ class Fold:
         if not self._chain.allows(link, self._at, start):
             what = "something before this record was changed after it was written: the checksum of what came before is wrong"
             raise JournalDamagedError(self._path, start, what)
+
+
+def _depth(text: bytes) -> int:
+    """How deeply a record nests, or more where brackets stand in its texts."""
+    depth = deepest = 0
+    for byte in text:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
 
 
 def _what(text: bytes, error: Exception) -> str:
