@@ -188,13 +188,28 @@ class Loop:
             self._running.pop(number)
             if outcome.error is not None:
                 outcome.error.add_note(f"trial {number} could not be recorded as failed: {error}")
-            self._end_with(outcome.error or error)
+            self._end_with(outcome.error or self._with_result(error, number, outcome))
             return
         self._running.pop(number)
         if outcome.error is not None:
             self._end_with(outcome.error)
         else:
             self._call_back(number)
+
+    def _with_result(self, error: Exception, number: int, outcome: Outcome) -> Exception:
+        """The same error of a tell, and in it the result: it stands nowhere else now."""
+        if not isinstance(error, MachineError | LockTimeoutError | JournalDamagedError):
+            return error
+        study = self._study._study
+        text = _untold(study.path, study.name, number, outcome)
+        if self._error is not None:  # only the first one is raised
+            _warn(f"{text}: {error}")
+        if isinstance(error, JournalDamagedError):
+            error.add_note(text)
+            return error
+        told = type(error)(f"{text}: {error}", *error.args[1:])
+        told.__cause__ = error
+        return told
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         self._study.tell(
@@ -239,6 +254,17 @@ class Loop:
                 self._study.tell(number, state=outcome.state, reason=outcome.reason, attrs=outcome.attrs)
         except JournaltuneError as error:
             _warn(f"trial {number} could not be recorded as interrupted: {error}")
+
+
+def _untold(path: str, name: str, number: int, outcome: Outcome) -> str:
+    """What came of a trial that could not be told, and how to tell it."""
+    from shlex import join
+
+    values = list(map(repr, outcome.values or ()))
+    words = values or ["--state", outcome.state, *(["--reason", outcome.reason] if outcome.reason else [])]
+    came = ", ".join(values) or " ".join(filter(None, (outcome.state, outcome.reason)))
+    command = join(["journaltune", "tell", "-f", path, "--study", name, str(number), *words])
+    return f"trial {number} came to {came}, which is not recorded; `{command}` records it"
 
 
 def _warn(message: str) -> None:
