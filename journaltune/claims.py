@@ -50,7 +50,10 @@ def _from_rustuna(text: str) -> Any:
 
 def decide(study: OpenStudy, trial: LiveTrial, space: Space) -> Choice | None:
     """What an enqueued trial is to try. None when it can't run now: its parameters are impossible, and it is failed; or
-    another trial with them is running, and the study's policy does not allow two."""
+    another trial with them is running, and the study's policy does not allow two.
+
+    In a study with a lag that one doesn't count: what it comes to will never be known to this trial, which would wait for ever.
+    """
     try:
         fixed = fixed_internal(trial, space)
     except (SpaceError, ValueError, IndexError, TypeError, AttributeError, StructError):  # whatever another program left there
@@ -76,7 +79,9 @@ def completed(study: OpenStudy, number: int, fixed: dict[str, float], space: Spa
         draw += 1
         found = _completed(study, number, fixed, space, draw)
         twin = seen.twin(found.internal)
-    return Choice(found.internal, found.attrs, None if twin is not None and twin.state == FAIL else twin)
+    if twin is not None and (twin.state == FAIL or (twin.state == RUNNING and study.lag is not None)):
+        twin = None
+    return Choice(found.internal, found.attrs, twin)
 
 
 def _completed(study: OpenStudy, number: int, fixed: dict[str, float], space: Space, draw: int) -> Suggested:

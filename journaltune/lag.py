@@ -20,21 +20,26 @@ def awaited(state: StudyState, number: int, lag: int) -> int | None:
 class Lagged:
     """Makes such views of one study; cheap when each is for a later trial than the one before."""
 
-    __slots__ = ("_n_known", "_view")
+    __slots__ = ("_left_out", "_n_known", "_view")
 
     def __init__(self) -> None:
         self._view: StudyState | None = None
         self._n_known = 0
+        self._left_out: list[int] = []
 
     def view(self, state: StudyState, number: int, lag: int) -> StudyState:
-        """What trial ``number`` sees of ``state``, in which all trials up to ``number - lag`` have finished."""
+        """What trial ``number`` sees of ``state``, in which all trials up to ``number - lag`` have finished, or still wait."""
         n_known = max(number - lag + 1, 0)
         view = self._view
-        if view is None or self._n_known > n_known:
-            view, self._n_known = StudyState(state.study_id, state.name, state.directions), 0
+        # Results stand in the order of numbers: one that comes in between is not where it belongs behind those that are there.
+        if view is None or self._n_known > n_known or any(waited not in state.live for waited in self._left_out):
+            view, self._n_known, self._left_out = StudyState(state.study_id, state.name, state.directions), 0, []
             self._view = view
         for known in range(self._n_known, n_known):
-            view.finished.take(state.finished, state.finished.row_of(known))
+            if known in state.live:
+                self._left_out.append(known)
+            else:
+                view.finished.take(state.finished, state.finished.row_of(known))
         self._n_known = n_known
         view.n_trials, view.config, view.system_attrs, view.user_attrs = (
             number,
@@ -42,7 +47,8 @@ class Lagged:
             state.system_attrs,
             state.user_attrs,
         )
-        view.live = {known: _as_running(view, state, known) for known in range(n_known, number)}
+        unknown = *self._left_out, *range(n_known, number)
+        view.live = {known: _as_running(view, state, known) for known in unknown}
         return view
 
 

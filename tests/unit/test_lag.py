@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from journaltune import ConflictError, UsageError, create_study, engine, load_study
+from journaltune import ConflictError, UsageError, claims, create_study, engine, load_study
 from journaltune.errors import WaitTimeoutError
+from journaltune.journal.state import RUNNING, WAITING, StudyState
+from journaltune.lag import Lagged
 from journaltune.study import Study
 
 SPACE = {"x": "float(0, 1)", "n": "int(1, 64, log)", "kind": "a | b | c"}
@@ -142,3 +144,60 @@ def test_a_lag_can_be_given_later(tmp_path: Path) -> None:
     for _ in range(12):
         study.tell(study.ask(), 1.0)
     assert study.verify().n_verified == 24
+
+
+@pytest.mark.parametrize("duplicates", ["reuse", "resample"])
+@pytest.mark.parametrize("lag", [1, 2, 3])
+def test_a_search_goes_on_past_parameters_that_were_enqueued_several_times(tmp_path: Path, duplicates: str, lag: int) -> None:
+    twice = {"x": 0.5, "n": 8, "kind": "b"}
+
+    def search(path: Path, chance: random.Random) -> list[Any]:
+        study = create_study(path, params=SPACE, seed=7, lag=lag, duplicates=duplicates)
+        for n in range(6):
+            study.enqueue(twice if n != 3 else {"x": 0.25})
+        return in_some_order(path, lag, 14, chance, exist_ok=True)
+
+    searches = [search(tmp_path / f"{seed}.journal", random.Random(seed)) for seed in range(4)]
+    assert all(found == searches[0] for found in searches)
+    for seed in range(4):
+        study = load_study(tmp_path / f"{seed}.journal")
+        verdict = study.verify()
+        assert (verdict.n_foreign, verdict.difference) == (0, None)
+        assert study.counts()["waiting"] == study.counts()["running"] == 0
+        taken_over = [trial.number for trial in study.trials if "duplicate_of" in trial.user_attrs]
+        assert taken_over == [number for number in (1, 2, 4, 5) if number >= lag], "the result that it may know of is too late"
+
+
+def contents(view: StudyState) -> Any:
+    rows = [(number, code, params) for number, code, _, params in view.finished.rows()]
+    return rows, {number: (trial.state, trial.params) for number, trial in view.live.items()}
+
+
+def test_a_trial_that_waits_is_no_result_and_takes_its_place_when_it_has_one(tmp_path: Path) -> None:
+    study = create_study(tmp_path / "s.journal", params=SPACE, seed=7)
+    for n in range(6):
+        study.enqueue({"x": n / 8})
+    opened = study._study
+    space = opened.space
+    assert space is not None
+
+    def claim(number: int) -> None:
+        waiting = opened.state().live[number]
+        choice = claims.decide(opened, waiting, space)
+        assert choice is not None
+        assert claims.claim(opened, number, choice, space, {"n": number})
+
+    for number in (0, 1, 3, 4):
+        claim(number)
+        study.tell(number, 1.0)
+    kept = Lagged()
+    before = kept.view(opened.state(), 5, 2)
+    assert [number for number, *_ in before.finished.rows()] == [0, 1, 3]
+    assert {number: trial.state for number, trial in before.live.items()} == {2: WAITING, 4: RUNNING}
+    claim(2)
+    assert contents(kept.view(opened.state(), 5, 2)) == contents(Lagged().view(opened.state(), 5, 2))
+    study.tell(2, 1.0)
+    after = kept.view(opened.state(), 6, 2)
+    assert [number for number, *_ in after.finished.rows()] == [0, 1, 2, 3, 4]
+    assert contents(after) == contents(Lagged().view(opened.state(), 6, 2))
+    assert contents(kept.view(opened.state(), 3, 2)) == contents(Lagged().view(opened.state(), 3, 2))
