@@ -51,9 +51,27 @@ def storable(value: object, what: str, depth: int = 0) -> Any:
     raise UsageError(f"{what} holds {type(value).__name__}, which JSON has no word for")
 
 
+def mapping(given: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Values by name. UsageError for anything but a mapping."""
+    if not (hasattr(given, "keys") and hasattr(given, "__getitem__")):
+        raise UsageError(f'{what} are a dict such as {{"name": 1}}, not {given!r}')
+    return dict(given)
+
+
+def path(given: object, what: str = "a journal's path") -> str:
+    """A path as text, from whatever Python takes for one. UsageError otherwise."""
+    from os import fsdecode
+
+    try:
+        return fsdecode(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(f"{what} is text or a path, not {given!r}") from None
+
+
 def attrs(given: Mapping[str, Any] | None) -> dict[str, Any]:
     """User attributes, ready to be written."""
-    return {text(key, "an attribute's name"): storable(value, f"attribute {key!r}") for key, value in (given or {}).items()}
+    found = {} if given is None else mapping(given, "attributes")
+    return {text(key, "an attribute's name"): storable(value, f"attribute {key!r}") for key, value in found.items()}
 
 
 def request_id(given: str | None) -> str | None:
@@ -87,7 +105,8 @@ def values(given: float | Sequence[float] | None, n_objectives: int, trial_numbe
 
 def constraints(given: Mapping[str, float] | None) -> dict[str, float]:
     """Constraint values by name; NaN is refused, as Optuna does."""
-    checked = {text(name, "a constraint's name"): number(value, f"constraint {name!r}") for name, value in (given or {}).items()}
+    found = {} if given is None else mapping(given, "constraints")
+    checked = {text(name, "a constraint's name"): number(value, f"constraint {name!r}") for name, value in found.items()}
     for name, value in checked.items():
         if isnan(value):
             raise UsageError(f"constraint {name!r} must be a number, not nan")
@@ -135,4 +154,12 @@ def positive(value: object, what: str) -> float:
     found = number(value, what)
     if not 0 < found < float("inf"):
         raise UsageError(f"{what} must be above 0, not {value!r}")
+    return found
+
+
+def not_negative(value: object, what: str) -> float:
+    """A number from 0 on, infinity too. UsageError otherwise."""
+    found = number(value, what)
+    if not found >= 0:
+        raise UsageError(f"{what} must be 0 or above, not {value!r}")
     return found

@@ -65,6 +65,9 @@ def ask(
     Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space,
     WaitTimeoutError when the trial that it waits for did not finish.
     """
+    wait_s = checks.not_negative(wait_s, "how long to wait")
+    if max_trials is not None:
+        max_trials = checks.at_least(0, max_trials, "max_trials", "None: no limit")
     claim: dict[str, Any] = {}
     if owner_pid is not None:
         from journaltune.owners import describe

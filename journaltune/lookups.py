@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune import claims
+from journaltune import checks, claims
 from journaltune.errors import JournaltuneError, NotFoundError
 from journaltune.frozen import Frozen
 from journaltune.journal.keys import Index, parameters_of
@@ -57,13 +57,14 @@ def lookup(
 
     Raises NotFoundError for an unknown number, SpaceError for parameters that the study does not have.
     """
+    params = {} if params is None else checks.mapping(params, "parameters")
     wanted = wanted_states(FINISHED if states is None else states)
     with study.turn.lock, study.turn:
         study.journal.sync()
         if number is None:
             known = _known(study)
             # A study that others define as it runs may have any part of its parameters in a trial.
-            internal = Space(known).encode(params or {}, partial=study.space is None, bounded=False)
+            internal = Space(known).encode(params, partial=study.space is None, bounded=False)
         else:
             internal, texts = _columns_of(study, number)
             known = {name: Distribution.from_json(text) for name, text in texts.items()}

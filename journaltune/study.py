@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from journaltune import engine, reading
+from journaltune import checks, engine, reading
 from journaltune.errors import UsageError
 from journaltune.model import TrialState
 from journaltune.space import Space, load_space_file, space_from_params
@@ -57,7 +57,7 @@ def create_study(
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
     """
     study = engine.create_study(
-        path,
+        checks.path(path),
         name=study_name,
         space=_space(params, space),
         directions=directions,
@@ -70,7 +70,7 @@ def create_study(
         lag=lag,
         lock_file=lock_file,
         exist_ok=exist_ok,
-        lock_timeout_s=lock_timeout_s,
+        lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
         allow_network_fs=allow_network_fs,
     )
     return Study(study)
@@ -81,13 +81,14 @@ def _space(params: Mapping[str, Any] | None, space: str | os.PathLike[str] | Spa
         return space_from_params(params)
     if space is None or isinstance(space, Space):
         return space
-    return load_space_file(os.fspath(space))
+    return load_space_file(checks.path(space, "a space file"))
 
 
 def load_study(
     path: str | os.PathLike[str], study_name: str | None = None, *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False
 ) -> Study:
     """Open a study that exists; without a name, the only one. NotFoundError when it is missing, UsageError for several."""
+    path, lock_timeout_s = checks.path(path), checks.not_negative(lock_timeout_s, "lock_timeout_s")
     return Study(engine.open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
 
 

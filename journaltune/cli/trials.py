@@ -65,8 +65,10 @@ def facts(trial: Trial) -> dict[str, Any]:
 
 def params_of(trial: Trial) -> dict[str, Any]:
     """A trial's parameters; while it waits to be asked, those that were enqueued."""
-    enqueued: dict[str, Any] = trial.system_attrs.get("fixed_params") or {}
-    return trial.params or (enqueued if trial.state.name == "WAITING" else {})
+    if trial.params or trial.state.name != "WAITING":
+        return trial.params
+    enqueued = trial.system_attrs.get("fixed_params")
+    return enqueued if isinstance(enqueued, dict) else {}  # another program may have written anything
 
 
 def duration_s(trial: Trial) -> float | None:

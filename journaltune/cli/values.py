@@ -64,9 +64,9 @@ def whole(least: int = 0) -> Callable[[str], int]:
 
 
 def number(text: str) -> float:
-    """A float as printf, awk and Python print it, NaN and infinities included."""
+    """A float as printf, awk and Python print it, NaN and infinities included; ``float`` alone takes more, as ``whole`` says."""
     try:
-        if "_" not in text:
+        if text.isascii() and "_" not in text:
             return float(text)
     except ValueError:
         pass
