@@ -8,6 +8,7 @@ from struct import unpack
 from journaltune.errors import SpaceError
 from journaltune.journal import records
 from journaltune.journal.state import FAIL, RUNNING, WAITING
+from journaltune.jsontext import dumps
 from journaltune.samplers import Suggested
 from journaltune.space import Distribution
 from journaltune.suggesting import Choice, suggest
@@ -17,11 +18,58 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from journaltune.journal.state import LiveTrial, StudyState
+    from journaltune.journal.state import Finished, LiveTrial, StudyState
     from journaltune.space import Space
     from journaltune.studies import OpenStudy
 
 _RUSTUNA_PREFIX = "fixed_params:"
+_NOT_PARAMS = (ValueError, IndexError, TypeError, AttributeError, StructError)  # whatever another program left there
+
+
+class Queue:
+    """What was ever enqueued in a study, by its parameters. A look costs what was created since the last one."""
+
+    __slots__ = ("_n_entered", "_texts", "_unsaid")
+
+    def __init__(self, _: Finished) -> None:
+        self._texts: set[str] = set()
+        self._n_entered = 0
+        self._unsaid: list[int] = []  # Rustuna's waiting trials: it says what they wait with one by one
+
+    def holds(self, state: StudyState, fixed: Mapping[str, Any]) -> bool:
+        """Whether a trial was enqueued with just these external values."""
+        new = [*self._unsaid, *range(self._n_entered, state.n_trials)]
+        self._n_entered, self._unsaid = state.n_trials, []
+        for number in new:
+            attrs = attrs_of(state, number)
+            text = _text(attrs)
+            if text is not None:
+                self._texts.add(text)
+            if number in state.live and state.live[number].state == WAITING and "fixed_params" not in attrs:
+                self._unsaid.append(number)
+        return _text({"fixed_params": fixed}) in self._texts
+
+
+def attrs_of(state: StudyState, number: int) -> dict[str, Any]:
+    """The system attributes of a trial, whether it has finished or not."""
+    live = state.live.get(number)
+    found: dict[str, Any] = state.finished.extras.get(number, {}).get("system_attrs", {}) if live is None else live.system_attrs
+    return found
+
+
+def same_params(attrs: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
+    """Whether a trial with these system attributes was enqueued with just these external values; also where they don't say."""
+    return "fixed_params" not in attrs or _text(attrs) == _text({"fixed_params": fixed})
+
+
+def _text(attrs: Mapping[str, Any]) -> str | None:
+    """What tells enqueued parameters apart; None where none were, or what another program left there is none."""
+    if not any(key.startswith("fixed_params") for key in attrs):
+        return None
+    try:
+        return dumps(sorted(fixed_params(attrs).items()))
+    except _NOT_PARAMS:
+        return None
 
 
 def waiting(state: StudyState) -> Iterator[LiveTrial]:
@@ -56,7 +104,7 @@ def decide(study: OpenStudy, trial: LiveTrial, space: Space) -> Choice | None:
     """
     try:
         fixed = fixed_internal(trial, space)
-    except (SpaceError, ValueError, IndexError, TypeError, AttributeError, StructError):  # whatever another program left there
+    except SpaceError:
         _fail_infeasible(study, trial.number)
         return None
     choice = completed(study, trial.number, fixed, space)
@@ -123,10 +171,15 @@ def _start(study: OpenStudy, trial: LiveTrial, choice: Choice) -> list[dict[str,
 
 
 def fixed_internal(waiting: LiveTrial, space: Space) -> dict[str, float]:
-    given = fixed_params(waiting.system_attrs)
-    for name, value in waiting.params.items():
-        given[name] = Distribution.from_json(waiting.distributions[name]).to_external(value)
-    return space.encode({name: value for name, value in given.items() if name in space.distributions}, partial=True)
+    """The parameters that a trial waits with. SpaceError for those that can't be, or are no parameters at all."""
+    try:
+        given = fixed_params(waiting.system_attrs)
+        for name, value in waiting.params.items():
+            given[name] = Distribution.from_json(waiting.distributions[name]).to_external(value)
+        return space.encode({name: value for name, value in given.items() if name in space.distributions}, partial=True)
+    except _NOT_PARAMS as error:
+        what = "was enqueued by another program with what are no parameters; the ask that comes to it fails it"
+        raise SpaceError(f"trial {waiting.number} {what}") from error
 
 
 def _set_param(study: OpenStudy, trial: LiveTrial, name: str, value: float) -> dict[str, Any]:

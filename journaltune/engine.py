@@ -6,7 +6,7 @@ from os import stat, urandom
 
 from journaltune import checks, claims
 from journaltune.creation import create_study
-from journaltune.errors import ExhaustedError, MachineError, NotFoundError, WaitTimeoutError
+from journaltune.errors import ConflictError, ExhaustedError, InDoubtError, NotFoundError, WaitTimeoutError
 from journaltune.frozen import Suggestion
 from journaltune.journal import records
 from journaltune.journal.state import FAIL, HIDDEN, RUNNING, STATE_MASK, WAITING
@@ -245,26 +245,42 @@ def enqueue(
 ) -> int | None:
     """Queue parameters for the next ask; those left out are suggested then. The new trial's number, None when skipped.
 
-    The same ``request_id`` again queues nothing and answers the same number. One is made up when none is given; a MachineError
-    that leaves the call in doubt names it.
+    The same ``request_id`` again queues nothing and answers the same number; ConflictError when it is used for something else.
+    One is made up when none is given; an InDoubtError names it.
     """
-    user_attrs, request_id = checks.attrs(attrs), checks.request_id(request_id) or urandom(8).hex()
+    params, user_attrs = checks.mapping(params, "parameters"), checks.attrs(attrs)
+    request_id = checks.request_id(request_id) or urandom(8).hex()
     with study.turn.lock, study.turn:
         study.journal.sync()
         space = space_of(study)
         internal = space.encode(params, partial=True)
         fixed = space.decode(internal)
-        with study.journal.locked():
-            number = earlier_request(study, "enqueue", request_id)
-            if number is None:
-                if skip_if_exists and _exists(study, internal, fixed):
-                    return None
-                number = _enqueue(study, fixed, user_attrs, request_id)
         try:
+            with study.journal.locked():
+                number = earlier_request(study, "enqueue", request_id)
+                if number is not None:
+                    _check_same(study, number, fixed, user_attrs, request_id)
+                elif skip_if_exists and _exists(study, internal, fixed):
+                    return None
+                else:
+                    number = _enqueue(study, fixed, user_attrs, request_id)
             study.journal.flush()
-        except MachineError as error:
-            raise MachineError(f"{error}, or repeat it with --request-id {request_id}") from error
+        except InDoubtError as error:
+            raise InDoubtError(f"{error}, or repeat it with --request-id {request_id}") from error
     return number
+
+
+def _check_same(study: OpenStudy, number: int, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> None:
+    """ConflictError when trial ``number`` was enqueued with something else, as far as the journal still says with what."""
+    state = study.state()
+    same, live = claims.same_params(claims.attrs_of(state, number), fixed), state.live.get(number)
+    if live is not None and live.state == WAITING:  # later others may have been added to its attributes
+        same = same and dumps(sorted(live.user_attrs.items())) == dumps(sorted(user_attrs.items()))
+    if not same:
+        raise ConflictError(
+            f"request id {request_id!r} was used to enqueue trial {number} with other parameters or attributes; "
+            "take a new one for each trial"
+        )
 
 
 def _enqueue(study: OpenStudy, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> int:
@@ -284,7 +300,4 @@ def _exists(study: OpenStudy, internal: dict[str, float], fixed: dict[str, Any])
     state = study.state()
     if internal.keys() == study.stored_distributions.keys() and Seen(study, state).twin(internal) is not None:
         return True
-    wanted = dumps(sorted(fixed.items()))
-    attrs = [trial.system_attrs for trial in state.live.values()]
-    attrs += [extras.get("system_attrs", {}) for extras in state.finished.extras.values()]
-    return any(dumps(sorted(claims.fixed_params(each).items())) == wanted for each in attrs)
+    return study.kept(claims.Queue, state.finished).holds(state, fixed)

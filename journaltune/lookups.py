@@ -125,6 +125,6 @@ def _found(study: OpenStudy, internal: Mapping[str, float], known: Mapping[str, 
 def _has(study: OpenStudy, index: Index, trial: LiveTrial, internal: Mapping[str, float], texts: Mapping[str, str]) -> bool:
     try:
         params, its_texts = (trial.params, trial.distributions) if trial.state == RUNNING else _columns_of(study, trial.number)
-    except (JournaltuneError, ValueError, TypeError, AttributeError):  # whatever another program enqueued
+    except JournaltuneError:  # whatever another program enqueued
         return False
     return index.maker.key_of(internal, texts) == index.maker.key_of(params, its_texts)

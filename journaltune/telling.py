@@ -87,9 +87,25 @@ def report(study: OpenStudy, number: int, step: int, value: float, *, request_id
             if earlier_request(study, "report", request_id, number) is None:
                 recorded = _report(study, number, step, value, request_id)
             else:
-                recorded = True
+                recorded = _reported_before(study, number, step, value, request_id)
         study.journal.flush()
     return recorded
+
+
+def _reported_before(study: OpenStudy, number: int, step: int, value: float, request_id: str | None) -> bool:
+    """True for what an earlier call with this request id recorded; ConflictError when that was something else."""
+    trial = study.state().live.get(number)
+    reported = _finished(study, number).intermediate_values if trial is None else trial.intermediate
+    if step not in reported or not _equal(reported[step], value):
+        raise ConflictError(
+            f"request id {request_id!r} was used for another report of trial {number} than {value!r} at step {step}; "
+            "take a new one for each report"
+        )
+    return True
+
+
+def _equal(one: float, other: float) -> bool:
+    return one == other or (isnan(one) and isnan(other))
 
 
 def _report(study: OpenStudy, number: int, step: int, value: float, request_id: str | None) -> bool:
@@ -98,7 +114,7 @@ def _report(study: OpenStudy, number: int, step: int, value: float, request_id: 
         state = str(_finished(study, number).state.name).lower()
         raise ConflictError(f"trial {number} of study {study.name!r} is already {state}; only a running one takes reports")
     if step in trial.intermediate:
-        return trial.intermediate[step] == value or (isnan(value) and isnan(trial.intermediate[step]))
+        return _equal(trial.intermediate[step], value)
     if isnan(value):
         record = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={records.NAN_STEP_ATTR: step})
         record["jt"] = {"nan_step": step}
