@@ -21,7 +21,7 @@ from itertools import takewhile
 from journaltune.errors import JournalDamagedError, NotFoundError
 from journaltune.frozen import Frozen
 from journaltune.journal import file as files
-from journaltune.journal import lock, mending, records, salvage, snapshot, stock_lock, system
+from journaltune.journal import lock, losses, mending, records, salvage, snapshot, stock_lock, system
 from journaltune.journal.check import SnapshotCheck, is_as_written, is_journal, written_at
 from journaltune.journal.fold import Fold
 from journaltune.journal.state import JournalState
@@ -147,13 +147,13 @@ class _Pass:
         self._write()
 
     def _lines(self, lines: list[bytes]) -> None:
-        place = 0
+        place, ahead = 0, losses.Ahead(lines)
         while place < len(lines):
             start, n_taken = self._fold.offset, 1
             try:
                 self._fold.line(lines[place])
             except JournalDamagedError as damage:
-                n_taken = self._mend(_Following(lines, place), damage.what)
+                n_taken = self._mend(_Following(lines, place, ahead), damage.what)
                 self._fold.offset = start + sum(map(len, lines[place : place + n_taken])) + n_taken
             place += n_taken
             if self._fold.offset == self.snapshot.offset:
@@ -176,7 +176,7 @@ class _Pass:
             done = f"{_UNSEALED}, although it was changed: look whether its settings are right"
             self._edit(start, line, records.unsealed(line), what, done)
         else:
-            self._rebuild(line, what, lines.after(n_lines))
+            self._rebuild(line, what, lines, n_lines)
         return n_lines
 
     def _unseal(self, lines: _Following, what: str) -> int:
@@ -185,17 +185,17 @@ class _Pass:
         start = self._fold.offset
         shift, self._shift = self._shift, written_at(line) - start - len(line) + len(line.lstrip(b" "))
         if self._shift > max(shift, 0):  # more was taken out than before the last such record
-            lost = salvage.lost(self._fold.state, b"", [], lines.after(0))
+            lost = losses.lost(self._fold.state, b"", [], lines.ahead, lines.at)
             if taken := self._make_room(lines, lost, what):
                 return taken
             said = f"; {_no_room(lost)}" if lost.trials or lost.studies else ""
         if not self._reads(records.unsealed(line)):
-            self._rebuild(line, what, lines.after(1))
+            self._rebuild(line, what, lines, 1)
         else:
             self._edit(start, line, records.unsealed(line), what, _UNSEALED + said)
         return 1
 
-    def _make_room(self, lines: _Following, lost: salvage.Lost, what: str) -> int:
+    def _make_room(self, lines: _Following, lost: losses.Lost, what: str) -> int:
         """Note trials that were taken out before a line, in the room of checksums; how many lines were changed for it."""
         made = lost.records(1 << 30)
         wanted, own, room = sum(map(len, made)) + len(made) + 1, [], 0
@@ -215,13 +215,13 @@ class _Pass:
         self._edit(start, b"\n".join(own), new, what, done)
         return len(own)
 
-    def _rebuild(self, line: bytes, what: str, following: Iterator[bytes]) -> None:
-        """Another line, or several, of the same length, with what can be saved of this one."""
+    def _rebuild(self, line: bytes, what: str, lines: _Following, n_lines: int) -> None:
+        """Another line, or several, of the same length, with what can be saved of ``line``: the first ``n_lines`` in one."""
         start, pieces = self._fold.offset, salvage.whole_records(line)
         if len(pieces) == 1 and line.strip(b" ") == pieces[0].text:
             pieces = []  # a record that can't be applied
         begin, end = _largest_gap(line, pieces)
-        lost = salvage.lost(self._fold.state, line[begin:end], pieces, following)
+        lost = losses.lost(self._fold.state, line[begin:end], pieces, lines.ahead, lines.at + n_lines)
         room = end - begin - (begin > 0) - (end < len(line))
         made = _placed(lost.records(room), end - (end < len(line)))
         kept, out = self._assemble(line, sorted([*pieces, *made], key=lambda piece: piece.begin))
@@ -304,13 +304,13 @@ class _Pass:
 class _Following:
     """The lines from a place on, without a copy of them."""
 
-    __slots__ = ("_at", "_lines", "first")
+    __slots__ = ("_lines", "ahead", "at", "first")
 
-    def __init__(self, lines: list[bytes], at: int) -> None:
-        self._lines, self._at, self.first = lines, at, lines[at]
+    def __init__(self, lines: list[bytes], at: int, ahead: losses.Ahead) -> None:
+        self._lines, self.at, self.ahead, self.first = lines, at, ahead, lines[at]
 
     def after(self, skipped: int) -> Iterator[bytes]:
-        for place in range(self._at + skipped, len(self._lines)):
+        for place in range(self.at + skipped, len(self._lines)):
             yield self._lines[place]
 
 
@@ -334,15 +334,15 @@ def _placed(made: list[bytes], end: int) -> list[Piece]:
     return found[::-1]
 
 
-def _counted(lost: salvage.Lost) -> str:
+def _counted(lost: losses.Lost) -> str:
     trials = f"{len(lost.trials)} {'trial' if len(lost.trials) == 1 else 'trials'}"
     return trials if not lost.studies else f"{len(lost.studies)} {'study' if len(lost.studies) == 1 else 'studies'} and {trials}"
 
 
-def _no_room(lost: salvage.Lost) -> str:
+def _no_room(lost: losses.Lost) -> str:
     return f"no room to note {_counted(lost)}, so later trials have lower numbers than they had, and may have results of others"
 
 
-def _said(lost: salvage.Lost) -> str:
+def _said(lost: losses.Lost) -> str:
     said = f"{_counted(lost)} that stood there keep their places, without what is not saved"
     return said + ("; `journaltune create --exist-ok` gives the study a space again" if lost.studies else "")

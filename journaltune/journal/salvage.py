@@ -1,4 +1,4 @@
-"""What can be saved of a line that is no record: the records in it, a flipped bit, and the places of trials that were lost."""
+"""What can be saved of a line that is no record: the records in it, and a record of which one bit flipped."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ import re
 from binascii import crc32
 
 from journaltune.journal import records
-from journaltune.jsontext import dumps, loads
+from journaltune.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from typing import Any
 
-    from journaltune.journal.state import JournalState
-
-_LOOK_AHEAD = 10_000  # records; more than any number of processes writes between two asks of a study
 _BITS_TRIED = 1 << 17
-_HEAD = re.compile(rb'\{"op_code":(\d+),"worker_id":"[^"]*"(?:,"(study|trial)_id":(\d+))?')
-_NAME = re.compile(rb'"study_name":("(?:[^"\\]|\\.)*")')
-_DIRECTIONS = re.compile(rb'"directions":(\[[012](?:, ?[012])*\])')
+HEAD = re.compile(rb'\{"op_code":(\d+),"worker_id":"[^"]*"(?:,"(study|trial)_id":(\d+))?')
 _WORDS = {
     records.CREATE_STUDY: "a study",
     records.DELETE_STUDY: "that study {} was deleted",
@@ -55,7 +50,7 @@ def whole_records(line: bytes) -> list[Piece]:
             at = begin + 1
             continue
         piece = Piece(begin, end, line[begin:end])
-        if _is_record(value) and text[end : end + 1] not in (",", "}", "]") and _is_unchanged(piece.text):
+        if _is_record(value) and text[end : end + 1] not in (",", "}", "]") and is_unchanged(piece.text):
             found.append(piece)
         at = end
     return found
@@ -65,11 +60,21 @@ def _is_record(value: dict[str, Any]) -> bool:
     return type(value.get("op_code")) is int and 0 <= value["op_code"] <= records.DISCARD_TRIALS and "worker_id" in value
 
 
-def _is_unchanged(text: bytes) -> bool:
+def is_unchanged(text: bytes) -> bool:
+    """Whether the checksum of a record is right, where it has one."""
     try:
         return not records.is_sealed(text) or records.sealed_sums(text)[0] == records.own_sum(text)
     except ValueError:
         return False
+
+
+def decoded(text: bytes) -> dict[str, Any] | None:
+    """The record that a line holds, or None when it holds none."""
+    try:
+        value = loads(text.decode())
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and _is_record(value) else None
 
 
 def is_part(line: bytes) -> bool:
@@ -84,7 +89,7 @@ def without_flipped_bit(line: bytes) -> Iterator[bytes]:
     """
     body, seal = line[: -records.SEAL_LENGTH], line[-records.SEAL_LENGTH :]
     for made in _flipped(seal):
-        if records.is_sealed(body + made) and _is_unchanged(body + made):
+        if records.is_sealed(body + made) and is_unchanged(body + made):
             yield body + made
     if records.is_sealed(line) and len(body) * 8 <= _BITS_TRIED:
         try:
@@ -124,129 +129,8 @@ def shortened(text: bytes) -> bytes | None:
 
 def described(text: bytes) -> str:
     """What a broken record would have said, as far as its beginning tells."""
-    found = _HEAD.search(text)
+    found = HEAD.search(text)
     words = _WORDS.get(int(found[1])) if found and len(found[1]) < 3 else None
     if found is None or words is None:
         return "what stood there"
     return words.format(found[3].decode() if found[3] else "?")
-
-
-class Lost:
-    """What has to stand in a gap for the ids and numbers after it to be right: study names, and study ids of trials."""
-
-    __slots__ = ("studies", "trials")
-
-    def __init__(self) -> None:
-        self.studies: list[bytes] = []
-        self.trials: list[int] = []
-
-    def records(self, room: int) -> list[bytes]:
-        """Records for what was lost, in at most ``room`` bytes with a newline between each two; without reasons if need be."""
-        for reason in (b',"user_attrs":{"fail_reason":"damaged"}', b""):
-            made = [
-                *self.studies,
-                *(
-                    b'{"op_code":4,"worker_id":"","study_id":%d,"datetime_start":null,"state":3%s}' % (i, reason)
-                    for i in self.trials
-                ),
-            ]
-            if sum(map(len, made)) + len(made) - 1 <= room:
-                return made
-        return []
-
-
-def lost(state: JournalState, gap: bytes, pieces: Iterable[Piece], following: Iterable[bytes]) -> Lost:
-    """What the lines after a gap show to have stood in it.
-
-    Our asks say which number they are for, and no record is written for a trial or study that is not there. Where nothing
-    after the gap tells, its own bytes do.
-    """
-    count = _Count(state)
-    for piece in pieces:
-        count.add(_decoded(piece.text) or {}, believable=False)
-    for number, line in enumerate(following):
-        record = _decoded(line.strip(b" "))
-        if record is None or number > _LOOK_AHEAD or count.is_sure():
-            break
-        count.add(record, believable=_is_unchanged(line.strip(b" ")))
-    return count.lost(gap)
-
-
-def _decoded(text: bytes) -> dict[str, Any] | None:
-    try:
-        value = loads(text.decode())
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and _is_record(value) else None
-
-
-class _Count:
-    """Counts trials and studies on from a state, and by how many the records say that there were more."""
-
-    __slots__ = ("_missing", "_missing_studies", "_missing_trials", "_n_studies", "_n_trials", "_next", "_numbers", "_sure")
-
-    def __init__(self, state: JournalState) -> None:
-        self._n_studies, self._n_trials = state.n_studies, state.n_trials
-        self._numbers = {study_id: study.n_trials for study_id, study in state.studies.items()}
-        self._missing: dict[int, int] = {}
-        self._missing_trials = self._missing_studies = 0
-        self._next: int | None = None  # the study of the next trial
-        self._sure: set[int] = set()
-
-    def is_sure(self) -> bool:
-        return bool(self._sure) and self._sure.issuperset(self._numbers)
-
-    def add(self, record: Mapping[str, Any], *, believable: bool) -> None:
-        op_code, study_id, trial_id = record.get("op_code"), record.get("study_id"), record.get("trial_id")
-        if op_code == records.CREATE_STUDY:
-            self._numbers[self._n_studies + self._missing_studies] = 0
-            self._n_studies += 1
-        elif type(study_id) is int:
-            self._missing_studies = max(self._missing_studies, min(study_id + 1 - self._n_studies, 100))
-            if op_code == records.CREATE_TRIAL:
-                self._add_trial(study_id, record, believable)
-        elif type(trial_id) is int and op_code != records.DISCARD_TRIALS:
-            self._missing_trials = max(self._missing_trials, trial_id + 1 - self._n_trials)
-
-    def _add_trial(self, study_id: int, record: Mapping[str, Any], believable: bool) -> None:
-        meant = (record.get("jt") or {}).get("n") if believable else None
-        number = self._numbers.setdefault(study_id, 0)
-        if type(meant) is int and study_id not in self._sure:
-            self._sure.add(study_id)
-            if meant > number:
-                self._missing[study_id] = meant - number
-        if self._next is None:
-            self._next = study_id
-        self._numbers[study_id] += 1
-        self._n_trials += 1
-
-    def lost(self, gap: bytes) -> Lost:
-        found = Lost()
-        for place in range(self._missing_studies):
-            found.studies.append(_study_record(gap, self._n_studies + place))
-        head = _HEAD.search(gap)
-        op_code = int(head[1]) if head and len(head[1]) < 3 else -1
-        if not found.studies and op_code == records.CREATE_STUDY and not self._numbers:
-            found.studies.append(_study_record(gap, self._n_studies))
-        for study_id, missing in self._missing.items():
-            found.trials += [study_id] * missing
-        home = self._home()
-        if op_code == records.CREATE_TRIAL and head and head[3]:
-            home = int(head[3])
-            if not found.trials and home not in self._sure and gap.rstrip(b"\n").endswith(b"}"):
-                self._missing_trials = max(self._missing_trials, 1)
-        found.trials += [home] * (self._missing_trials - len(found.trials))
-        return found
-
-    def _home(self) -> int:
-        """The study that a trial belonged to of which only the id is known to be missing: not one whose numbers are right."""
-        unsure = [study_id for study_id in self._numbers if study_id not in self._sure]
-        if self._next is not None and (self._next in unsure or not unsure):
-            return self._next
-        return max(unsure or self._numbers, default=0)
-
-
-def _study_record(gap: bytes, study_id: int) -> bytes:
-    name, directions = _NAME.search(gap), _DIRECTIONS.search(gap)
-    text = name[1] if name else dumps(f"recovered-{study_id}").encode()
-    return b'{"op_code":0,"worker_id":"","study_name":%s,"directions":%s}' % (text, directions[1] if directions else b"[1]")
