@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _LOOK_AHEAD = 10_000  # records; more than any number of processes writes between two asks of a study
 _MOST_STUDIES, _MOST_TRIALS = 100, 100_000  # that one gap is believed to have held; an id beyond that is another's mistake
 _NOTHING = -(2**63)
-_NAME = re.compile(rb'"study_name":("(?:[^"\\]|\\.)*")')
-_DIRECTIONS = re.compile(rb'"directions":(\[[012](?:, ?[012])*\])')
+_DIRECTIONS = rb'"directions":(\[[012](?:, ?[012])*\])'
+_STUDY = re.compile(rb'"study_name":("(?:[^"\\]|\\.)*")(?:,' + _DIRECTIONS + rb")?|" + _DIRECTIONS)
 
 
 class Lost:
@@ -213,12 +213,12 @@ class _Count:
 
     def lost(self, gap: bytes) -> Lost:
         found = Lost()
-        for place in range(self._missing_studies):
-            found.studies.append(_study_record(gap, self._n_studies + place))
         head = salvage.HEAD.search(gap)
         op_code = int(head[1]) if head and len(head[1]) < 3 else -1
-        if not found.studies and op_code == records.CREATE_STUDY and not self.numbers:
-            found.studies.append(_study_record(gap, self._n_studies))
+        n_studies = self._missing_studies
+        if op_code == records.CREATE_STUDY and not self.numbers:
+            n_studies = max(n_studies, 1)
+        found.studies = _study_records(gap, self._n_studies, n_studies)
         for study_id, missing in self._missing.items():
             found.trials += [study_id] * missing
         home = self._home  # of a trial of which only the id is known to be missing: not a study whose numbers are right
@@ -230,7 +230,14 @@ class _Count:
         return found
 
 
-def _study_record(gap: bytes, study_id: int) -> bytes:
-    name, directions = _NAME.search(gap), _DIRECTIONS.search(gap)
-    text = name[1] if name else dumps(f"recovered-{study_id}").encode()
-    return b'{"op_code":0,"worker_id":"","study_name":%s,"directions":%s}' % (text, directions[1] if directions else b"[1]")
+def _study_records(gap: bytes, first_id: int, n_studies: int) -> list[bytes]:
+    """Records for studies that were lost, with what can still be read of them in the gap; no two of one name."""
+    read = [(one[1], one[2] or one[3]) for one in _STUDY.finditer(gap)]
+    names, made = set(), []
+    for place in range(n_studies):
+        name, directions = read[place] if place < len(read) else (None, None)
+        if name is None or name in names:
+            name = dumps(f"recovered-{first_id + place}").encode()
+        names.add(name)
+        made.append(b'{"op_code":0,"worker_id":"","study_name":%s,"directions":%s}' % (name, directions or b"[1]"))
+    return made

@@ -55,6 +55,16 @@ def test_a_second_study_whose_record_is_gone_keeps_its_trials_whoever_asks_next(
     assert list(results(path).values()) == list(before.values())
 
 
+def test_two_studies_that_are_gone_together_come_back_as_two(path: Path) -> None:
+    """With one name only, the second would take no effect, and its trials would go with it."""
+    before, lines = results(path), lines_of(path)
+    put(path, [lines[0][:70] + bytes(len(lines[0]) - 70 + 1 + len(lines[1])), *lines[2:]])
+    repair(str(path))
+    after = results(path)
+    assert list(after) == ["first", "recovered-1"]
+    assert list(after.values()) == list(before.values())
+
+
 def test_a_second_study_whose_record_was_taken_out_is_noted(path: Path) -> None:
     before, lines = results(path), lines_of(path)
     put(path, [lines[0], *lines[2:]])
