@@ -67,11 +67,13 @@ class Fold:
         if records.is_misspelt(text):
             what = "a record whose checksums were changed after it was written"
             raise JournalDamagedError(self._path, end - 1 - len(text), what)
+        tied = self._chain.value is not None and text[-10:-2] == b"%08x" % self._chain.value
         effect = self._apply(text, end - 1 - len(text), sealed=sealed)
+        place = end - 1 - len(text) if tied else self._at  # as above, where nobody looks for what it was written for
         if self.watch and text in self.watch:
             self.effects.append(effect)
         if sealed:
-            self._chain.pass_own(text, self._at, self._own)
+            self._chain.pass_own(text, place, self._own)
         else:
             self._chain.pass_foreign(text, self.offset)
             if text[-1:] == b" ":  # where `repair` took a seal away: what came before is not what it was

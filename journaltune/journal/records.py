@@ -126,10 +126,8 @@ class Chain:
 
     def allows(self, link: int, at: int, start: int) -> bool:
         """Whether a record that begins at ``start`` and was written for offset ``at`` may say ``link`` of what came before."""
-        if at == start and self.value is not None:
-            return link == self.value
-        if at >= start:
-            return at == start
+        if at >= start or link == self.value:
+            return at <= start and (self.value is None or link == self.value)
         if at == self._after[0]:
             return link == self._after[1]
         place = bisect_left(self._offsets, at)

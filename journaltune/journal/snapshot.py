@@ -89,6 +89,8 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
             study = _unpack_study(packed, source)
             state.studies[study.study_id] = study
             state.live.update({trial.trial_id: trial for trial in study.live.values()})
+        if len(state.studies) > 1:
+            state.live = dict(sorted(state.live.items()))  # as a replay has it
         return state, offset, Chain(header["chain"], offset), source
     except FileNotFoundError:
         return None

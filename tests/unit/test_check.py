@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from journaltune import LockTimeoutError, NotFoundError, create_study, load_study
-from journaltune.journal import lock, snapshot
+from journaltune.journal import lock, records, snapshot
 from journaltune.journal.check import check
 from journaltune.journal.journal import Journal
 from journaltune.journal.repair import repair
@@ -273,3 +273,30 @@ def test_what_dead_processes_left_is_told(path: Path, saved: Path) -> None:
     assert abandoned == f"{saved}.{child.pid}.tmp of process {child.pid}, which is gone"
     assert stock.startswith(f"{path}.lock, ")
     assert "Optuna and Rustuna wait" in stock
+
+
+def test_a_snapshot_of_studies_whose_running_trials_take_turns_is_right(tmp_path: Path) -> None:
+    path = tmp_path / "two.journal"
+    studies = [create_study(path, params={"x": "float(0, 1)"}, study_name=name, seed=1) for name in ("first", "second")]
+    for _ in range(2):
+        for study in studies:
+            study.ask()
+    Journal(str(path)).save_snapshot()
+    found = check(str(path))
+    assert found.findings == []
+    assert found.snapshot.startswith("says what the journal says")
+
+
+def test_what_check_calls_whole_can_be_read(path: Path) -> None:
+    """A record of another program overtook one of ours, which was fine; then something was put in before both."""
+    study = load_study(path)
+    number, lines = study.ask().number, lines_of(path)
+    at = path.stat().st_size
+    overtaking = b'{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"k":1}}'
+    tell = records.seal(records.finish_trial(number, 1, [0.25]), at, records.sum_of(lines[-1]))
+    put(path, [*lines, overtaking, tell])
+    assert check(str(path)).findings == []
+    put(path, [*lines[:3], b"x" * 40, *lines[3:], overtaking, tell])
+    repair(str(path))
+    assert check(str(path)).findings == []
+    assert load_study(path).trials[-1].values == [0.25]
