@@ -16,15 +16,13 @@ moved or appended: the order of the records decides what they mean. So
 from __future__ import annotations
 
 import os
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from journaltune.errors import JournalDamagedError, NotFoundError
 from journaltune.frozen import Frozen
 from journaltune.journal import file as files
-from journaltune.journal import lock, losses, mending, records, salvage, snapshot, stock_lock, system
+from journaltune.journal import lock, losses, mending, misplaced, records, salvage, snapshot, stock_lock, system
 from journaltune.journal.check import SnapshotCheck, is_as_written, is_journal, written_at
-from journaltune.journal.fold import Fold
-from journaltune.journal.state import JournalState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +121,7 @@ class _Pass:
     def __init__(self, fd: int, path: str) -> None:
         self._fd, self._path = fd, path
         self._chain = records.Chain()
-        self._fold = Fold(path, records.RecordReader(), JournalState(), self._chain, thorough=True)
+        self._fold = misplaced.Counting(path, self._chain)
         self._edits: list[_Edit] = []
         self._shift = 0  # how many bytes were taken out, as the last record says that was found whole but out of place
         self.mended: list[Mended] = []
@@ -151,6 +149,8 @@ class _Pass:
         while place < len(lines):
             start, n_taken = self._fold.offset, 1
             try:
+                if (self._edits or self.mended) and misplaced.is_copy(self._fold, self._fd, lines[place].lstrip(b" ")):
+                    raise JournalDamagedError(self._path, start, "a record that stands in a second place")
                 self._fold.line(lines[place])
             except JournalDamagedError as damage:
                 n_taken = self._mend(_Following(lines, place, ahead), damage.what)
@@ -181,19 +181,46 @@ class _Pass:
 
     def _unseal(self, lines: _Following, what: str) -> int:
         """Mend a record that is whole, before which something was changed or taken out; how many lines were changed."""
-        line, said = lines.first, ""
-        start = self._fold.offset
-        shift, self._shift = self._shift, written_at(line) - start - len(line) + len(line.lstrip(b" "))
-        if self._shift > max(shift, 0):  # more was taken out than before the last such record
+        line, text = lines.first, lines.first.lstrip(b" ")
+        start, said = self._fold.offset, misplaced.number_of_another(self._fold, text)
+        shift = written_at(line) - start - len(line) + len(text)
+        more_taken_out = shift > max(self._shift, 0)  # than before the last such record
+        if n_lines := (self._reorder(lines, what) if more_taken_out else 0) or self._take_out(lines, text, what):
+            return n_lines
+        self._shift = shift
+        if more_taken_out:
             lost = losses.lost(self._fold.state, b"", [], lines.ahead, lines.at)
-            if taken := self._make_room(lines, lost, what):
-                return taken
-            said = f"; {_no_room(lost)}" if lost.trials or lost.studies else ""
+            if n_lines := self._make_room(lines, lost, what):
+                return n_lines
+            said = f"; {_no_room(lost)}" if lost.trials or lost.studies else said
         if not self._reads(records.unsealed(line)):
             self._rebuild(line, what, lines, 1)
         else:
             self._edit(start, line, records.unsealed(line), what, _UNSEALED + said)
         return 1
+
+    def _take_out(self, lines: _Following, text: bytes, what: str) -> int:
+        """Blank records of ours that don't belong here; how many."""
+        n_lines, why = 1, "it stands in another place, too, or its trial was noted already"
+        if not misplaced.is_copy(self._fold, self._fd, text):
+            n_lines = misplaced.n_put_in(lines.after(0), self._chain.value)
+            why = "what comes after it shows that it was put in"
+        if n_lines:
+            self._blank(b"\n".join(islice(lines.after(0), n_lines)), what, f"blanked; {why}")
+        return n_lines
+
+    def _reorder(self, lines: _Following, what: str) -> int:
+        """Put records of ours back into the order in which they were written, if nothing else is wrong; how many."""
+        start = self._fold.offset
+        own = misplaced.in_order(lines.after(0), start)
+        if not own or not self._reads(own[0]):
+            return 0
+        for line in own[1:]:
+            if not self._reads(line):
+                self._reads(records.unsealed(line))  # as the next pass will
+        old = b"\n".join(islice(lines.after(0), len(own)))
+        self._edit(start, old, b"\n".join(own), what, f"{len(own)} records put back into their order")
+        return len(own)
 
     def _make_room(self, lines: _Following, lost: losses.Lost, what: str) -> int:
         """Note trials that were taken out before a line, in the room of checksums; how many lines were changed for it."""
@@ -225,10 +252,6 @@ class _Pass:
         room = end - begin - (begin > 0) - (end < len(line))
         made = _placed(lost.records(room), end - (end < len(line)))
         kept, out = self._assemble(line, sorted([*pieces, *made], key=lambda piece: piece.begin))
-        if out is None:
-            # The newline goes too: a blank line would stop stock readers, blanks before the next record don't.
-            line, out = line + b"\n", b" " * (len(line) + 1)
-            self._chain.pass_blanks(start, start + len(out))
         n_saved = kept - len(made)
         parts = ["blanked"]
         if n_saved > 0:
@@ -239,8 +262,17 @@ class _Pass:
             parts.append(_said(lost))
         elif lost.trials or lost.studies:
             parts.append(_no_room(lost))
+        if out is None:
+            self._blank(line, what, "; ".join(parts))
+            return
         same = len(pieces[-1].text) if kept and pieces and line.endswith(pieces[-1].text) and out.endswith(pieces[-1].text) else 0
         self._edit(start, line[: len(line) - same], out[: len(out) - same], what, "; ".join(parts))
+
+    def _blank(self, line: bytes, what: str, done: str) -> None:
+        """The newline goes too: a blank line would stop stock readers, blanks before the next record don't."""
+        start, size = self._fold.offset, len(line) + 1
+        self._chain.pass_blanks(start, start + size)
+        self._edit(start, line + b"\n", b" " * size, what, done)
 
     def _assemble(self, line: bytes, pieces: list[Piece]) -> tuple[int, bytes | None]:
         """How many of the pieces could be kept, and the bytes that take the line's place; None when none could."""
