@@ -45,6 +45,7 @@ class Journal:
         "_identity",
         "_lock_depth",
         "_look_at",
+        "_mended_at",
         "_pid",
         "_read_only",
         "_reader",
@@ -167,6 +168,7 @@ class Journal:
 
     def _load(self) -> None:
         self._stale = False
+        self._mended_at = snapshot.mended_at(self.path)
         self._reader = records.RecordReader()
         there = os.fstat(self._fd)
         self._identity = (there.st_dev, there.st_ino)
@@ -390,8 +392,9 @@ class Journal:
 
     def save_snapshot(self) -> None:
         try:
-            if self._unsettled():
-                return  # others may take back what it would hold
+            self._stale = self._stale or snapshot.mended_at(self.path) != self._mended_at
+            if self._stale or self._unsettled():
+                return  # `repair` may have overwritten what is remembered, or others may take back what it would hold
             snapshot.save(self.path, self._fd, self._state, self.offset, self._chain)
         except OSError:
             pass

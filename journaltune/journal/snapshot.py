@@ -33,6 +33,14 @@ def path_of(journal_path: str) -> str:
     return files.folder_of(journal_path) + "/snapshot"
 
 
+def mended_at(journal_path: str) -> int:
+    """When bytes of the journal were last set aside to be overwritten, in ns since 1970; 0 where that was never."""
+    try:
+        return os.stat(files.folder_of(journal_path) + "/quarantine").st_mtime_ns
+    except OSError:
+        return 0
+
+
 def is_of_another_version(start: bytes) -> bool:
     """Whether a file that begins so is a snapshot that another version of this package, or another kind of machine, made."""
     return start.startswith(_MAGIC[:6]) and not start.startswith(_MAGIC)

@@ -248,3 +248,21 @@ def test_a_file_that_is_no_journal_is_not_touched(tmp_path: Path) -> None:
         repair(str(path))
     assert path.read_text() == "Dear Sir,\nI have the honour to be\n"
     assert os.listdir(tmp_path) == ["letter.txt"]
+
+
+def test_who_went_on_while_it_was_repaired_saves_no_snapshot_of_what_was_there_before(path: Path) -> None:
+    journal = Journal(str(path))
+    lines = lines_of(path)
+    assert json.loads(lines[4])["op_code"] == 6
+    with path.open("r+b") as file:
+        file.seek(sum(len(line) + 1 for line in lines[:4]) + 40)
+        file.write(bytes(20))
+    repair(str(path))
+    journal.save_snapshot()
+    assert check(str(path)).snapshot == "none"
+    journal.sync()
+    assert journal.state.studies[0].live.keys() == {1}, "it goes on with what the journal says now"
+    journal.save_snapshot()
+    found = check(str(path))
+    assert found.findings == []
+    assert found.snapshot.startswith("says what the journal says")
