@@ -150,12 +150,15 @@ class _Pass:
     def _note(self, line: bytes, damage: JournalDamagedError) -> None:
         """A damaged line. One that is whole itself counts, so that what comes after it is not damaged too."""
         start, shift, text = self._fold.offset, None, line.lstrip(b" ")
+        trailed = records.is_trailed(text)
+        if trailed:
+            text = text.rstrip(records.BLANKS)
         whole = is_as_written(text)
-        if whole:
+        if whole and not trailed:
             shift = start - written_at(line)
         if whole or records.is_misspelt(text):
             try:
-                self._fold.line(records.unsealed(line))
+                self._fold.line(records.unsealed(text).rjust(len(line)))
             except JournalDamagedError:
                 pass
         if self._fold.offset == start:

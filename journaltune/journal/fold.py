@@ -67,6 +67,8 @@ class Fold:
         if records.is_misspelt(text):
             what = "a record whose checksums were changed after it was written"
             raise JournalDamagedError(self._path, end - 1 - len(text), what)
+        if records.is_trailed(text):
+            raise JournalDamagedError(self._path, end - 1 - len(text), "white space behind a record, which hides its checksums")
         tied = self._chain.value is not None and text[-10:-2] == b"%08x" % self._chain.value
         effect = self._apply(text, end - 1 - len(text), sealed=sealed)
         place = end - 1 - len(text) if tied else self._at  # as above, where nobody looks for what it was written for

@@ -99,7 +99,7 @@ class Ahead:
         """
         if len(self._trials_needed) < len(self._lines):
             for line in self._lines:
-                self._add(line.strip(b" \t\r"))
+                self._add(line.strip(records.BLANKS))
             self._unreadable.append(len(self._lines))
         end = min(self._unreadable[bisect_left(self._unreadable, begin)], begin + _LOOK_AHEAD)
         said = {study_id: found for study_id in self._said if (found := self._number(study_id, begin, end)) is not None}

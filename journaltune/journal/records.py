@@ -27,6 +27,7 @@ CONFIG_ATTR = "journaltune:config"
 NAN_STEP_ATTR = "journaltune:nan_step"
 SEAL = b',"crc":"'
 SEAL_LENGTH = len(SEAL) + 16 + 2
+BLANKS = b" \t\r"  # what JSON allows around a record in one line
 _HEX = b"0123456789abcdef"
 _HEADS_KEPT = 8
 _HEAD_FIELDS = ("op_code", "worker_id", "study_id", "state", "distributions")
@@ -168,6 +169,11 @@ def _head(record: Mapping[str, Any]) -> bytes:
 
 def is_sealed(text: bytes) -> bool:
     return text[-SEAL_LENGTH : -SEAL_LENGTH + len(SEAL)] == SEAL and text.endswith(b'"}')
+
+
+def is_trailed(text: bytes) -> bool:
+    """Whether white space follows the checksums of a record: an editor or a conversion of line ends put it there."""
+    return text[-1:] in (b"\r", b"\t", b" ") and is_sealed(text.rstrip(BLANKS))
 
 
 def is_misspelt(text: bytes) -> bool:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 8 * 1024 * 1024
 _MOST_PASSES = 10
 _UNSEALED = "kept, without its checksums"
+_MOVED = "kept; the white space behind it stands before it now"
+_MANY = {_UNSEALED: "kept, without their checksums", _MOVED: "kept; the white space behind them stands before them now"}
 
 
 class Mended(Frozen):
@@ -104,8 +106,8 @@ class _Edit:
         self._end = start + len(old)
 
     def takes(self, start: int, old: bytes, new: bytes, done: str) -> bool:
-        """Take in the next line, if both are records that only lose their checksums."""
-        if not self.done == done == _UNSEALED or start != self._end + 1:
+        """Take in the next line, if both are records that were kept in the same way."""
+        if self.done != done or done not in _MANY or start != self._end + 1:
             return False
         self.old.append(old)
         self.new.append(new)
@@ -167,14 +169,18 @@ class _Pass:
         if salvage.is_part(line):
             parts = [line, *takewhile(salvage.is_part, lines.after(1))]
             line, n_lines = b"\n".join(parts), len(parts)
-        start, text = self._fold.offset, line.lstrip(b" ")
-        blanks = line[: len(line) - len(text)]
-        healed = next((made for made in salvage.without_flipped_bit(text) if self._reads(blanks + made)), None)
+        start, size, text = self._fold.offset, len(line), line.lstrip(b" ")
+        if records.is_trailed(text):
+            text = text.rstrip(records.BLANKS)
+            if self._reads(text.rjust(size)):
+                self._edit(start, line, text.rjust(size), what, _MOVED)
+                return n_lines
+        healed = next((made for made in salvage.without_flipped_bit(text) if self._reads(made.rjust(size))), None)
         if healed is not None:
-            self._edit(start, line, blanks + healed, what, "one bit was wrong; it is right again")
-        elif _is_study(text) and self._reads(records.unsealed(line)):
+            self._edit(start, line, healed.rjust(size), what, "one bit was wrong; it is right again")
+        elif _is_study(text) and self._reads(records.unsealed(text).rjust(size)):
             done = f"{_UNSEALED}, although it was changed: look whether its settings are right"
-            self._edit(start, line, records.unsealed(line), what, done)
+            self._edit(start, line, records.unsealed(text).rjust(size), what, done)
         else:
             self._rebuild(line, what, lines, n_lines)
         return n_lines
@@ -281,7 +287,8 @@ class _Pass:
         for place, piece in enumerate(pieces):
             glued = place + 1 < len(pieces) and pieces[place + 1].begin == piece.end
             text = salvage.shortened(piece.text) if glued else piece.text
-            lead = piece.begin - len(out)
+            # Blanks behind the last one would hide its checksums.
+            lead = (len(line) - len(piece.text) if place + 1 == len(pieces) else piece.begin) - len(out)
             if text is None or (kept and lead < 1):
                 continue
             self._fold.offset = start + len(out) + (kept > 0)
@@ -312,7 +319,7 @@ class _Pass:
         for edit, copy in zip(self._edits, copies, strict=True):
             new, n_lines = b"\n".join(edit.new), len(edit.new)
             files.overwrite(self._path, self._fd, edit.start, new)
-            done = edit.done if n_lines == 1 else f"{n_lines} records kept, without their checksums"
+            done = edit.done if n_lines == 1 else f"{n_lines} records {_MANY[edit.done]}"
             self.mended.append(Mended(edit.start, len(new), edit.what, done, copy))
         self._edits = []
 

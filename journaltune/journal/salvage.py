@@ -50,7 +50,8 @@ def whole_records(line: bytes) -> list[Piece]:
             at = begin + 1
             continue
         piece = Piece(begin, end, line[begin:end])
-        if _is_record(value) and text[end : end + 1] not in (",", "}", "]") and is_unchanged(piece.text):
+        part = text[end : end + 1] in (",", "}", "]") and not records.is_sealed(piece.text)  # of a bigger value
+        if _is_record(value) and not part and is_unchanged(piece.text):
             found.append(piece)
         at = end
     return found
@@ -79,7 +80,8 @@ def decoded(text: bytes) -> dict[str, Any] | None:
 
 def is_part(line: bytes) -> bool:
     """Whether a bad line can be a part of one: a byte in it may have become a newline, or garbage may hold some."""
-    return not (line.lstrip(b" ").startswith(b'{"op_code"') and line.endswith(b"}")) and not whole_records(line)
+    text = line.strip(records.BLANKS)
+    return not (text.startswith(b'{"op_code"') and text.endswith(b"}")) and not whole_records(line)
 
 
 def without_flipped_bit(line: bytes) -> Iterator[bytes]:
