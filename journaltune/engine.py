@@ -257,14 +257,14 @@ def enqueue(
         fixed = space.decode(internal)
         try:
             with study.journal.locked():
-                number = earlier_request(study, "enqueue", request_id)
+                begun, number = study.journal.offset, earlier_request(study, "enqueue", request_id)
                 if number is not None:
                     _check_same(study, number, fixed, user_attrs, request_id)
                 elif skip_if_exists and _exists(study, internal, fixed):
                     return None
                 else:
                     number = _enqueue(study, fixed, user_attrs, request_id)
-            study.journal.flush()
+            study.journal.flush(again=study.journal.offset == begun)
         except InDoubtError as error:
             raise InDoubtError(f"{error}, or repeat it with --request-id {request_id}") from error
     return number

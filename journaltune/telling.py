@@ -57,7 +57,7 @@ def tell(
                     trial = None
         if trial is None:
             _same_again(study, number, told)
-        journal.flush()
+        journal.flush(again=trial is None)
     return told.state
 
 
@@ -84,11 +84,12 @@ def report(study: OpenStudy, number: int, step: int, value: float, *, request_id
         raise UsageError(f"a step must be 0 or above, not {step}")
     with study.turn.lock, study.turn:
         with study.journal.locked():
+            begun = study.journal.offset
             if earlier_request(study, "report", request_id, number) is None:
                 recorded = _report(study, number, step, value, request_id)
             else:
                 recorded = _reported_before(study, number, step, value, request_id)
-        study.journal.flush()
+        study.journal.flush(again=study.journal.offset == begun)
     return recorded
 
 

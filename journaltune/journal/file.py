@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NETWORK = ("nfs", "cifs", "smb", "fuse.", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "glusterfs")
 _READ_CHUNK = 1 << 26
 _LOOK_BACK = 1 << 16  # as much as others may have written behind a write that failed
+_REPEATED_BYTES = 256 * 1024  # as much as others may have written since a call whose end nobody knows
 _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _O_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO must not wait for its other end
 
@@ -205,6 +206,19 @@ def flush(fd: int, path: str) -> None:
         system.fdatasync(fd)
     except OSError as error:
         in_doubt(error, path)
+
+
+def store_again(path: str, fd: int, end: int) -> None:
+    """Make what stands before ``end`` survive a power cut even if an fsync of it failed. Needs the lock. InDoubtError.
+
+    Linux counts pages as clean after an fsync that failed, and the next one has nothing to write (https://lwn.net/Articles/752063).
+    So what may have been in doubt is written once more, in place.
+    """
+    start = max(0, end - _REPEATED_BYTES)
+    try:
+        overwrite(path, fd, start, pread(fd, end - start, start))
+    except MachineError as error:
+        raise InDoubtError(f"{error}; the result is still in doubt") from error
 
 
 def in_doubt(error: OSError, path: str) -> NoReturn:

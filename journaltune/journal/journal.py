@@ -25,7 +25,6 @@ _TAIL_BYTES = 64 * 1024
 _TAIL_SHARE = 64
 _LIVED_TAIL_BYTES = 1024 * 1024
 _LIVED_TAIL_SHARE = 2
-_REPEATED_BYTES = 256 * 1024  # what others may have written since a call whose end nobody knows
 _CHUNK_BYTES = 8 * 1024 * 1024
 _LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
 _BATCH_MARK = b',"from":'
@@ -359,19 +358,16 @@ class Journal:
             raise MachineError(f"{self.path}: what was just written can't be read back; the disk or another program changed it")
         return fold.effects
 
-    def flush(self) -> None:
-        """Make what was appended survive a power cut; outside the lock, so that the fsyncs of waiting processes merge."""
-        files.flush(self._fd, self.path)
+    def flush(self, *, again: bool = False) -> None:
+        """Make what was appended survive a power cut; outside the lock, so that the fsyncs of waiting processes merge.
 
-    def flush_again(self) -> None:
-        """The same for a call that repeats another one, of which nobody knows whether its flush failed. Takes the lock.
-
-        After an fsync that failed Linux counts its pages as clean, and the next fsync has nothing to write. So the journal's end
-        is written once more, in place. MachineError: still in doubt.
+        ``again``: for a call that repeats another one, of which nobody knows whether its flush failed.
         """
-        with self.locked():
-            start = max(0, self.offset - _REPEATED_BYTES)
-            files.overwrite(self.path, self._fd, start, files.pread(self._fd, self.offset - start, start))
+        if again:
+            with self.locked():
+                files.store_again(self.path, self._fd, self.offset)
+        else:
+            files.flush(self._fd, self.path)
 
     def asks(self, study_id: int) -> Asks:
         """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
