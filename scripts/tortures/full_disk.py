@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 TARGET = 2_000
 _CLONE_NEWNS, _MS_PRIVATE, _MS_REC = 0x20000, 1 << 18, 1 << 14
-_KINDS_OF_FAULT = ("once", "from then on", "short, then full", "short by its last record, then full")
-_CALLS_TRIED = 12
+_WRITES = ("write", "pwrite")
 
 
 def _create(path: Path) -> None:
@@ -81,22 +80,28 @@ def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
     bases = [_Base(name, folder, seed) for name in _OPERATIONS]
     mounted = Child(lambda: _mount(folder, 1)).end(10).result or "no answer"
     small = max(1, n // 5) if mounted == "mounted" else 0
-    ways = [[_Limit(base, more) for more in range(-1, base.grows_bytes + 2)] for base in bases]
-    faults = [_Fault(base, nth, kind) for base in bases for nth in range(_CALLS_TRIED) for kind in _KINDS_OF_FAULT]
-    half = (n - small) // 2
-    share = -(-(n - small - half) // len(bases))  # of each operation, however much it writes
-    limits = evenly([limit for own in ways for limit in evenly(own, share)], n - small - half)
-    chosen: list[_Limit | _Fault | _Small] = [*limits, *evenly(faults, half)]
-    chosen += [_Small(number) for number in range(small)]
-    say(f"{len(chosen) - half - small} file size limits, {half} failing calls, {small} full file systems")
+    faults = [_Fault(base, nth, kind) for base in bases for nth, kinds in base.calls for kind in kinds]
+    faults = evenly(faults, min(len(faults), (n - small) // 2))
+    limits = _shares([[_Limit(base, more) for more in base.rooms] for base in bases], n - small - len(faults))
+    fitting = [_Limit(base, base.writes_bytes) for base in bases]  # not one byte is missing: these must go well
+    chosen: list[_Limit | _Fault | _Small] = [*limits, *faults, *map(_Small, range(small)), *fitting]
+    say(f"{len(limits)} file size limits, {len(faults)} failing calls, {small} full file systems")
 
     def work(share: range, own: Path) -> Tally:
         return sum((_run(chosen[index], seed, own) for index in share), Tally())
 
-    tally = spread(n, work, folder)
+    tally = spread(len(chosen), work, folder)
     if not small:
         tally.note(f"no small file system could be mounted here ({mounted}), so none was filled")
     return tally
+
+
+def _shares(ways: list[list[_Limit]], n: int) -> list[_Limit]:
+    """``n`` of the limits, as many of each operation, however much it writes; all of those that have fewer."""
+    share = -(-n // len(ways))
+    while share < max(map(len, ways)) and sum(min(share, len(own)) for own in ways) < n:
+        share += 1
+    return evenly([limit for own in ways for limit in evenly(own, min(share, len(own)))], n)
 
 
 class _Base:
@@ -111,14 +116,36 @@ class _Base:
             journals.append(path, b'{"op_code":8,"worker_id":"k\xc3')
         self.journal = path.read_bytes() if path.exists() else None
         self.old = _view(path)
-        self.do(path)
+        self.calls = self._rehearse(path)
         self.new = _view(path)
-        self.grows_bytes = path.stat().st_size - len(self.journal or b"")
+        # A snapshot is a file of its own; all else goes into the journal, or into smaller files.
+        self.has_bytes = 0 if self.do is _save else len(self.journal or b"")
+        written = Path(f"{path}.d", "snapshot") if self.do is _save else path
+        self.writes_bytes = written.stat().st_size - self.has_bytes
+        self.rooms = range(-1 if self.has_bytes else 0, self.writes_bytes)
         _next(path)
         self.new_and_next = _view(path)
         path = self.place(folder)
         _next(path)
         self.old_and_next = _view(path)
+
+    def _rehearse(self, path: Path) -> list[tuple[int, tuple[str, ...]]]:
+        """Do it with room enough. The places of its system calls that need room, and how each can find the disk full."""
+        found, count = list[tuple[int, tuple[str, ...]]](), -1
+
+        def fault(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+            nonlocal count
+            count += 1
+            if name != "unlink":
+                found.append((count, _kinds(name, arguments)))
+            return function(*arguments)
+
+        system.fault = fault
+        try:
+            self.do(path)
+        finally:
+            system.fault = None
+        return found
 
     def place(self, folder: Path) -> Path:
         path = folder / "s.journal"
@@ -127,6 +154,31 @@ class _Base:
         if self.journal is not None:
             path.write_bytes(self.journal)
         return path
+
+
+def _kinds(name: str, arguments: tuple[Any, ...]) -> tuple[str, ...]:
+    """How a call can find the disk full: it alone, with all from then on, or after a part of what it writes."""
+    if name not in _WRITES:
+        return ("once", "from then on")
+    several = bytes(arguments[1]).count(b"\n") > 1
+    return ("once", "from then on", "short, then full", *(["short by its last record, then full"] if several else []))
+
+
+class _Disk:
+    """Watches the system calls: whether one of them found the disk full."""
+
+    def __init__(self) -> None:
+        self.was_full = False
+        self.fault: Callable[..., Any] | None = None
+
+    def __call__(self, name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        try:
+            answer = self.fault(name, function, arguments) if self.fault else function(*arguments)
+        except OSError as error:
+            self.was_full = self.was_full or error.errno in (errno.ENOSPC, errno.EFBIG)
+            raise
+        self.was_full = self.was_full or (name in _WRITES and answer < len(arguments[1]))
+        return answer
 
 
 def _view(path: Path) -> Any:
@@ -142,18 +194,19 @@ def _timeless(view: views.View) -> Any:
 
 @dataclass(frozen=True)
 class _Limit:
-    """No file may grow beyond ``more`` bytes above what the journal has."""
+    """No file may grow beyond ``more`` bytes above what the journal has; with a snapshot, beyond ``more`` bytes."""
 
     base: _Base
     more: int
 
     @property
     def what(self) -> str:
-        return f"{self.base.name} with room for {self.more} of {self.base.grows_bytes} bytes"
+        return f"{self.base.name} with room for {self.more} of {self.base.writes_bytes} bytes"
 
-    def spoil(self) -> None:
-        room = max(0, len(self.base.journal or b"") + self.more)
+    def spoil(self) -> Callable[..., Any] | None:
+        room = max(0, self.base.has_bytes + self.more)
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return None
 
     def mend(self) -> None:
         most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
@@ -172,7 +225,7 @@ class _Fault:
     def what(self) -> str:
         return f"{self.base.name} where call {self.nth} finds the disk full, {self.kind}"
 
-    def spoil(self) -> None:
+    def spoil(self) -> Callable[..., Any] | None:
         count = -1
 
         def fault(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -180,16 +233,16 @@ class _Fault:
             count += 1
             if count < self.nth or (count > self.nth and self.kind == "once") or name == "unlink":
                 return function(*arguments)
-            if count == self.nth and self.kind.startswith("short") and name in ("write", "pwrite"):
+            if count == self.nth and self.kind.startswith("short") and name in _WRITES:
                 fd, data, *place = arguments
                 whole = bytes(data).rfind(b"\n", 0, len(data) - 1) + 1
                 return function(fd, data[: whole if whole and "last" in self.kind else len(data) // 2], *place)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        system.fault = fault
+        return fault
 
     def mend(self) -> None:
-        system.fault = None
+        """There is room again as soon as nobody calls the fault."""
 
 
 @dataclass(frozen=True)
@@ -204,17 +257,20 @@ class _Small:
 
 
 def _run(way: _Limit | _Fault | _Small, seed: int, folder: Path) -> Tally:
-    tally = Tally(runs=1)
+    tally, disk = Tally(), _Disk()
     path = folder / "s.journal"
     try:
         if isinstance(way, _Small):
             ended = Child(lambda: _fill(folder, seed, way.number)).end(60)
             found: list[tuple[str, str]] = ended.result if ended.status == 0 else [("wrong", ended.error)]
+            disk.was_full = True  # it is filled until that is so
         else:
             path = way.base.place(folder)
-            found = _spoilt(way, path)
+            found = _spoilt(way, path, disk)
     except Exception as error:
         found = [("wrong", f"{type(error).__name__}: {error}")]
+    tally.runs = int(disk.was_full)
+    tally.counts = {"runs in which all that was written just fitted, not counted above": int(not disk.was_full)}
     for kind, text in found:
         setattr(tally, kind, getattr(tally, kind) + 1)
         tally.note(f"seed {seed}, {way.what}: {text}")
@@ -223,18 +279,19 @@ def _run(way: _Limit | _Fault | _Small, seed: int, folder: Path) -> Tally:
     return tally
 
 
-def _spoilt(way: _Limit | _Fault, path: Path) -> list[tuple[str, str]]:
+def _spoilt(way: _Limit | _Fault, path: Path, disk: _Disk) -> list[tuple[str, str]]:
     """Run the operation while there is no room, and again when there is."""
     base, problems, error = way.base, [], None
     reader = None if base.journal is None else Journal(str(path))
-    way.spoil()
+    disk.fault, system.fault = way.spoil(), disk
     try:
         base.do(path)
     except JournaltuneError as raised:
         error = raised
     finally:
+        system.fault = None
         way.mend()
-    if error is not None and not isinstance(error, MachineError):
+    if error is not None and not (isinstance(error, MachineError) and disk.was_full):
         problems.append(("wrong", f"{type(error).__name__}: {error}"))
     after = _view(path)
     if reader is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tortures import full_disk
 
 from journaltune.journal import file, mending
 from journaltune.journal.journal import Journal
@@ -15,6 +17,23 @@ from journaltune.journal.journal import Journal
 
 def test_a_full_disk_leaves_the_old_state_or_the_new_one(clean: Callable[..., Any]) -> None:
     clean("full_disk", 160)
+
+
+def test_runs_are_those_in_which_the_disk_was_full(tortured: Callable[..., Any]) -> None:
+    tally = tortured("full_disk", 300)
+    assert tally.runs == 300
+    (just_fitted,) = tally.counts.values()
+    assert just_fitted == len(full_disk._OPERATIONS)
+
+
+def test_no_two_runs_are_alike(tmp_path: Path) -> None:
+    bases = [full_disk._Base(name, tmp_path, 0) for name in list(full_disk._OPERATIONS)]
+    ways = [[full_disk._Limit(base, more) for more in base.rooms] for base in bases]
+    for n in (100, 1500):
+        limits = full_disk._shares(ways, n)
+        assert len({(limit.base.name, limit.more) for limit in limits}) == len(limits) == n
+        assert {limit.base.name for limit in limits} == set(full_disk._OPERATIONS)
+    assert sum(len(kinds) for base in bases for _, kinds in base.calls) > 100
 
 
 def test_an_operation_that_is_written_in_two_steps_is_found(
