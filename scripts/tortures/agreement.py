@@ -17,6 +17,7 @@ from journaltune.journal.journal import Journal
 from journaltune.journal.records import Chain, RecordReader
 from journaltune.journal.state import JournalState
 from journaltune.reading import trials_of
+from journaltune.verify import verify
 from tortures import views
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def disagreements(path: Path, *, rustuna: bool = True) -> list[str]:
     wrong += checked if isinstance(checked, list) else [f"check: {checked}"]
     if isinstance(expected, str):
         wrong.append(f"we can't read it: {expected}")
-    elif rustuna and not wrong:
-        wrong += _rustuna(alone)
+    elif not wrong:
+        wrong += _suggested_otherwise(path) + (_rustuna(alone) if rustuna else [])
     alone.unlink(missing_ok=True)
     return wrong
 
@@ -64,6 +65,15 @@ def _thorough(path: Path) -> views.View:
     fold = Fold(str(path), RecordReader(), state, Chain(), thorough=True)
     fold.feed(data[: data.rfind(b"\n") + 1], 0)
     return views.of_state(state)
+
+
+def _suggested_otherwise(path: Path) -> list[str]:
+    """Suggestions that don't follow from what their asks saw, in each study that has a space."""
+    journal = Journal(str(path))
+    names = [study.name for study in journal.state.studies.values() if study.config]
+    journal.close()
+    verdicts = {name: _read(lambda name=name: verify(path, name)) for name in names}  # type: ignore[misc]
+    return [f"verify of study {name!r}: {found}" for name, found in verdicts.items() if getattr(found, "difference", found)]
 
 
 def _rustuna(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import journaltune
 from journaltune import engine
+from journaltune.errors import ExhaustedError
 from journaltune.journal import file as files
 from journaltune.journal import journal as journals
 from journaltune.journal import lock, mending, system
@@ -68,6 +69,15 @@ def late_write() -> None:
 def no_mending() -> None:
     """A torn tail stays where it is."""
     mending.mend_tail = lambda fd, path, **options: False
+
+
+def refusing() -> None:
+    """Every ask says that the study has all its trials."""
+
+    def exhausted(state: Any, max_trials: int | None) -> None:
+        raise ExhaustedError(f"study {state.name!r} has its trials")
+
+    engine._check_budget = exhausted
 
 
 def play(folder: Path, break_it: Callable[[], None], dice: Random, *, stock: bool = False, kill: bool = False) -> list[Finding]:

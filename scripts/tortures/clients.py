@@ -98,9 +98,9 @@ class Ours:
         body = lambda: self.study.enqueue(params, attrs=attrs, **options)  # noqa: E731
         return self.log.call("enqueue", body, params=params, attrs=attrs, **options)
 
-    def report(self, number: int, step: int, value: float) -> Any:
-        body = lambda: engine.report(self.study._study, number, step, value)  # noqa: E731
-        return self.log.call("report", body, number=number, step=step, value=value)
+    def report(self, number: int, step: int, value: float, **options: Any) -> Any:
+        body = lambda: engine.report(self.study._study, number, step, value, **options)  # noqa: E731
+        return self.log.call("report", body, number=number, step=step, value=value, **options)
 
     def look(self) -> Any:
         def body() -> dict[str, int]:
@@ -147,10 +147,13 @@ class Life:
         self.client, self.dice = client, dice
         self.mine: list[int] = []
         self.told: list[tuple[int, list[float] | None, dict[str, Any]]] = []
+        self.reported: list[tuple[int, int, float, dict[str, Any]]] = []
+        self.queued: list[tuple[dict[str, Any], str]] = []
         self.steps = 0
         self._ways = {
             self.ask: 30, self.tell: 30, self.tell_of_another: 8, self.tell_again: 4, self.tell_differently: 4, self.report: 6,
-            self.enqueue: 8, self.look: 4, self.snapshot: 2, self.close: 2, self.ask_too_much: 2,
+            self.report_again: 3, self.enqueue: 8, self.enqueue_again: 2, self.look: 4, self.snapshot: 2, self.close: 2,
+            self.ask_too_much: 2,
         }  # fmt: skip
 
     def live(self) -> None:
@@ -160,7 +163,8 @@ class Life:
 
     def ask(self) -> None:
         if len(self.mine) < 4:
-            found = self.client.ask()
+            budget = {"max_trials": self.dice.choice([10, 10**6])} if self.dice.random() < 0.1 else {}
+            found = self.client.ask(**budget)
             self.mine += [found["number"]] if found else []
 
     def tell(self) -> None:
@@ -178,12 +182,13 @@ class Life:
             result["attrs"] = {"told by": f"{self.client.log.next_token():.0f}", "ä": [dice.random(), None]}
         if dice.random() < 0.2:
             result["constraints"] = {"c": dice.uniform(-1, 1)}
-        if dice.random() < 0.3:
-            result["request_id"] = f"{self.client.log.next_token():.0f}"
+        result |= self._request(0.3)
         if dice.random() < 0.2:
             return None, {**result, "state": "fail", "reason": dice.choice(["oom", "timeout", "my word"])}
         if dice.random() < 0.1:
             result["state"] = "pruned"
+            if dice.random() < 0.5:
+                return None, result
         value = dice.choice(_SPECIAL) if dice.random() < 0.1 and "state" not in result else dice.random()
         return [value], result
 
@@ -206,15 +211,38 @@ class Life:
         self.steps += 1
         if self.mine:
             step = self.client.log.index * CALLS_PER_CLIENT + self.steps
-            self.client.report(self.dice.choice(self.mine), step, self.dice.random())
+            value = float("nan") if self.dice.random() < 0.2 else self.dice.random()
+            self._report(self.dice.choice(self.mine), step, value, self._request(0.3))
+
+    def report_again(self) -> None:
+        """What was reported before, or another value for that step, as a trainer does that resumed from a checkpoint."""
+        if self.reported:
+            number, step, value, request = self.dice.choice(self.reported)
+            other = self.dice.random() < 0.5
+            self._report(number, step, self.dice.random() if other else value, {} if other else request)
+
+    def _report(self, number: int, step: int, value: float, request: dict[str, Any]) -> None:
+        self.reported = [*self.reported[-4:], (number, step, value, request)]
+        self.client.report(number, step, value, **request)
+
+    def _request(self, share: float) -> dict[str, Any]:
+        """A request id of its own, in some calls."""
+        return {"request_id": f"{self.client.log.next_token():.0f}"} if self.dice.random() < share else {}
 
     def enqueue(self) -> None:
         if self.dice.random() < 0.5:
             self.client.enqueue({"n": self.dice.choice([1, 3, 5, 7, 9]), "c": "ü"}, skip_if_exists=True)
         elif self.dice.random() < 0.4:
-            self.client.enqueue({"x": self.dice.random()}, request_id=f"{self.client.log.next_token():.0f}")
+            request = f"{self.client.log.next_token():.0f}"
+            self.queued = [*self.queued[-4:], ({"x": self.dice.random()}, request)]
+            self.client.enqueue(self.queued[-1][0], token=f"token {request}", request_id=request)
         else:
             self.client.enqueue({"x": self.dice.random(), "l": 10 ** -self.dice.uniform(0.1, 4.9)})
+
+    def enqueue_again(self) -> None:
+        if self.queued:
+            params, request = self.dice.choice(self.queued)
+            self.client.enqueue(params, token=f"token {request}", request_id=request)
 
     def look(self) -> None:
         self.client.look()

@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OURS = "journaltune"
+NAN_STEP = "journaltune:nan_step"
+HIDDEN_REASONS = (
+    "interrupted",
+    "owner-died",
+)  # a failure for one of them says nothing of the parameters, and counts for no budget
 RUNNING, WAITING = 0, 4
 FINAL = (1, 2, 3)
 _SEALED = len(',"crc":"') + 16 + 2
@@ -21,29 +26,35 @@ _SEALED = len(',"crc":"') + 16 + 2
 class Start:
     """A record that made a trial a running one.
 
-    ``token`` is the time to live that its ask gave, which tells asks apart; ``saw`` how much of the journal the sampler saw.
+    ``token`` is the time to live that its ask gave, which tells asks apart; ``saw`` how much of the journal the sampler saw, and
+    ``meant`` for which number it suggested.
     """
 
     offset: int
     ours: bool
     token: float | None
     saw: int
+    meant: int | None
 
 
 def _start(record: dict[str, Any], offset: int, ours: bool) -> Start:
     known = record.get("jt", {})
-    return Start(offset, ours, known.get("ttl_s"), known.get("saw", offset))
+    return Start(offset, ours, known.get("ttl_s"), known.get("saw", offset), known.get("n"))
 
 
 @dataclass(slots=True)
 class Finish:
-    """A record that finishes a trial, whether or not it was the first; ``at``: the offset that its writer had read up to."""
+    """A record that finishes a trial, whether or not it was the first; ``at``: the offset that its writer had read up to.
+
+    ``request`` is the request id, here and in a trial: of its enqueue, and by step of its reports.
+    """
 
     offset: int
     ours: bool
     at: int
     state: int
     values: list[Any] | None
+    request: str | None
 
 
 @dataclass(slots=True)
@@ -65,6 +76,8 @@ class Trial:
     starts: list[Start] = field(default_factory=list)
     finishes: list[Finish] = field(default_factory=list)
     values: list[Any] | None = None
+    request: str | None = None
+    report_requests: dict[int, str | None] = field(default_factory=dict)
     # Records of ours by what they say: attributes, reports, and the names of parameters; and where the first of each is.
     written: Counter[str] = field(default_factory=Counter)
     written_at: dict[str, int] = field(default_factory=dict)
@@ -74,6 +87,17 @@ class Trial:
     def finish(self) -> Finish | None:
         return self.finishes[0] if self.finishes else None
 
+    def waits_at(self, offset: int) -> bool:
+        """Whether it is enqueued and nobody took it, in what stands before ``offset``."""
+        taken = min([offset, *(start.offset for start in self.starts), *(finish.offset for finish in self.finishes)])
+        return self.born_waiting and self.offset < offset == taken
+
+    def counts_at(self, offset: int) -> bool:
+        """Whether it counts for a budget in what stands before ``offset``."""
+        finish = self.finish
+        hidden = finish is not None and finish.state == 3 and self.user_attrs.get("fail_reason") in HIDDEN_REASONS
+        return self.offset < offset and not self.waits_at(offset) and not (finish and hidden and finish.offset < offset)
+
 
 @dataclass(slots=True)
 class Study:
@@ -82,6 +106,7 @@ class Study:
     name: str
     directions: list[int]
     offset: int
+    seed: int | None = None
     deleted: int | None = None
     trials: list[Trial] = field(default_factory=list)
 
@@ -141,7 +166,8 @@ class Evidence:
         op_code = record["op_code"]
         if op_code == 0:
             if not any(study.name == record["study_name"] and study.deleted is None for study in self.studies):
-                self.studies.append(Study(record["study_name"], record["directions"], start))
+                seed = record.get("jt", {}).get("config", {}).get("seed")
+                self.studies.append(Study(record["study_name"], record["directions"], start, seed))
         elif op_code == 1:
             study = self.studies[record["study_id"]]
             study.deleted = start if study.deleted is None else study.deleted
@@ -160,7 +186,7 @@ class Evidence:
         trial.params = {name: _external(record["distributions"][name], v) for name, v in (record.get("params") or {}).items()}
         trial.born_attrs, trial.system_attrs = record.get("user_attrs") or {}, record.get("system_attrs") or {}
         trial.user_attrs = {**trial.born_attrs}
-        trial.values = record.get("values")
+        trial.values, trial.request = record.get("values"), record.get("jt", {}).get("id")
         if state == RUNNING:
             trial.starts.append(_start(record, start, ours))
         study.trials.append(trial)
@@ -171,7 +197,7 @@ class Evidence:
         state: int = record.get("state", -1)
         finished = trial.state in FINAL
         if op_code == 6 and state in FINAL:
-            trial.finishes.append(Finish(start, ours, at, state, record["values"]))
+            trial.finishes.append(Finish(start, ours, at, state, record["values"], record.get("jt", {}).get("id")))
         if op_code == 6 and state == RUNNING and ours and any(known.ours for known in trial.starts):
             self.faults.append(("doubled", f"trial {trial.number} is claimed again at byte {start}"))
         if finished or (op_code == 6 and state == RUNNING == trial.state):
@@ -186,11 +212,18 @@ class Evidence:
             if state == RUNNING:
                 trial.starts.append(_start(record, start, ours))
         elif op_code == 7:
-            trial.intermediate[record["step"]] = record["intermediate_value"]
+            self._reported(trial, record, record["step"], record["intermediate_value"])
         elif op_code == 8:
             trial.user_attrs.update(record["user_attr"])
         else:
             trial.system_attrs.update(record["system_attr"])
+            if "nan_step" in record.get("jt", {}):
+                self._reported(trial, record, record["jt"]["nan_step"], float("nan"))
+
+    @staticmethod
+    def _reported(trial: Trial, record: dict[str, Any], step: int, value: float) -> None:
+        trial.intermediate[step] = value
+        trial.report_requests[step] = record.get("jt", {}).get("id")
 
     def _written(self, trial: Trial, record: dict[str, Any], start: int) -> None:
         op_code = record["op_code"]

@@ -21,17 +21,18 @@ from journaltune.journal import journal as journals
 from journaltune.journal import stock_lock, system
 from journaltune.journal.repair import repair
 from tortures.clients import PARAMS, Log, Ours
-from tortures.history import EXPECTED, Finding
+from tortures.history import Finding, read_calls
 from tortures.machinery import Child, evenly, spread
-from tortures.rounds import finish, fresh, told
+from tortures.rounds import LAST, finish, fresh, idle, told
 from tortures.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TARGET = 1_600
+TARGET = 1_650
 _LIMIT_S = 30.0
+_LEAST = 2  # of the script's asks and tells, that one broken call leaves
 _GRACE_S = 0.2
 _TORN = b'{"op_code":4,"worker_id":"other-1","study_id":0,"datetime_st'
 _GARBAGE = b"\x00\xff no record\n"
@@ -63,6 +64,8 @@ def _rehearse(folder: Path, alone: bool) -> tuple[list[str], list[Finding]]:
     fresh(folder)
     ended = Child(lambda: _script(folder, alone, -1, "")).end(_LIMIT_S)
     found = finish(folder, folder / "s.journal") + _undurable(folder)
+    refused = [call for call in read_calls(folder / "logs") if call.refused]
+    found += [Finding("wrong", f"with nothing broken: {call}") for call in refused]
     return list(ended.result or []), found if ended.status == 0 else [Finding("wrong", ended.error), *found]
 
 
@@ -89,7 +92,9 @@ def _break(folder: Path, alone: bool, at: int, way: str) -> list[Finding]:
         _recover(path)
     except Exception:
         return [*found, Finding("wrong", f"repair fails: {traceback.format_exc()}")]
-    return found + finish(folder, path, expected=EXPECTED | {7})
+    if not way.startswith("die"):
+        found += idle(folder, "the script", lambda index: index != LAST, _LEAST)
+    return found + finish(folder, path, also=frozenset({7}))
 
 
 def _recover(path: Path) -> None:
@@ -126,7 +131,11 @@ class _Breaker:
         return answer
 
     def _is_journal(self, fd: int) -> bool:
-        return os.readlink(f"/proc/self/fd/{fd}") == self._path
+        """By what it is, not by what it is called: the path may be a relative one, or lead through links."""
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
     def _broken(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         way = self._way
@@ -162,9 +171,10 @@ def _script(folder: Path, alone: bool, at: int, way: str) -> list[str]:
         journals._TAIL_BYTES = 3000  # a snapshot now and then
     script = _Script(folder, path, breaker, alone)
     for step in (
-        script.create, script.ask, script.ask, script.tell, script.enqueue, script.enqueue_again, script.skip, script.skip,
-        script.ask, script.report, script.fail, script.snapshot, script.tear, script.ask, script.tell, script.spoil,
-        script.mend, script.ask, script.tear, script.tell, script.delete_other, script.close,
+        script.create, script.ask, script.ask, script.tell, script.enqueue, script.enqueue_again, script.skip,
+        script.skip, script.ask, script.report, script.report_nan, script.report_again, script.fail, script.snapshot,
+        script.tear, script.ask, script.tell, script.spoil, script.mend, script.ask, script.tear, script.tell,
+        script.delete_other, script.close,
     ):  # fmt: skip
         script.do(step)
     return breaker.names
@@ -227,7 +237,18 @@ class _Script:
         return self.client().tell(self._number(), state="fail", reason="oom")
 
     def report(self) -> object:
-        return self.client().report(self.numbers[0], 1, 0.5) if self.numbers else None
+        first = self._report(1, 0.5, request_id="report")
+        return first if first is not None else self._report(1, 0.5, request_id="report")
+
+    def report_nan(self) -> object:
+        return self._report(2, float("nan"))
+
+    def report_again(self) -> object:
+        """Another value for a step that has one is not recorded; that, too, is only said of what is on disk."""
+        return self._report(1, 0.25)
+
+    def _report(self, step: int, value: float, **options: str) -> object:
+        return self.client().report(self.numbers[0], step, value, **options) if self.numbers else None
 
     def enqueue(self) -> object:
         return self.client().enqueue({"x": 0.25, "c": "ü"})
@@ -258,11 +279,13 @@ class _Script:
             file.write(data)
 
     def mend(self) -> object:
-        for _ in range(2):
-            if self.log.call("repair", lambda: len(repair(str(self.path)))) is not None:
-                break
+        first = self._mend()
         self.study = None
-        return None
+        return (first if first is not None else self._mend()) or None  # one that mended nothing promises nothing
+
+    def _mend(self) -> int | None:
+        mended: int | None = self.log.call("repair", lambda: len(repair(str(self.path))))
+        return mended
 
     def delete_other(self) -> object:
         self.log.call("create", lambda: self._create("other"), name="other")

@@ -10,85 +10,63 @@ What this can't see: that an fsync was left out. A killed process leaves its wri
 
 from __future__ import annotations
 
-import bisect
 import itertools
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from tortures.agreement import disagreements
-from tortures.evidence import Evidence, Study, Trial, as_text
+from tortures.asking import choices
+from tortures.court import Court, grouped
+from tortures.evidence import Evidence, as_text
 from tortures.logged import Call, Finding, read_calls
+from tortures.order import in_order, looks
+from tortures.refusals import refusals
+from tortures.results import attribute_records, is_repeat, is_result, report_record, result_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from tortures.evidence import Finish
+    from tortures.evidence import Finish, Trial
 
-__all__ = ["EXPECTED", "Call", "Finding", "check", "judge", "read_calls"]
-
-_Thing = TypeVar("_Thing")
-EXPECTED = frozenset({2, 3, 4, 11})
-_FINAL = {"complete": 1, "pruned": 2, "fail": 3}
+__all__ = ["Call", "Finding", "check", "judge", "read_calls"]
 
 
-def check(path: Path, calls: Iterable[Call], *, expected: frozenset[int] = EXPECTED) -> list[Finding]:
+def check(path: Path, calls: Iterable[Call], *, also: frozenset[int] = frozenset()) -> list[Finding]:
     """Everything: the calls against the journal, and every reader against every other."""
-    found = judge(path.read_bytes(), calls, expected=expected)
+    found = judge(path.read_bytes(), calls, also=also)
     return found + [Finding("wrong", text) for text in disagreements(path)]
 
 
-def judge(data: bytes, calls: Iterable[Call], *, study: str = "study", expected: frozenset[int] = EXPECTED) -> list[Finding]:
-    """The calls of one study held against the bytes of its journal. ``expected``: exit codes that are right answers here."""
+def judge(data: bytes, calls: Iterable[Call], *, study: str = "study", also: frozenset[int] = frozenset()) -> list[Finding]:
+    """The calls of one study held against the bytes of its journal. ``also``: exit codes that the machine explains here."""
     evidence = Evidence(data)
     court = _Court(evidence, study, list(calls))
     court.findings += [Finding(kind, text) for kind, text in evidence.faults]
-    court.unexpected(expected)
     court.studies()
     if court.study is not None:
         court.asks()
         court.tells()
         court.reports()
         court.enqueues()
-        court.order()
-        court.looks()
+        court.requests()
+        in_order(court)
+        looks(court)
+        choices(court)
     elif any(call.acknowledged and call.what in ("tell", "enqueue", "ask") for call in court.calls):
         court.find("lost", f"study {study!r} is not in the journal, but calls on it were acknowledged")
+    refusals(court, also)
     return court.findings
 
 
-@dataclass(slots=True)
-class _Court:
-    evidence: Evidence
-    name: str
-    calls: list[Call]
-    findings: list[Finding] = field(default_factory=list)
-    study: Study | None = None
-    trials: list[Trial] = field(default_factory=list)
-    offsets: dict[int, int] = field(default_factory=dict)  # where the effect of a call is in the log, by the call's id()
-    first: dict[int, int] = field(default_factory=dict)  # where the first of several records of a call is, by the call's id()
-    claims: set[int] = field(default_factory=set)  # those asks that took an enqueued trial, by the call's id()
+class _Court(Court):
+    """What is found of each kind of call."""
 
-    def __post_init__(self) -> None:
-        found = self.evidence.named(self.name)
-        self.study = found[-1] if found else None
-        self.trials = self.study.trials if self.study else []
-
-    def find(self, kind: str, text: str) -> None:
-        self.findings.append(Finding(kind, text))
-
-    def of(self, what: str) -> list[Call]:
-        return [call for call in self.calls if call.what == what]
-
-    def unexpected(self, expected: frozenset[int]) -> None:
-        for call in self.calls:
-            if call.refused and call.code not in expected:
-                self.find("wrong", f"an answer that can't be right here: {call}")
+    __slots__ = ()
 
     def studies(self) -> None:
         for what in ("create", "delete"):
-            for name, calls in _grouped(self.of(what), lambda call: call.asked["name"]).items():
+            for name, calls in grouped(self.of(what), lambda call: call.asked["name"]).items():
                 found = [s for s in self.evidence.named(name) if what == "create" or s.deleted is not None]
                 sure, most = sum(c.acknowledged for c in calls), sum(not c.refused for c in calls)
                 if len(found) < sure or (what == "create" and sure and found[-1].directions != [1]):
@@ -100,7 +78,7 @@ class _Court:
 
     def asks(self) -> None:
         calls = self.of("ask")
-        by_token = _grouped([t for t in self.trials if any(s.ours for s in t.starts)], lambda t: t.starts[0].token)
+        by_token = grouped([t for t in self.trials if any(s.ours for s in t.starts)], lambda t: t.starts[0].token)
         for call in calls:
             if call.ours:
                 self._own_ask(call, by_token.pop(call.asked["ttl_s"], []))
@@ -141,9 +119,7 @@ class _Court:
             self._handed_out(call, trials[0])
 
     def _began(self, call: Call, trial: Trial) -> None:
-        self.offsets[id(call)] = trial.starts[0].offset
-        if trial.born_waiting:
-            self.claims.add(id(call))
+        self.note(trial, [call], trial.starts[0].offset, claim=trial.born_waiting)
 
     def _handed_out(self, call: Call, trial: Trial) -> None:
         if call.answer["number"] != trial.number:
@@ -168,18 +144,17 @@ class _Court:
     # -- tells -------------------------------------------------------------------------------------------------------
 
     def tells(self) -> None:
-        by_number = _grouped(self.of("tell"), lambda call: call.asked["number"])
+        by_number = grouped(self.of("tell"), lambda call: call.asked["number"])
         for number, calls in by_number.items():
-            trial = self.trials[number] if 0 <= number < len(self.trials) else None
-            if trial is None or trial.finish is None:
+            if not (0 <= number < len(self.trials) and self.trials[number].finishes):
                 for call in calls:
                     if call.acknowledged:
                         self.find("lost", f"{call}, but the trial is not finished")
-            else:
-                self._finished(trial, trial.finish, calls)
         for trial in self.trials:
             calls = by_number.get(trial.number, []) + self._taken_back(trial)
-            if trial.finishes and not calls:
+            if trial.finish is not None and calls:
+                self._finished(trial, trial.finish, calls)
+            elif trial.finish is not None:
                 self.find("wrong", f"trial {trial.number} is finished, but nobody told it")
             self._finished_once(trial)
             self._written_once(trial, calls)
@@ -191,22 +166,23 @@ class _Court:
         return [Call(c.client, c.id, "tell", asked, c.begin) for c in asks if c.asked["ttl_s"] == trial.starts[0].token]
 
     def _finished(self, trial: Trial, finish: Finish, calls: list[Call]) -> None:
-        tellers = [call for call in calls if not call.refused and _is_result(trial, finish, call)]
-        for call in calls:
-            if call.acknowledged and call not in tellers:
-                self.find("wrong", f"{call}, but the journal has {_result(trial, finish)}")
-        if not tellers:
-            self.find("wrong", f"trial {trial.number} is finished with {_result(trial, finish)}, which only refused calls told")
-        else:
-            self._first_of(tellers, finish.offset)
-            records = [trial.last_at.get(text, finish.offset) for call in tellers for text in _attribute_records(call)]
-            self.first[id(min(tellers, key=lambda call: call.begin))] = min([finish.offset, *records])
-
-    def _first_of(self, calls: list[Call], offset: int) -> None:
-        """The same may have been called again, later: the effect is that of the first."""
         called = [call for call in calls if not call.refused]
-        if called:
-            self.offsets[id(min(called, key=lambda call: call.begin))] = offset
+        for call in called:
+            if call.acknowledged and not is_repeat(trial, finish, call):
+                self.find("wrong", f"{call}, but the journal has {result_text(trial, finish)}")
+        tellers = [call for call in called if is_result(trial, finish, call)]
+        if not tellers:
+            self.find("wrong", f"trial {trial.number} is finished with {result_text(trial, finish)}, which nobody told")
+            return
+        records = [trial.last_at.get(text, finish.offset) for call in tellers for text in attribute_records(call)]
+        self.note(trial, tellers, finish.offset, first=min([finish.offset, *records]))
+        self._asked_as(tellers, finish.request)
+
+    def _asked_as(self, calls: list[Call], request: str | None) -> None:
+        """A record has the request id of one of the calls that it may be of. An enqueue makes one up where none is given."""
+        asked = {call.asked.get("request_id") for call in calls if not call.refused}
+        if request not in asked and not (calls[0].what == "enqueue" and None in asked):
+            self.find("wrong", f"{calls[0]}, but the journal has it with request id {request!r}")
 
     def _finished_once(self, trial: Trial) -> None:
         """A second finishing record changes nothing, but some readers take the last one: nobody who knew writes one."""
@@ -218,10 +194,10 @@ class _Court:
     def _written_once(self, trial: Trial, calls: list[Call]) -> None:
         """Attributes and reports as often as they were told, and each parameter of an enqueued trial once."""
         # Of the acknowledged ones, the first wrote them, and the others found them.
-        said = Counter(text for call in calls if call.in_doubt for text in _attribute_records(call))
-        said += Counter({text for call in calls if call.acknowledged for text in _attribute_records(call)})
-        reports = [c for c in self.of("report") if not c.refused and c.asked["number"] == trial.number]
-        said += Counter(as_text([7, call.asked["step"]]) for call in reports)
+        said = Counter(text for call in calls if call.in_doubt for text in attribute_records(call))
+        said += Counter({text for call in calls if call.acknowledged for text in attribute_records(call)})
+        # A report is one record: who repeats it finds it, or it is not there.
+        said += Counter({report_record(c) for c in self.of("report") if not c.refused and c.asked["number"] == trial.number})
         said += Counter(as_text([5, name]) for name in trial.params)
         for text, count in trial.written.items():
             if count > said[text]:
@@ -231,29 +207,38 @@ class _Court:
     # -- reports -----------------------------------------------------------------------------------------------------
 
     def reports(self) -> None:
-        known = {}
-        for call in self.of("report"):
-            number, step, value = call.asked["number"], call.asked["step"], call.asked["value"]
-            there = self.trials[number].intermediate.get(step) if 0 <= number < len(self.trials) else None
-            same = there is not None and as_text(there) == as_text(value)
-            if call.acknowledged and not same:
-                self.find("lost" if there is None else "wrong", f"{call}, but the journal has {there}")
-            elif call.refused and same:
-                self.find("wrong", f"{call}, but the journal has it")
-            known[number, step] = call
-            if same and not call.refused and as_text([7, step]) in self.trials[number].written_at:
-                self.offsets[id(call)] = self.trials[number].written_at[as_text([7, step])]
+        by_step = grouped(self.of("report"), lambda call: (call.asked["number"], call.asked["step"]))
+        for (number, step), calls in by_step.items():
+            if 0 <= number < len(self.trials):
+                self._reported(self.trials[number], step, calls)
+            elif any(call.acknowledged for call in calls):
+                self.find("lost", f"{calls[0]}, but the journal has no such trial")
         for trial in self.trials:
             for step in trial.intermediate:
-                if (trial.number, step) not in known:
+                if (trial.number, step) not in by_step:
                     self.find("wrong", f"trial {trial.number} has a report of step {step} that nobody made")
+
+    def _reported(self, trial: Trial, step: int, calls: list[Call]) -> None:
+        """The first value of a step counts; who brings another one is told that it was not recorded."""
+        there = trial.intermediate.get(step)
+        same = [call for call in calls if as_text(call.asked["value"]) == as_text(there)]
+        for call in calls:
+            recorded = call.answer is not False and call in same
+            if call.acknowledged and not recorded and (call.answer or call in same or not (trial.finishes or same)):
+                self.find("lost" if there is None else "wrong", f"{call}, but the journal has {there}")
+        reporters = [call for call in same if not call.refused]
+        if there is not None and not reporters:
+            self.find("wrong", f"trial {trial.number} has {there} at step {step}, which nobody reported")
+        elif same and report_record(same[0]) in trial.written_at:
+            self.note(trial, reporters, trial.written_at[report_record(same[0])])
+            self._asked_as(reporters, trial.report_requests[step])
 
     # -- enqueued trials ---------------------------------------------------------------------------------------------
 
     def enqueues(self) -> None:
         waiting = [trial for trial in self.trials if trial.born_waiting]
-        by_token = _grouped(waiting, lambda trial: trial.user_attrs.get("token"))
-        for token, calls in _grouped(self.of("enqueue"), lambda call: call.asked["attrs"]["token"]).items():
+        by_token = grouped(waiting, lambda trial: trial.user_attrs.get("token"))
+        for token, calls in grouped(self.of("enqueue"), lambda call: call.asked["attrs"]["token"]).items():
             self._enqueued(calls, by_token.pop(token, []))
         for token, trials in by_token.items():
             self.find("wrong", f"trial {trials[0].number} was enqueued (token {token!r}), but nobody did")
@@ -275,7 +260,9 @@ class _Court:
         there = [trials[0].system_attrs.get("fixed_params"), trials[0].born_attrs]
         if as_text(there) != as_text([calls[0].asked["params"], calls[0].asked["attrs"]]):
             self.find("wrong", f"{calls[0]}, but trial {trials[0].number} has {as_text(there)}")
-        self._first_of(calls, trials[0].offset)
+        self.note(trials[0], calls, trials[0].offset)
+        if trials[0].ours:
+            self._asked_as(calls, trials[0].request)
 
     def _skipped(self) -> None:
         """``skip_if_exists`` queued nothing that was there, and skipped nothing that was not."""
@@ -293,67 +280,11 @@ class _Court:
             if call.acknowledged and call.asked.get("skip_if_exists") and call.answer is None and wanted not in everything:
                 self.find("lost", f"{call}, but no trial has these parameters")
 
-    # -- order and reading -------------------------------------------------------------------------------------------
-
-    def order(self) -> None:
-        """A call that answered before another one began comes before it in the log."""
-        effects = [call for call in self.calls if id(call) in self.offsets]
-        ended = sorted((self.offsets[id(call)], call.end, str(call)) for call in effects if call.end is not None)
-        began = sorted((self.first.get(id(call), self.offsets[id(call)]), call.begin, str(call)) for call in effects)
-        earliest, whose = float("inf"), ""
-        for offset, begin, call in reversed(began):
-            while ended and ended[-1][0] > offset:
-                _, end, other = ended.pop()
-                if end < earliest:
-                    earliest, whose = end, other
-            if earliest < begin:
-                self.find("wrong", f"in the log {call} comes before {whose}, which had answered before it began")
-
-    def looks(self) -> None:
-        """Who reads sees all that was acknowledged before."""
-        done = [call for call in self.calls if id(call) in self.offsets and call.acknowledged and id(call) not in self.claims]
-        for key, kinds in (("trials", ("ask", "enqueue")), ("finished", ("tell",))):
-            ends = sorted(call.end for call in done if call.what in kinds and call.end is not None)
-            for look in self.of("look"):
-                least = bisect.bisect_left(ends, look.begin)
-                if look.acknowledged and look.answer[key] < least:
-                    self.find("lost", f"{look}, but {least} {key} had been acknowledged before")
-
-
-def _is_result(trial: Trial, finish: Finish, call: Call) -> bool:
-    state, values, attrs, constraints = _told(call)
-    held = {f"constraints:{name}": value for name, value in constraints.items()}
-    return (
-        (state, values) == (finish.state, None if trial.values is None else [float(value).hex() for value in trial.values])
-        and all(key in trial.user_attrs and as_text(trial.user_attrs[key]) == as_text(attrs[key]) for key in attrs)
-        and all(key in trial.system_attrs and as_text(trial.system_attrs[key]) == as_text(held[key]) for key in held)
-    )
-
-
-def _told(call: Call) -> tuple[int, list[str] | None, dict[str, Any], dict[str, float]]:
-    """State, values with all their bits, attributes and constraints that a tell stands for."""
-    asked = call.asked
-    values, attrs, reason = asked["values"], asked.get("attrs") or {}, asked.get("reason")
-    state = _FINAL[asked.get("state") or ("fail" if values is None else "complete")]
-    if values is not None and any(value != value for value in values):
-        state, values, reason = _FINAL["fail"], None, reason or "nan"
-    if reason is not None and call.ours:
-        attrs = {**attrs, "fail_reason": reason}
-    return state, None if values is None else [float(value).hex() for value in values], attrs, asked.get("constraints") or {}
-
-
-def _result(trial: Trial, finish: Finish) -> str:
-    return f"state {finish.state}, values {trial.values}, attributes {as_text([trial.user_attrs, trial.system_attrs])}"
-
-
-def _attribute_records(call: Call) -> list[str]:
-    _, _, attrs, constraints = _told(call)
-    held = [{f"constraints:{name}": value} for name, value in constraints.items()]
-    return [as_text([8, {key: value}]) for key, value in attrs.items()] + [as_text([9, attr]) for attr in held]
-
-
-def _grouped(things: Iterable[_Thing], key: Callable[[_Thing], Hashable]) -> dict[Any, list[_Thing]]:
-    found: dict[Any, list[_Thing]] = defaultdict(list)
-    for thing in things:
-        found[key(thing)].append(thing)
-    return found
+    def requests(self) -> None:
+        """A request id stands in the journal once for each kind of call."""
+        told = [("tell", trial.finish.request) for trial in self.trials if trial.finish is not None]
+        queued = [("enqueue", trial.request) for trial in self.trials]
+        reported = [("report", request) for trial in self.trials for request in trial.report_requests.values()]
+        for (what, request), count in Counter([*told, *queued, *reported]).items():
+            if request is not None and count > 1:
+                self.find("doubled", f"{count} records of a {what} have request id {request!r}")

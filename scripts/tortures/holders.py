@@ -11,7 +11,7 @@ import journaltune
 from journaltune.journal import lock, system
 from journaltune.journal.journal import Journal
 from tortures.clients import Log, Ours
-from tortures.history import EXPECTED, Finding, read_calls
+from tortures.history import Finding, read_calls
 from tortures.rounds import finish
 
 if TYPE_CHECKING:
@@ -187,5 +187,5 @@ def stop(folder: Path, operation: str, step: str) -> list[Finding]:
     if [call.what for call in refused] != (["ask", "tell"] if whole else ["ask"]):
         found.append(Finding("wrong", f"with the holder stopped {step}: {'; '.join(map(str, calls))}"))
     found += [Finding("wrong", f"names not {holder.pid}: {c}") for c in refused if c.code != 5 or str(holder.pid) not in c.error]
-    found += finish(folder, folder / "s.journal", expected=EXPECTED | {5})
+    found += finish(folder, folder / "s.journal", also=frozenset({5}))
     return found

@@ -19,7 +19,7 @@ from tortures import holders
 from tortures.clients import Life, Log, Ours
 from tortures.history import Finding, read_calls
 from tortures.machinery import chance, evenly, spread
-from tortures.rounds import counted, finish, make, told
+from tortures.rounds import LAST, counted, finish, idle, make, told
 from tortures.tally import Tally
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def storm(folder: Path, seed: int, number: int, size: int) -> Tally:
     while workers.alive:
         workers.kill(dice)
     found = workers.findings + finish(folder, path)
+    if size >= _WORKERS:
+        found += idle(folder, "the workers of the storm", lambda index: index != LAST)
     counts = counted(folder)
     tally = told(found, folder, f"storm {number} seed {seed}", size)
     tally.counts = counts
@@ -144,6 +146,8 @@ def _repeat(client: Ours, folder: Path, number: int) -> None:
             elif call.what == "tell":
                 attrs = {"attrs": call.asked["attrs"]} if "attrs" in call.asked else {}
                 client.tell(call.asked["number"], call.asked["values"], **options, **attrs)
+            elif call.what == "report":
+                client.report(**call.asked)
 
 
 def _doom(count: int, moment: str) -> Callable[..., Any]:

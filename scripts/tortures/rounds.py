@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import journaltune
@@ -13,7 +14,10 @@ from tortures.machinery import keep
 from tortures.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tortures.logged import Call
 
 LAST = 999_999  # the client that goes on afterwards
 
@@ -59,10 +63,21 @@ def finish(folder: Path, path: Path, **options: Any) -> list[Finding]:
         return [Finding("wrong", f"the next command fails: {traceback.format_exc()}")]
     finally:
         log.close()
-    calls = read_calls(folder / "logs")
-    if not any(call.acknowledged for call in calls if call.client == f"{LAST:06}"):
-        return [Finding("wrong", "the next commands are refused"), *check(path, calls, **options)]
-    return check(path, calls, **options)
+    return idle(folder, "the client that goes on", lambda index: index == LAST) + check(
+        path, read_calls(folder / "logs"), **options
+    )
+
+
+def idle(folder: Path, who: str, clients: Callable[[int], bool], least: int = 1) -> list[Finding]:
+    """What says that clients, chosen by their index, had fewer than ``least`` asks or tells acknowledged: nothing was tested."""
+    calls = [call for call in read_calls(folder / "logs") if clients(int(call.client))]
+    done = Counter(call.what for call in calls if call.acknowledged)
+    return [Finding("wrong", f"{who}: {_too_few(calls, what, done[what])}") for what in ("ask", "tell") if done[what] < least]
+
+
+def _too_few(calls: list[Call], what: str, done: int) -> str:
+    refused = next((f"; {call}" for call in calls if call.refused and call.what == what), "")
+    return f"only {done} calls of {what} were acknowledged{refused}"
 
 
 def counted(folder: Path) -> dict[str, int]:

@@ -21,7 +21,7 @@ from tortures.clients import CommandLine, Life, Log, Ours
 from tortures.foreign import Foreigner, Rust, Stock
 from tortures.history import Finding
 from tortures.machinery import chance, evenly
-from tortures.rounds import counted, finish, make, told
+from tortures.rounds import counted, finish, idle, make, told
 from tortures.tally import Tally
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TARGET = 160
 _CALLS = 60
+_LEAST = 3  # asks and tells of a client that nobody kills
 _LIMIT_S = 60.0
 _PASS_BY_S = 1.5
 _CHILD_INDEX = 1000  # clients of forked children and of threads are numbered from here on, by their parent
@@ -178,10 +179,18 @@ def play(folder: Path, kind: str, seed: int, index: int) -> Tally:
         os.kill(pid, signal.SIGKILL)
     found = [finding for number, pid in enumerate(pids, 1) for finding in _ended(place, pid, number, pid in doomed)]
     found += finish(folder, place.path)
+    for number, body in enumerate(_ROUNDS[kind], 1):
+        if pids[number - 1] not in doomed and body is not _dies_with_the_lock:
+            found += idle(folder, f"client {number}, which nobody killed", _of_client(number), _LEAST)
     counts = counted(folder)
     tally = told(found, folder, name)
     tally.counts = counts
     return tally
+
+
+def _of_client(number: int) -> Callable[[int], bool]:
+    """Whether an index is a client's own, or one of its threads or children."""
+    return lambda index: number in (index, index // _CHILD_INDEX)
 
 
 def _start(place: _Round, body: Callable[[_Round, int], None], number: int) -> int:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from tortures import clients, rounds
 
+import journaltune
 from journaltune.journal import stock_lock
 
 
@@ -43,5 +47,38 @@ def clean(tortured: Callable[..., Any]) -> Callable[..., Any]:
         assert tally.clean, "\n".join(tally.notes)
         assert tally.runs >= n
         return tally
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A journal and the logs of two clients that made every kind of call in turns; all of them were answered."""
+    folder = tmp_path_factory.mktemp("history")
+    path = rounds.make(folder)
+    lives = []
+    for index in (1, 2):
+        client = clients.Ours(clients.Log(folder / "logs", index), journaltune.load_study(path))
+        lives.append(clients.Life(client, random.Random(index)))
+    for _ in range(50):
+        for life in lives:
+            life.live()
+    for life in lives:
+        for way in life._ways:
+            way()
+        life.client.study.close()
+        life.client.log.close()
+    shutil.rmtree(f"{path}.d", ignore_errors=True)
+    return folder
+
+
+@pytest.fixture
+def judge(torture: Callable[[str], ModuleType], history: Path) -> Callable[..., list[Any]]:
+    """What the checker says of the journal, or of other bytes in its place, and of the calls, or of others."""
+    checker = torture("history")
+
+    def check(data: bytes | None = None, calls: Any = None) -> list[Any]:
+        whole = (history / "s.journal").read_bytes() if data is None else data
+        return list(checker.judge(whole, checker.read_calls(history / "logs") if calls is None else calls))
 
     return check

@@ -7,75 +7,15 @@ import json
 import math
 import os
 import random
-import shutil
-from binascii import crc32
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from tortures import clients, rounds
-
-import journaltune
+from sealing import Records, read, sealed
 
 Load = Callable[[str], ModuleType]
-Records = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """A journal and the logs of two clients that made every kind of call in turns; all of them were answered."""
-    folder = tmp_path_factory.mktemp("history")
-    path = rounds.make(folder)
-    lives = []
-    for index in (1, 2):
-        client = clients.Ours(clients.Log(folder / "logs", index), journaltune.load_study(path))
-        lives.append(clients.Life(client, random.Random(index)))
-    for _ in range(60):
-        for life in lives:
-            life.live()
-    for life in lives:
-        life.client.study.close()
-        life.client.log.close()
-    shutil.rmtree(f"{path}.d", ignore_errors=True)
-    return folder
-
-
-@pytest.fixture
-def judge(torture: Load, history: Path) -> Callable[..., list[Any]]:
-    """What the checker says of the journal, or of other bytes in its place, and of the calls, or of others."""
-    checker = torture("history")
-
-    def check(data: bytes | None = None, calls: Any = None) -> list[Any]:
-        whole = (history / "s.journal").read_bytes() if data is None else data
-        return list(checker.judge(whole, checker.read_calls(history / "logs") if calls is None else calls))
-
-    return check
-
-
-def read(history: Path) -> Records:
-    """The records, each with the offset that it had."""
-    data = (history / "s.journal").read_bytes()
-    found, offset = [], 0
-    for line in data.splitlines(keepends=True):
-        found.append({**json.loads(line), "was at": offset})
-        offset += len(line)
-    return found
-
-
-def sealed(records: Records) -> bytes:
-    """Records as a build would write them that makes no mistake in their places and checksums: those must not give it away."""
-    data, places = b"", list[tuple[int, int]]()
-    for record in records:
-        places.append((record["was at"], len(data)))
-        fields = {key: value for key, value in record.items() if key not in ("crc", "was at")}
-        known = {**fields.get("jt", {}), "at": len(data)}
-        if "saw" in known:
-            known["saw"] = next(new for old, new in places if old >= min(known["saw"], record["was at"]))
-        body = json.dumps({**fields, "jt": known})[:-1].encode()
-        data += b'%s,"crc":"%08x00000000"}\n' % (body, crc32(body))
-    return data
 
 
 def test_a_right_history_has_no_findings(torture: Load, history: Path, judge: Any) -> None:
@@ -150,10 +90,10 @@ class TestChangedLogs:
 
     def test_an_effect_that_nobody_asked_for_is_found(self, torture: Load, history: Path, judge: Any) -> None:
         calls = self.calls(torture, history)
-        told = [call.asked for call in calls if call.what == "tell" and call.acknowledged]
+        made = [(call.what, call.asked) for call in calls if call.acknowledged]
         for place, call in enumerate(calls):
-            again = call.what == "tell" and told.count(call.asked) > 1
-            if call.acknowledged and call.what != "look" and call.answer is not None and not again:
+            again = made.count((call.what, call.asked)) > 1
+            if call.acknowledged and call.what != "look" and call.answer not in (None, False) and not again:
                 assert judge(calls=calls[:place] + calls[place + 1 :]), str(call)
 
     def test_an_effect_of_a_call_that_was_refused_is_found(self, torture: Load, history: Path, judge: Any) -> None:
@@ -186,7 +126,9 @@ class TestChangedLogs:
 
     def test_calls_that_were_made_in_another_order_are_found(self, torture: Load, history: Path, judge: Any) -> None:
         ordered = sorted(self.calls(torture, history), key=lambda call: call.begin)
-        effective = [i for i, call in enumerate(ordered) if call.acknowledged and call.what in ("ask", "enqueue")]
+        made = [call.asked for call in ordered]
+        once = [i for i, call in enumerate(ordered) if call.acknowledged and made.count(call.asked) == 1]
+        effective = [i for i in once if ordered[i].what in ("ask", "enqueue")]
         for first, second in itertools.pairwise(effective):
             calls = sorted(self.calls(torture, history), key=lambda call: call.begin)
             one, other = calls[first], calls[second]
@@ -244,11 +186,22 @@ class TestBrokenBuilds:
     def test_that_does_not_mend(self, torture: Load, tmp_path: Path) -> None:
         assert self.caught(torture, tmp_path, torture("broken").no_mending, kill=True) >= 0
 
+    def test_that_refuses_what_it_should_do(self, torture: Load, tmp_path: Path) -> None:
+        assert self.caught(torture, tmp_path, torture("broken").refusing) == 0
 
-def test_that_leaves_out_the_fsync_is_found_by_counting(torture: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+@pytest.mark.parametrize("place", ["whole", "relative", "link"])
+def test_that_leaves_out_the_fsync_is_found_by_counting(
+    torture: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
     from journaltune.journal import file
 
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    folder = {"whole": tmp_path, "relative": Path(), "link": tmp_path / "link"}[place] / "rehearsal"
+    assert torture("failpoints")._rehearse(folder, True)[1] == []
     monkeypatch.setattr(file, "flush", lambda fd, path: None)
-    _, found = torture("failpoints")._rehearse(tmp_path / "rehearsal", True)
+    _, found = torture("failpoints")._rehearse(folder, True)
     assert any("before an fsync" in finding.text for finding in found)
-    assert os.path.exists(tmp_path / "rehearsal" / "s.journal")
+    assert os.path.exists(folder / "s.journal")
