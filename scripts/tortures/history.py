@@ -124,6 +124,8 @@ class _Court(Court):
     def _handed_out(self, call: Call, trial: Trial) -> None:
         if call.answer["number"] != trial.number:
             self.find("wrong", f"{call}, but it is trial {trial.number}")
+        if trial.born_attrs and not trial.born_waiting:
+            self.find("wrong", f"{call}, but the journal has attributes of it: {as_text(trial.born_attrs)}")
         if as_text(call.answer["params"]) != as_text(trial.params):
             self.find("wrong", f"{call}, but the journal has the parameters {as_text(trial.params)}")
 
@@ -170,6 +172,8 @@ class _Court(Court):
         for call in called:
             if call.acknowledged and not is_repeat(trial, finish, call):
                 self.find("wrong", f"{call}, but the journal has {result_text(trial, finish)}")
+            elif call.acknowledged and call.answer not in (None, finish.state):
+                self.find("wrong", f"{call}, but its state is {finish.state}")
         tellers = [call for call in called if is_result(trial, finish, call)]
         if not tellers:
             self.find("wrong", f"trial {trial.number} is finished with {result_text(trial, finish)}, which nobody told")

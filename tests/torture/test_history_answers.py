@@ -147,6 +147,11 @@ class TestAsks:
 
         assert "has another one" in found(other)[0]
 
+    def test_attributes_that_nobody_gave_are_found(self, client: clients.Ours, found: Any, tmp_path: Path) -> None:
+        client.ask()
+        study, trial = read(tmp_path)
+        assert "attributes of it" in found(data=sealed([study, {**trial, "user_attrs": {"k": 1}}]))[0]
+
     def test_one_beyond_its_budget_is_found(self, client: clients.Ours, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine, "_check_budget", lambda *_: None)
         client.ask(max_trials=2)
@@ -189,6 +194,17 @@ class TestAsks:
             patch.setattr(suggesting, "sampling_seed", lambda *_: 7)
             client.ask()
         assert [text.partition(":")[0] for text in disagreements(path)] == ["verify of study 'study'"]
+
+
+def test_a_tell_that_answers_another_state_is_found(client: clients.Ours, found: Any) -> None:
+    client.ask()
+    client.tell(0, [0.5])
+
+    def pruned(calls: list[Any]) -> None:
+        calls[1].answer = 2
+
+    assert found() == []
+    assert "its state is 1" in found(pruned)[0]
 
 
 class TestLooks:
