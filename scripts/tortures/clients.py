@@ -136,7 +136,7 @@ class CommandLine:
             arguments += ["--attr", f"{key}={json.dumps(value)}"]
         for name, value in (result.get("constraints") or {}).items():
             arguments += ["--constraint", f"{name}={value!r}"]
-        body = lambda: self._run("tell", *arguments) and None  # noqa: E731
+        body = lambda: self._run("tell", *arguments) or None  # noqa: E731
         return self.log.call("tell", body, number=number, values=values, **result)
 
 

@@ -117,3 +117,18 @@ def test_a_share_of_what_comes_in_turns_has_all_of_them(torture: Callable[[str],
     assert {turn for _, turn in some} == set(range(6))
     assert evenly(ways, 6000) == ways
     assert evenly("ab", 5) == ["a", "b", "a", "b", "a"]
+
+
+@pytest.mark.parametrize("name", ["there", "link"])
+def test_parts_get_a_folder_that_is_named_in_full_and_without_links(
+    command: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """They compare paths, and change into folders."""
+    part, seen = found(command), []
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(part, "run", lambda n, seed, folder, say: seen.append(folder) or command.Tally(runs=n))
+    monkeypatch.setattr(command, "load", lambda name: part)
+    assert command.main(["cuts", "--folder", name]) == 0
+    assert seen == [tmp_path.resolve() / "there" / "cuts"]
