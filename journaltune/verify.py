@@ -50,8 +50,9 @@ class Verdict(Frozen):
     """What ``verify`` found.
 
     ``n_verified`` suggestions came out the same, bit for bit; ``n_foreign`` trials can't be verified: other programs made them,
-    they wait to be asked for, or the record does not say any more what it saw, as ``compact`` leaves it. ``difference`` is the
-    first suggestion that came out otherwise, or None.
+    they wait to be asked for, or the record does not say any more what it saw, as ``compact`` leaves it, and as it is after
+    ``repair`` where bytes were put in or taken out before it. ``difference`` is the first suggestion that came out otherwise,
+    or None.
     ``environment_changes`` tells in words what differs between the recorded environment and this one, by the number of the
     first trial that was asked for in it.
     """
@@ -144,13 +145,16 @@ class _Verification:
             self._note(record, offset)
         elif "saw" not in jt or jt["saw"] > offset:
             return None
-        elif record["op_code"] == records.CREATE_TRIAL:
-            if record["study_id"] == self._study_id:
-                return self._verify_new(record, jt, offset)
-        else:
-            trial = self._ahead.state.live.get(record["trial_id"])
-            if trial is not None and trial.study.study_id == self._study_id:
-                return self._verify_claim(record, jt, offset)
+        elif (found := self._verify(record, jt, offset)) is not None and jt.get("at", offset) == offset:
+            return found  # from a record that stands elsewhere than it was written, nobody knows what its ask saw
+        return None
+
+    def _verify(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
+        if record["op_code"] == records.CREATE_TRIAL:
+            return self._verify_new(record, jt, offset) if record["study_id"] == self._study_id else None
+        trial = self._ahead.state.live.get(record["trial_id"])
+        if trial is not None and trial.study.study_id == self._study_id:
+            return self._verify_claim(record, jt, offset)
         return None
 
     def _note(self, record: Mapping[str, Any], offset: int) -> None:

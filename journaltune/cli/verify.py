@@ -73,9 +73,8 @@ def _text(found: Verdict) -> str:
     if difference is None:
         lines.append(f"verified  {found.n_verified} suggestions, all the same bit for bit")
         if found.n_foreign:
-            lines.append(
-                f"          {found.n_foreign} can't be: made by other programs, enqueued and not asked for yet, or compacted"
-            )
+            why = "made by other programs, enqueued and not asked for yet, compacted, or moved in the file and repaired"
+            lines.append(f"          {found.n_foreign} can't be: {why}")
     else:
         lines.append(
             f"differs   trial {difference.number}, byte {difference.offset}: {difference.what} is {difference.found!r}, "

@@ -10,6 +10,7 @@ import pytest
 
 from journaltune import JournalDamagedError, create_study, load_study
 from journaltune.journal import records
+from journaltune.journal.repair import repair
 from journaltune.verify import verify
 
 SPACE = {"x": "float(0, 1)", "kind": "a | b"}
@@ -174,3 +175,21 @@ def test_a_study_of_another_program_has_nothing_to_verify(tmp_path: Path) -> Non
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
     verdict = verify(path)
     assert (verdict.n_verified, verdict.n_foreign, verdict.difference) == (0, 3, None)
+
+
+@pytest.mark.parametrize("put_in", [b"\xef\xbb\xbf", b"\n", b"garbage\n", b"a copy"])
+def test_asks_that_a_repair_left_elsewhere_than_they_were_written_are_not_taken_for_different(path: Path, put_in: bytes) -> None:
+    """A copy of an ask is as long as others are: what later asks saw of the journal ends at the end of a line again."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    place = 0 if put_in.startswith(b"\xef") else len(lines) // 2
+    put_in = lines[place - 1] if put_in == b"a copy" else put_in
+    path.write_bytes(b"".join([*lines[:place], put_in, *lines[place:]]))
+    assert repair(str(path))
+    verdict = verify(path, "study")
+    assert verdict.difference is None
+    assert verdict.n_verified + verdict.n_foreign == 17
+    assert (verdict.n_verified > 0) == (place > 0)
+    study = load_study(path, "study")
+    for _ in range(2):
+        study.ask()
+    assert verify(path, "study").n_verified == verdict.n_verified + 2, "what is asked for afterwards can be verified"
