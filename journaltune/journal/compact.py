@@ -69,7 +69,7 @@ def compact(path: str | os.PathLike[str], dest: str | os.PathLike[str], *, allow
             _compare(own, survey.state, allow_network_fs=allow_network_fs)
             _name(own, dest)
         finally:
-            files.remove(own)
+            _remove(own)
         files.sync_folder(dest)
         return Compacted(len(survey.state.studies), survey.n_kept(), survey.offset, size)
     finally:
@@ -79,6 +79,10 @@ def compact(path: str | os.PathLike[str], dest: str | os.PathLike[str], *, allow
 
 
 def _check_free(dest: str) -> None:
+    for name in (dest, os.path.dirname(dest)):
+        journal, ending = os.path.splitext(name)
+        if ending in (".lock", ".d") and os.path.isfile(journal):
+            raise UsageError(f"{name} belongs to the journal {journal}; name another file")
     if os.path.lexists(dest):
         raise ConflictError(f"{dest} exists; name a file that does not")
     if not os.path.isdir(os.path.dirname(dest)):
@@ -136,6 +140,14 @@ def _name(own: str, dest: str) -> None:
         raise
     except OSError as error:
         files.refuse(error, dest, "write")
+
+
+def _remove(own: str) -> None:
+    """An error that comes of this must not hide the one that says what the machine refused."""
+    try:
+        files.remove(own)
+    except OSError:
+        pass
 
 
 class _Reader(records.RecordReader):

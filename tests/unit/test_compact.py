@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -336,3 +337,28 @@ def test_a_nan_that_others_read_as_a_word_stays_one(path: Path, dest: Path) -> N
     assert readers.plain_by_rustuna(dest)
     assert len(lines_of(dest)) == 3
     assert study.trials[running.number].user_attrs["n"] != study.trials[running.number].user_attrs["n"]
+
+
+@pytest.mark.parametrize("name", ["study.journal.lock", "study.journal.d", "study.journal.d/snapshot"])
+def test_names_that_belong_to_a_journal_are_refused(path: Path, name: str) -> None:
+    """Optuna's writers would wait for ever for such a lock, and take the folder for a journal's."""
+    parallel(path)
+    Journal(str(path)).save_snapshot()
+    if name == "study.journal.d":
+        shutil.rmtree(f"{path}.d")
+    before = sorted(os.listdir(path.parent))
+    with pytest.raises(UsageError, match=r"belongs to the journal .*study\.journal; name another file"):
+        compact(path, path.parent / name)
+    assert sorted(os.listdir(path.parent)) == before
+
+
+def test_a_read_only_file_system_is_named(path: Path, dest: Path, faults: Callable[[Any], None]) -> None:
+    """Where nothing can be removed either."""
+    parallel(path)
+
+    def refuse(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    faults(refuse)
+    with pytest.raises(MachineError, match="the file system is read-only"):
+        compact(path, dest)
