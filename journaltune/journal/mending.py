@@ -111,12 +111,7 @@ def quarantine(path: str, start: int, found: bytes) -> str:
 
     OSError as it comes, and no half copy.
     """
-    folder = f"{files.make_folder(path)}/quarantine"
-    files.make_plain_folder(folder, path)
-    name, again = f"{folder}/{start}-{len(found)}-{os.getpid()}", 0
-    while os.path.lexists(name):  # of a mending that was broken off, or the second one at this place
-        again += 1
-        name = f"{folder}/{start}-{len(found)}-{os.getpid()}-{again}"
+    name = _place(path, f"{start}-{len(found)}")
     fd = system.create(name, os.O_WRONLY | os.O_EXCL, files.mode_of(path))
     try:
         try:
@@ -127,4 +122,23 @@ def quarantine(path: str, start: int, found: bytes) -> str:
     except OSError:
         files.remove(name)
         raise
+    return name
+
+
+def set_aside(path: str, beside: str) -> str:
+    """Move what stands beside the journal in a wrong place to ``quarantine/``; where it is now. OSError as it comes."""
+    name = _place(path, os.path.basename(beside))
+    system.rename(beside, name)
+    return name
+
+
+def _place(path: str, what: str) -> str:
+    """A name in ``quarantine/`` that is free. OSError as it comes."""
+    folder = f"{files.make_folder(path)}/quarantine"
+    files.make_plain_folder(folder, path)
+    first = name = f"{folder}/{what}-{os.getpid()}"
+    again = 0
+    while os.path.lexists(name):  # of a mending that was broken off, or the second one at this place
+        again += 1
+        name = f"{first}-{again}"
     return name

@@ -21,7 +21,7 @@ from itertools import islice, takewhile
 from journaltune.errors import JournalDamagedError, NotFoundError
 from journaltune.frozen import Frozen
 from journaltune.journal import file as files
-from journaltune.journal import lock, losses, mending, misplaced, records, salvage, snapshot, stock_lock, system
+from journaltune.journal import lock, losses, mending, misplaced, records, salvage, snapshot, stock_lock
 from journaltune.journal.check import SnapshotCheck, is_as_written, is_journal, written_at
 
 TYPE_CHECKING = False
@@ -86,14 +86,22 @@ def _repair(fd: int, path: str) -> list[Mended]:
     else:
         raise JournalDamagedError(path, last.mended[0].offset or 0, "a line that comes out damaged however it is mended")
     if last.snapshot.problem is not None:
-        place = snapshot.path_of(path)
-        try:
-            size = os.lstat(place).st_size
-            files.remove(place)
-        except OSError as error:
-            files.refuse(error, place, "delete")
-        mended.append(Mended(None, size, f"the snapshot {place}: {last.snapshot.problem}", "deleted", ""))
+        mended.append(_without_snapshot(path, last.snapshot.problem))
     return mended
+
+
+def _without_snapshot(path: str, problem: str) -> Mended:
+    """Delete a snapshot that is wrong; a folder in its place is nothing that can be made again, so it is kept."""
+    place, copy = snapshot.path_of(path), ""
+    try:
+        size = os.lstat(place).st_size
+        if os.path.isdir(place) and not os.path.islink(place):
+            copy = mending.set_aside(path, place)
+        else:
+            files.remove(place)
+    except OSError as error:
+        files.refuse(error, place, "delete")
+    return Mended(None, size, f"the snapshot {place}: {problem}", "set aside" if copy else "deleted", copy)
 
 
 class _Edit:
@@ -331,9 +339,9 @@ class _Pass:
 
     def _set_snapshot_aside(self) -> None:
         """Every reader has to answer the same, so none may use it any more; but it may hold what the journal lost."""
-        place, folder = snapshot.path_of(self._path), files.folder_of(self._path)
+        place = snapshot.path_of(self._path)
         try:
-            system.rename(place, f"{folder}/quarantine/snapshot-{os.getpid()}")
+            mending.set_aside(self._path, place)
         except FileNotFoundError:
             pass
         except OSError as error:

@@ -266,3 +266,16 @@ def test_who_went_on_while_it_was_repaired_saves_no_snapshot_of_what_was_there_b
     found = check(str(path))
     assert found.findings == []
     assert found.snapshot.startswith("says what the journal says")
+
+
+def test_a_folder_in_the_place_of_the_snapshot_is_set_aside(path: Path) -> None:
+    place = Path(snapshot.path_of(str(path)))
+    place.mkdir(parents=True)
+    (place / "mine").write_text("kept")
+    assert check(str(path)).n_findings == 1
+    (mended,) = repair(str(path))
+    assert (mended.offset, mended.done) == (None, "set aside")
+    assert (Path(mended.copy) / "mine").read_text() == "kept"
+    assert check(str(path)).findings == []
+    Journal(str(path)).save_snapshot()
+    assert place.is_file()
