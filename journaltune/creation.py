@@ -9,7 +9,7 @@ from journaltune.errors import ConflictError, JournaltuneError, UsageError
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
-from journaltune.studies import OpenStudy, resolve
+from journaltune.studies import KINDS, OpenStudy, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,13 +145,25 @@ def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, give
         raise UsageError(f"study {found.name!r} has {len(found.directions)} objectives, not {len(given['objectives'])}")
     _check_compatible(found, given)
     before = found.config
-    if "sampler" in given and given["sampler"] != (before or {}).get("sampler"):
+    sound = _defaults() if before is None else _sound(before)
+    if "sampler" in given and given["sampler"] != sound.get("sampler"):
         given = {"sampler_options": {}, **given}
-    after = {**(_defaults() if before is None else before), **given}
+    after = {**sound, **given}
     if after != before:
         _check_sampler(after, len(found.directions))
         attr = {records.CONFIG_ATTR: after}
         journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, found.study_id, system_attr=attr)])
+
+
+def _sound(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without what a damaged record left in the place of settings; some have a default to stand there."""
+    wrong = {name for name, kind in KINDS.items() if config.get(name) is not None and not isinstance(config[name], kind)}
+    defaults = _defaults()
+    return {
+        name: defaults.get(name) if name in wrong else value
+        for name, value in config.items()
+        if name not in wrong or name in defaults
+    }
 
 
 def _check_compatible(found: StudyState, given: Mapping[str, Any]) -> None:
@@ -173,7 +185,7 @@ def _check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
     from journaltune.space import Space
 
     space = Space.from_config(config["space"]).distributions if "space" in config else {}
-    make(config["sampler"], config["sampler_options"]).check(space, n_objectives)
+    make(config.get("sampler", _SAMPLER), config.get("sampler_options", {})).check(space, n_objectives)
 
 
 def _remove_empty(journal: Journal) -> None:

@@ -70,8 +70,8 @@ def _hash_of(path: str) -> str:
 
 def recorded(config: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> dict[str, str]:
     """The environment that a study has on record; empty for a study that another program made."""
-    found: dict[str, str] = system_attrs.get(ATTR) or config.get("environment") or {}
-    return found
+    found = system_attrs.get(ATTR) or config.get("environment")
+    return found if isinstance(found, dict) else {}
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -29,6 +29,18 @@ if TYPE_CHECKING:
 
 
 _NO_CONFIG: Mapping[str, Any] = {}
+KINDS: dict[str, type] = {
+    "space": dict,
+    "objectives": list,
+    "sampler": str,
+    "sampler_options": dict,
+    "seed": int,
+    "failures": str,
+    "duplicates": str,
+    "replicates": int,
+    "lag": int,
+    "lock_file": str,
+}
 
 
 class Turn:
@@ -134,21 +146,31 @@ class OpenStudy:
             self._forget(config)
         return config
 
+    def setting(self, name: str, default: Any = None) -> Any:
+        """One of the configuration; UsageError where a damaged record left something else in its place."""
+        found = self.config.get(name, default)
+        if found is not default and not isinstance(found, KINDS[name]):
+            raise UsageError(
+                f"study {self.name!r} has {found!r} as its {name}, which can't be; replace it with "
+                f"`journaltune create --exist-ok --study {self.name}` and the option for it"
+            )
+        return found
+
     @property
     def directions(self) -> tuple[str, ...]:
         return tuple("maximize" if direction == 2 else "minimize" for direction in self.state().directions)
 
     @property
     def objective_names(self) -> tuple[str | None, ...]:
-        return tuple(self.config.get("objectives") or [None] * len(self.directions))
+        return tuple(self.setting("objectives") or [None] * len(self.directions))
 
     @property
     def space(self) -> Space | None:
-        config = self.config
-        if self._space is None and "space" in config:
+        stored = self.setting("space")
+        if self._space is None and stored is not None:
             from journaltune.space import Space
 
-            self._space = Space.from_config(config["space"])
+            self._space = Space.from_config(stored)
         return self._space
 
     @property
@@ -169,27 +191,27 @@ class OpenStudy:
 
     @property
     def seed(self) -> int:
-        return int(self.config.get("seed", 0))
+        return int(self.setting("seed", 0))
 
     @property
     def failures(self) -> str:
-        return str(self.config.get("failures", "worst"))
+        return str(self.setting("failures", "worst"))
 
     @property
     def duplicates(self) -> str:
         """What happens when the sampler suggests parameters again: allow, reuse or resample."""
-        return str(self.config.get("duplicates", "allow"))
+        return str(self.setting("duplicates", "allow"))
 
     @property
     def replicates(self) -> int:
         """How many times each configuration is asked."""
-        return int(self.config.get("replicates", 1))
+        return int(self.setting("replicates", 1))
 
     @property
     def lag(self) -> int | None:
         """How many trials back the latest result lies that a trial sees; None: every result that is there."""
-        lag = self.config.get("lag")
-        return None if lag is None else int(lag)
+        lag: int | None = self.setting("lag")
+        return lag
 
     def awaited(self, number: int) -> int | None:
         """The trial that has to finish before trial ``number`` can be asked for, where the study has a lag."""
@@ -231,7 +253,7 @@ class OpenStudy:
 
         state = self.state()
         if self._environment is None:
-            self._environment = environment.describe(self.config.get("lock_file"))
+            self._environment = environment.describe(self.setting("lock_file"))
         if environment.recorded(self.config, state.system_attrs) == self._environment:
             return []
         attr = {environment.ATTR: self._environment}
@@ -239,14 +261,14 @@ class OpenStudy:
 
     @property
     def sampler(self) -> str:
-        return str(self.config.get("sampler", "tpe"))
+        return str(self.setting("sampler", "tpe"))
 
     def sampler_object(self) -> Sampler:
-        config = self.config
+        name, options = self.sampler, self.setting("sampler_options", {})
         if self._sampler is None:
             from journaltune.samplers import make
 
-            self._sampler = make(self.sampler, config.get("sampler_options", {}))
+            self._sampler = make(name, options)
         return self._sampler
 
     def close(self) -> None:

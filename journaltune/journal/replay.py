@@ -43,7 +43,7 @@ def _create_study(state: JournalState, record: Mapping[str, Any]) -> bool:
     if state.study_named(name) is not None:
         return False
     study = state.studies[state.n_studies] = StudyState(state.n_studies, name, directions)
-    study.config = record.get("jt", {}).get("config")
+    study.config = _config(record.get("jt", {}).get("config"))
     state.n_studies += 1
     return True
 
@@ -68,8 +68,13 @@ def _set_study_system_attr(state: JournalState, record: Mapping[str, Any]) -> bo
         return False
     study.system_attrs.update(attr)
     if r.CONFIG_ATTR in attr:
-        study.config = attr[r.CONFIG_ATTR]
+        study.config = _config(attr[r.CONFIG_ATTR])
     return True
+
+
+def _config(value: object) -> dict[str, Any] | None:
+    """A study's configuration; none where a damaged record left something else in its place."""
+    return value if isinstance(value, dict) else None
 
 
 def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial | bool:

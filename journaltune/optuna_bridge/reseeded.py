@@ -103,7 +103,7 @@ def _without_pickles(kind: type[BaseSampler]) -> type[BaseSampler]:
 
 def recipe_of(study: OpenStudy) -> Recipe:
     """How to make Optuna's counterpart of the study's sampler. UsageError when there is none, or it takes other options."""
-    name, options = study.sampler, dict(study.config.get("sampler_options", {}))
+    name, options = study.sampler, dict(study.setting("sampler_options", {}))
     kind = sampler_class(_COUNTERPARTS.get(name, name))
     if issubclass(kind, optuna.samplers.GridSampler):
         options.setdefault("search_space", _grid(study.space))

@@ -41,7 +41,10 @@ class Space:
     def from_config(config: Mapping[str, Any]) -> Space:
         """The space that `to_config` wrote. SpaceError when no space ever did."""
         if not isinstance(config, dict) or config.keys() != {"params"} or not isinstance(config["params"], dict):
-            raise SpaceError("the stored space is not one that this version knows; read the study with a newer journaltune")
+            raise SpaceError(
+                "the stored space is not one that this version knows; read the study with a newer journaltune, or give it one "
+                "with `journaltune create --exist-ok --param 'NAME: SPEC'`"
+            )
         return Space({name: parse_spec(name, text) for name, text in config["params"].items()})
 
     def to_config(self) -> dict[str, Any]:

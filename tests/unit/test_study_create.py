@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from journaltune.errors import (
     SpaceError,
     UsageError,
 )
+from journaltune.journal import records
 from journaltune.space import space_from_params
 
 X = {"x": "float(0, 1)"}
@@ -325,3 +327,29 @@ def test_a_missing_journal_is_named_and_not_made(path: Path, name: str | None) -
         with pytest.raises(NotFoundError, match=r"there is no journal .*study\.journal; make one"):
             call(path, name)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [("seed", ""), ("sampler_options", 17), ("sampler", 5), ("space", []), ("failures", 0), ("lag", "1"), ("replicates", {})],
+)
+def test_a_setting_that_a_repair_kept_changed_is_named_and_can_be_replaced(path: Path, setting: str, wrong: object) -> None:
+    create_study(path, params=X, seed=1, sampler="random")
+    study = load_study(path)
+    changed = {**(study._study.state().config or {}), setting: wrong}
+    with study._study.journal.locked():
+        attr = records.study_record(records.SET_STUDY_SYSTEM_ATTR, 0, system_attr={records.CONFIG_ATTR: changed})
+        study._study.journal.append([attr])
+    with pytest.raises(UsageError, match=f"has {re.escape(repr(wrong))} as its {setting}, .*create --exist-ok --study study"):
+        load_study(path).ask()
+    assert load_study(path).trials == []
+    assert create_study(path, params=X, sampler="random", exist_ok=True).ask().number == 0
+
+
+def test_what_is_no_configuration_at_all_counts_for_none(path: Path) -> None:
+    create_study(path, params=X, seed=1)
+    with path.open("ab") as file:
+        file.write(b'{"op_code":3,"worker_id":"w","study_id":0,"system_attr":{"journaltune:config":5}}\n')
+    with pytest.raises(SpaceError, match="no search space"):
+        load_study(path).ask()
+    assert create_study(path, params=X, exist_ok=True).ask().number == 0
