@@ -11,7 +11,7 @@ from journaltune.jsontext import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.salvage import Piece
@@ -49,21 +49,20 @@ class Lost:
 
 
 class Evidence(Frozen):
-    """What lines say of the place before them: how many studies and trials there are at least, and the next number of studies.
+    """What lines say of the place before them: how many trials there are at least, and the next number of each study.
 
     ``n_new_studies`` are created in these lines; ``asking`` are the studies of which trials are, in the order of their first.
     """
 
-    __slots__ = ("asking", "n_new_studies", "n_studies", "n_trials", "numbers")
+    __slots__ = ("asking", "n_new_studies", "n_trials", "numbers")
 
-    n_studies: int
     n_trials: int
     numbers: dict[int, int]
     n_new_studies: int
     asking: list[int]
 
-    def __init__(self, n_studies: int, n_trials: int, numbers: dict[int, int], n_new_studies: int, asking: list[int]) -> None:
-        self._set(n_studies=n_studies, n_trials=n_trials, numbers=numbers, n_new_studies=n_new_studies, asking=asking)
+    def __init__(self, n_trials: int, numbers: dict[int, int], n_new_studies: int, asking: list[int]) -> None:
+        self._set(n_trials=n_trials, numbers=numbers, n_new_studies=n_new_studies, asking=asking)
 
 
 class Ahead:
@@ -92,26 +91,29 @@ class Ahead:
         self._created: dict[int, list[int]] = {}  # by study: each line that creates a trial
         self._said: dict[int, list[tuple[int, int]]] = {}  # by study: a line that says its number, and what it was at the first
 
-    def count(self, n_trials: dict[int, int], begin: int, *, for_studies: bool) -> Evidence:
-        """What the lines from ``begin`` on tell, up to the first that can't be read.
+    def n_studies(self, begin: int) -> int:
+        """How many studies there are before line ``begin``, at least."""
+        return max(self._studies_needed[begin : self._end(begin)], default=_NOTHING) + self._n_studies[begin]
 
-        They are read until they tell the number of each study in ``n_trials``; for studies that are missing even further.
-        """
-        if len(self._trials_needed) < len(self._lines):
-            for line in self._lines:
-                self._add(line.strip(records.BLANKS))
-            self._unreadable.append(len(self._lines))
-        end = min(self._unreadable[bisect_left(self._unreadable, begin)], begin + _LOOK_AHEAD)
+    def count(self, known: Collection[int], begin: int) -> Evidence:
+        """What the lines from ``begin`` on tell of trials, until they have told the number of each study that is known."""
+        end = self._end(begin)
         said = {study_id: found for study_id in self._said if (found := self._number(study_id, begin, end)) is not None}
-        stop = max(said[study_id][0] for study_id in n_trials) + 1 if n_trials and said.keys() >= n_trials.keys() else end
-        last = end if for_studies else stop
+        stop = max(said[study_id][0] for study_id in known) + 1 if known and said.keys() >= set(known) else end
         return Evidence(
-            max(self._studies_needed[begin:last], default=_NOTHING) + self._n_studies[begin],
             max(self._trials_needed[begin:stop], default=_NOTHING) + self._n_trials[begin],
             {study_id: number for study_id, (place, number) in said.items() if place < stop},
             self._n_studies[stop] - self._n_studies[begin],
             [study_id for place, study_id in sorted((self._next_trial(i, begin), i) for i in self._created) if place < stop],
         )
+
+    def _end(self, begin: int) -> int:
+        """The first line from ``begin`` on that can't be read, or is too far away."""
+        if not self._unreadable:
+            for line in self._lines:
+                self._add(line.strip(records.BLANKS))
+            self._unreadable.append(len(self._lines))
+        return min(self._unreadable[bisect_left(self._unreadable, begin)], begin + _LOOK_AHEAD)
 
     def _next_trial(self, study_id: int, begin: int) -> int:
         """The line from ``begin`` on that creates the study's next trial; behind the last one when none does."""
@@ -161,20 +163,18 @@ def lost(state: JournalState, gap: bytes, pieces: Iterable[Piece], ahead: Ahead,
     count = _Count(state)
     for piece in pieces:
         count.add(salvage.decoded(piece.text) or {})
-    heads = salvage.HEAD.findall(gap)
-    may_hold_study = not heads or any(int(head[0]) == records.CREATE_STUDY for head in heads)
-    count.look(ahead.count(count.numbers, begin, for_studies=may_hold_study))
+    count.look(ahead, begin)
     return count.lost(gap)
 
 
 class _Count:
     """Counts trials and studies on from a state, and by how many the records say that there were more."""
 
-    __slots__ = ("_home", "_missing", "_missing_studies", "_missing_trials", "_n_studies", "_n_trials", "_sure", "numbers")
+    __slots__ = ("_home", "_missing", "_missing_studies", "_missing_trials", "_n_studies", "_n_trials", "_numbers", "_sure")
 
     def __init__(self, state: JournalState) -> None:
         self._n_studies, self._n_trials = state.n_studies, state.n_trials
-        self.numbers = {study_id: study.n_trials for study_id, study in state.studies.items()}
+        self._numbers = {study_id: study.n_trials for study_id, study in state.studies.items()}
         self._missing: dict[int, int] = {}
         self._missing_trials = self._missing_studies = 0
         self._sure: set[int] = set()
@@ -184,39 +184,42 @@ class _Count:
         """A record that was saved from the gap."""
         op_code, study_id, trial_id = record.get("op_code"), record.get("study_id"), record.get("trial_id")
         if op_code == records.CREATE_STUDY:
-            self.numbers[self._n_studies] = 0
+            self._numbers[self._n_studies] = 0
             self._n_studies += 1
         elif type(study_id) is int:
             self._missing_studies = max(self._missing_studies, study_id + 1 - self._n_studies)
             if op_code == records.CREATE_TRIAL:
-                self.numbers[study_id] = self.numbers.get(study_id, 0) + 1
+                self._numbers[study_id] = self._numbers.get(study_id, 0) + 1
                 self._n_trials += 1
         elif type(trial_id) is int and op_code != records.DISCARD_TRIALS:
             self._missing_trials = max(self._missing_trials, trial_id + 1 - self._n_trials)
 
-    def look(self, found: Evidence) -> None:
+    def look(self, ahead: Ahead, begin: int) -> None:
         """What comes after the gap."""
-        self._missing_studies = min(max(self._missing_studies, found.n_studies - self._n_studies), _MOST_STUDIES)
+        self._missing_studies = min(max(self._missing_studies, ahead.n_studies(begin) - self._n_studies), _MOST_STUDIES)
+        first_new = self._n_studies + self._missing_studies
+        for study_id in range(self._n_studies, first_new):
+            self._numbers.setdefault(study_id, 0)
+        found = ahead.count(self._numbers, begin)
         self._missing_trials = min(max(self._missing_trials, found.n_trials - self._n_trials), _MOST_TRIALS)
         for study_id, number in found.numbers.items():
-            if number > self.numbers.get(study_id, 0):
-                self._missing[study_id] = number - self.numbers.get(study_id, 0)
+            if number > self._numbers.get(study_id, 0):
+                self._missing[study_id] = number - self._numbers.get(study_id, 0)
         self._sure.update(found.numbers)
-        first_new = self._n_studies + self._missing_studies
         for study_id in (*range(first_new, first_new + found.n_new_studies), *found.asking):
-            self.numbers.setdefault(study_id, 0)
-        unsure = [study_id for study_id in self.numbers if study_id not in self._sure]
+            self._numbers.setdefault(study_id, 0)
+        unsure = [study_id for study_id in self._numbers if study_id not in self._sure]
         if found.asking and (found.asking[0] in unsure or not unsure):
             self._home = found.asking[0]
         else:
-            self._home = max(unsure or self.numbers, default=0)
+            self._home = max(unsure or self._numbers, default=0)
 
     def lost(self, gap: bytes) -> Lost:
         found = Lost()
         head = salvage.HEAD.search(gap)
         op_code = int(head[1]) if head and len(head[1]) < 3 else -1
         n_studies = self._missing_studies
-        if op_code == records.CREATE_STUDY and not self.numbers:
+        if op_code == records.CREATE_STUDY and not self._numbers:
             n_studies = max(n_studies, 1)
         found.studies = _study_records(gap, self._n_studies, n_studies)
         for study_id, missing in self._missing.items():

@@ -55,6 +55,28 @@ def test_a_second_study_whose_record_is_gone_keeps_its_trials_whoever_asks_next(
     assert list(results(path).values()) == list(before.values())
 
 
+def test_a_study_that_is_gone_with_trials_of_others_and_its_own_is_put_back(tmp_path: Path) -> None:
+    """What is left of the gap names only a trial; nobody tells the number of stock Optuna's first one."""
+    path = tmp_path / "study.journal"
+    ours = create_study(path, params={"x": "float(0, 1)"}, study_name="ours", seed=1)
+    ours.tell(ours.ask(), 0.0)
+    begin = len(lines_of(path))
+    ours.ask()
+    stock = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="stock")
+    theirs = stock.ask()
+    end = len(lines_of(path))
+    ours.tell(ours.ask(), 2.0)
+    stock.tell(theirs, 0.5)
+    stock.tell(stock.ask(), 1.5)
+    lines = lines_of(path)
+    gap = b"\n".join(lines[begin:end])
+    put(path, [*lines[:begin], gap[:60] + bytes(len(gap) - 60), *lines[end:]])
+    repair(str(path))
+    found = results(path)
+    assert [values for _, values in found["ours"]] == [[0.0], None, [2.0]]
+    assert [values for _, values in found["recovered-1"]] == [None, [1.5]]
+
+
 def test_two_studies_that_are_gone_together_come_back_as_two(path: Path) -> None:
     """With one name only, the second would take no effect, and its trials would go with it."""
     before, lines = results(path), lines_of(path)
