@@ -1,11 +1,13 @@
 """Mending a damaged journal in place, so that every reader opens it again.
 
 What no reader can apply is overwritten with spaces of the same length, and a copy of it kept in ``quarantine/``. Nothing is
-moved or appended: the order of the records decides what they mean. So
+appended, and the order of the records decides what they mean. So
 
 - records that stand in one line get a newline between them, in the place of the garbage there, of one's checksums, or of a
   letter of its writer's name;
 - a record of ours with one flipped bit gets it back, as its checksum tells which;
+- records of ours that changed places change them back, and those that were doubled or put in are blanked;
+- white space behind a record of ours, which hides its checksums, goes before it;
 - where a record was destroyed that created a trial or a study, one that says no more than that takes its place, because all
   ids after it count on it. The trial has failed then, with reason ``damaged``;
 - a record of ours that is whole, but says that something before it was changed, only loses its checksums. After a change in
