@@ -40,7 +40,8 @@ def is_copy(fold: Counting, fd: int, text: bytes) -> bool:
 
     It would make another trial, and each later result would go to the wrong one.
     """
-    if b'"jt":{"at":%d,' % fold.offset in text or not is_as_written(text):
+    here = b'"jt":{"at":%d' % fold.offset
+    if here + b"," in text or here + b"}" in text or not is_as_written(text):
         return False
     at = written_at(text)
     if at < fold.offset and files.pread(fd, len(text), at) == text:
@@ -51,11 +52,13 @@ def is_copy(fold: Counting, fd: int, text: bytes) -> bool:
 
 def n_put_in(lines: Iterator[bytes], value: int | None) -> int:
     """How many of the next lines were put in: a later one says that it came right after what has the checksum ``value``."""
-    for place, line in enumerate(islice(lines, _MOST_MOVED)):
-        if value is None or not is_as_written(line):
-            break
-        if records.sealed_sums(line)[1] == value:
-            return place
+    put_in: list[bytes] = []
+    if value is None:
+        return 0
+    for line in islice(lines, _MOST_MOVED):
+        if line.endswith(b'%08x"}' % value) and is_as_written(line):
+            return len(put_in) if all(map(is_as_written, put_in)) else 0
+        put_in.append(line)
     return 0
 
 
@@ -69,9 +72,10 @@ def number_of_another(fold: Counting, text: bytes) -> str:
 
 def in_order(lines: Iterator[bytes], start: int) -> list[bytes]:
     """The lines up to where they fill the journal from ``start`` on again, as they were written; empty where they never do."""
+    near, moved = list(islice(lines, _MOST_MOVED)), b'"jt":{"at":%d' % start
     own: dict[int, bytes] = {}
     end, size = start, 0
-    for line in islice(lines, _MOST_MOVED):
+    for line in near if any(moved in line for line in near) else ():
         if not is_as_written(line):
             break
         own[written_at(line)] = line
