@@ -9,7 +9,7 @@ from journaltune.errors import ConflictError, JournaltuneError, UsageError
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
-from journaltune.studies import KINDS, OpenStudy, resolve
+from journaltune.studies import OpenStudy, resolve, wrong_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, give
 
 def _sound(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration without what a damaged record left in the place of settings; some have a default to stand there."""
-    wrong = {name for name, kind in KINDS.items() if config.get(name) is not None and not isinstance(config[name], kind)}
-    defaults = _defaults()
+    wrong, defaults = wrong_settings(config), _defaults()
     return {
         name: defaults.get(name) if name in wrong else value
         for name, value in config.items()

@@ -43,6 +43,11 @@ KINDS: dict[str, type] = {
 }
 
 
+def wrong_settings(config: Mapping[str, Any]) -> set[str]:
+    """The settings of which a damaged record left something in the journal that can't be one."""
+    return {name for name, kind in KINDS.items() if config.get(name) is not None and not isinstance(config[name], kind)}
+
+
 class Turn:
     """One call at a time on an open journal that several threads share: ``with turn.lock, turn:``.
 
@@ -98,6 +103,7 @@ class OpenStudy:
         "_space",
         "_stored",
         "_varied",
+        "_wrong",
         "journal",
         "name",
         "study_id",
@@ -114,6 +120,7 @@ class OpenStudy:
     def _forget(self, config: Mapping[str, Any] | None) -> None:
         """Drop whatever was worked out for another configuration than this one."""
         self._config = config
+        self._wrong = wrong_settings(config or _NO_CONFIG)
         self._space: Space | None = None
         self._stored: dict[str, str] | None = None
         self._varied: dict[str, Distribution] | None = None
@@ -148,8 +155,10 @@ class OpenStudy:
 
     def setting(self, name: str, default: Any = None) -> Any:
         """One of the configuration; UsageError where a damaged record left something else in its place."""
-        found = self.config.get(name, default)
-        if found is not default and not isinstance(found, KINDS[name]):
+        found = self.config.get(name)
+        if found is None:
+            return default
+        if name in self._wrong:
             raise UsageError(
                 f"study {self.name!r} has {found!r} as its {name}, which can't be; replace it with "
                 f"`journaltune create --exist-ok --study {self.name}` and the option for it"

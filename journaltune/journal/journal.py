@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from time import monotonic
 
@@ -134,11 +133,9 @@ class Journal:
 
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
-        if not self._is_own():
-            if self._pid != os.getpid():
-                self._lock_depth, self._alone, self._windows = 0, False, []
-            if self._lock_depth:
-                raise OSError(errno.EBADF, f"this program closed a descriptor that is not its own, of {self.path}")
+        if self._pid != os.getpid():
+            self._lock_depth, self._alone, self._windows = 0, False, []
+        if self._lock_depth == 0 and not self._is_own():
             self._open()
             there = os.fstat(self._fd)
             changed = bool(self._windows) and self._windows != snapshot.windows(self._fd, self.offset)

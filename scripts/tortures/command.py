@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/torture",
         description="Breaks journals in every way that is known, and counts what is lost, doubled or wrong afterwards. "
-        f"Parts: {' '.join(PARTS)}. All of them take about eight minutes on two cores.",
+        f"Parts: {' '.join(PARTS)}. All of them take about ten minutes on two cores.",
         epilog="example: scripts/torture cuts flips --scale 0.1",
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="a part; all when none is given")
