@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -72,6 +73,6 @@ def test_suggestions_that_were_printed_stay(study: Any) -> None:
 
 
 def test_a_shell_loop_ends_with_the_command_that_is_interrupted(study: Any) -> None:
-    script = LOOP.format(python=sys.executable, caught=TELLING)
+    script = LOOP.format(python=shlex.quote(sys.executable), caught=TELLING)
     done = subprocess.run(["bash", "-c", script], cwd=study.folder, capture_output=True, text=True, start_new_session=True)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
