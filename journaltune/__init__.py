@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from journaltune.errors import (
         ConflictError,
         ExhaustedError,
+        InDoubtError,
         JournalDamagedError,
         JournaltuneError,
         LockTimeoutError,
@@ -35,6 +36,7 @@ __all__ = [
     "ExhaustedError",
     "FixedTrial",
     "GarbageCollector",
+    "InDoubtError",
     "JournalDamagedError",
     "JournaltuneError",
     "LockTimeoutError",
