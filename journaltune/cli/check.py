@@ -33,7 +33,7 @@ def run(options: Options) -> int:
     output.require_open()
     found = check(journal_path(options), **access(options))
     if options["format"] == "json":
-        output.write(output.json_line(_facts(found)) + "\n")
+        output.write_json(_facts(found))
     else:
         output.write("".join(output.visible(line) + "\n" for line in (_findings(found) or _summary(found))))
     return JournalDamagedError.exit_code if found.n_findings else 0

@@ -132,8 +132,7 @@ def run(options: Options) -> int:
         **access(options),
     )
     with study:
-        line = output.json_line({"study": study.name, "journal": study.path})
-        output.write(line + "\n", f"study {study.name!r} is in {study.path} now")
+        output.write_json({"study": study.name, "journal": study.path}, f"study {study.name!r} is in {study.path} now")
     return 0
 
 

@@ -37,7 +37,7 @@ def run(options: Options) -> int:
     with opened(options) as study:
         number = enqueue(study, params, skip_if_exists=options["skip_if_exists"], request_id=options["request_id"])
         done = "" if number is None else f"trial {number} was queued"
-        output.write(output.json_line({"number": number}) + "\n", done)
+        output.write_json({"number": number}, done)
         if number is None:
             output.note(f"skipped: study {shown(study.name)} has a trial with these parameters")
     return 0

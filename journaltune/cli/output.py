@@ -38,6 +38,10 @@ def write(text: str, done: str = "") -> None:
         _refuse(error)
 
 
+def write_json(value: object, done: str = "") -> None:
+    write(json_line(value) + "\n", done)
+
+
 def json_line(value: object) -> str:
     """One line, as Python's ``json`` spells it, in characters that stdout can show; U+2028 is a second line for some."""
     text = dumps_unicode(value)

@@ -20,18 +20,17 @@ def take(path: str, timeout_s: float) -> None:
     """
     from time import monotonic, sleep
 
-    ours = _mark(path)
     holder, began, pause_s = None, monotonic(), 0.001
     since = began
     while True:
         try:
-            system.symlink(ours, path + ".lock")
+            system.symlink(_mark(path), path + ".lock")
             return
         except FileExistsError:
             present = _holder(path)
             if present != holder:
                 holder, since = present, monotonic()
-            if monotonic() - since > GRACE_S or _target(path + ".lock") == ours:
+            if monotonic() - since > GRACE_S or _is_ours(path):
                 release(path)
                 continue
             if monotonic() - began >= timeout_s:
@@ -58,7 +57,7 @@ def bury(path: str) -> None:
         holder = _holder(path)
         if holder is None:
             return
-        if _target(path + ".lock") != _mark(path):
+        if not _is_ours(path):
             if time() - holder[1] / 1e9 <= GRACE_S:
                 return
             sleep(_SECOND_LOOK_S)  # after the sleep of a whole machine every lock is old; who woke up with one gives it back
@@ -75,11 +74,11 @@ def _held_by_others(path: str, timeout_s: float) -> str:
     )
 
 
-def _target(link: str) -> str | None:
+def _is_ours(path: str) -> bool:
     try:
-        return os.readlink(link)
+        return os.readlink(path + ".lock") == _mark(path)
     except OSError:  # gone meanwhile, or no link
-        return None
+        return False
 
 
 def _holder(path: str) -> tuple[int, int] | None:

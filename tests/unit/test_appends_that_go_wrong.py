@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from journaltune import create_study
 from journaltune.errors import JournalDamagedError, MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, system
@@ -19,16 +18,6 @@ from journaltune.journal.journal import Journal
 from journaltune.study import Study
 
 STOCK = b'{"op_code":2,"worker_id":"stock","study_id":0,"user_attr":{"k":1}}\n'
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "s.journal"
-
-
-@pytest.fixture
-def study(path: Path) -> Study:
-    return create_study(path, study_name="s", params={"x": "float(0, 1)"}, sampler="random", seed=1)
 
 
 def appended(path: Path, data: bytes) -> None:

@@ -10,19 +10,9 @@ from typing import Any
 
 import pytest
 
-from journaltune import create_study, engine, load_study
+from journaltune import engine, load_study
 from journaltune.journal.journal import Journal
 from journaltune.study import Study
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "s.journal"
-
-
-@pytest.fixture
-def study(path: Path) -> Study:
-    return create_study(path, study_name="s", params={"x": "float(0, 1)"}, sampler="random", seed=1)
 
 
 @pytest.fixture

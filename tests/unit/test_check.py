@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from lines import lines_of, put
 
 from journaltune import LockTimeoutError, NotFoundError, create_study, load_study
 from journaltune.journal import lock, records, snapshot
@@ -25,14 +26,6 @@ def path(tmp_path: Path) -> Path:
         study.tell(study.ask(), float(number), attrs={"k": number} if number % 2 else None)
     study.ask()
     return found
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1]
-
-
-def put(path: Path, lines: list[bytes]) -> None:
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def test_a_whole_journal_is_summed_up(path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lines import lines_of, put
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -25,14 +26,6 @@ def path(tmp_path: Path) -> Path:
     for number in range(6):
         study.tell(study.ask(), float(number))
     return found
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1]
-
-
-def put(path: Path, lines: list[bytes]) -> None:
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def told(path: Path) -> dict[int, Any]:

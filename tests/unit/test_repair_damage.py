@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 import readers
+from lines import lines_of, put
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -19,15 +20,6 @@ from journaltune import MachineError, create_study, load_study
 from journaltune.journal import system
 from journaltune.journal.check import check
 from journaltune.journal.repair import repair
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1]
-
-
-def put(path: Path, lines: list[bytes]) -> None:
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
-
 
 # Ids count on every record that creates a trial: whatever is destroyed, what is known of all other trials has to stay.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 import pytest
+from lines import lines_of, put
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -15,14 +16,6 @@ from journaltune import create_study
 from journaltune.journal import salvage
 from journaltune.journal.check import check
 from journaltune.journal.repair import repair
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1]
-
-
-def put(path: Path, lines: list[bytes]) -> None:
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def results(path: Path) -> dict[str, list[Any]]:

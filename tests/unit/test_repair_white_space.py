@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from lines import lines_of, put, results
 
 from journaltune import JournalDamagedError, create_study, load_study
 from journaltune.journal.check import check
 from journaltune.journal.repair import repair
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1]
-
-
-def put(path: Path, lines: list[bytes]) -> None:
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
-
-
-def values(path: Path) -> list[Any]:
-    """On which ours and stock Optuna's reader agree."""
-    ours = [trial.values for trial in load_study(path).trials]
-    storage = JournalStorage(JournalFileBackend(str(path)))
-    assert [trial.values for trial in storage.get_all_trials(0)] == ours
-    return ours
 
 
 @pytest.fixture
@@ -41,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("behind", [b"\r", b"\t", b" ", b" \t\r"])
 def test_white_space_behind_every_record_is_found_and_moved(path: Path, behind: bytes) -> None:
-    before, lines = values(path), lines_of(path)
+    before, lines = results(path), lines_of(path)
     put(path, [line + behind for line in lines])
     found = check(str(path))
     assert found.n_findings == len(lines)
@@ -50,7 +32,7 @@ def test_white_space_behind_every_record_is_found_and_moved(path: Path, behind: 
         load_study(path)
     (mended,) = repair(str(path))
     assert mended.done == "9 records kept; the white space behind them stands before them now"
-    assert values(path) == before
+    assert results(path) == before
     found = check(str(path))
     assert (found.findings, found.n_foreign) == ([], 0)
     assert repair(str(path)) == []
@@ -62,7 +44,7 @@ def test_a_result_that_was_changed_along_with_the_line_ends_is_not_believed(path
     lines[6] = lines[6].replace(b'"values":[0.5]', b'"values":[9.5]').replace(b'"state":1', b'"state":2')
     put(path, lines)
     repair(str(path))
-    assert values(path) == [[0.0], [0.25], None, [0.75]]
+    assert results(path) == [[0.0], [0.25], None, [0.75]]
     assert check(str(path)).findings == []
 
 
@@ -80,10 +62,10 @@ def test_a_record_of_another_program_may_be_followed_by_white_space(path: Path) 
 
 
 def test_two_records_with_a_comma_instead_of_a_newline_are_both_saved(path: Path) -> None:
-    before, lines = values(path), lines_of(path)
+    before, lines = results(path), lines_of(path)
     put(path, [*lines[:4], lines[4] + b"," + lines[5], *lines[6:]])
     assert "2 records in it saved" in repair(str(path))[0].done
-    assert values(path) == before
+    assert results(path) == before
     assert check(str(path)).findings == []
 
 
