@@ -5,9 +5,14 @@ Public names are loaded when they are first used: a shell's ``tell`` must not pa
 
 from __future__ import annotations
 
+from journaltune.base import VERSION
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.errors import (
+    from journaltune.api.reuse import reuse_duplicate
+    from journaltune.api.seeding import seed_everything
+    from journaltune.api.study import Study, create_study, load_study
+    from journaltune.base.errors import (
         ConflictError,
         ExhaustedError,
         InDoubtError,
@@ -19,16 +24,13 @@ if TYPE_CHECKING:
         SpaceError,
         UsageError,
     )
-    from journaltune.memory import GarbageCollector
-    from journaltune.model import Trial, TrialState
+    from journaltune.base.model import Trial, TrialState
     from journaltune.optuna_bridge import storage
-    from journaltune.outcomes import ObjectiveError, TrialPruned
-    from journaltune.reuse import reuse_duplicate
-    from journaltune.seeding import seed_everything
-    from journaltune.study import Study, create_study, load_study
-    from journaltune.trial import AskedTrial, FixedTrial
+    from journaltune.run.memory import GarbageCollector
+    from journaltune.run.outcome import ObjectiveError, TrialPruned
+    from journaltune.run.trial import AskedTrial, FixedTrial
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "AskedTrial",
@@ -57,19 +59,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AskedTrial": "trial",
-    "FixedTrial": "trial",
-    "GarbageCollector": "memory",
-    "ObjectiveError": "outcomes",
-    "Study": "study",
-    "create_study": "study",
-    "load_study": "study",
-    "reuse_duplicate": "reuse",
-    "seed_everything": "seeding",
+    "AskedTrial": "run.trial",
+    "FixedTrial": "run.trial",
+    "GarbageCollector": "run.memory",
+    "ObjectiveError": "run.outcome",
+    "Study": "api.study",
+    "create_study": "api.study",
+    "load_study": "api.study",
+    "reuse_duplicate": "api.reuse",
+    "seed_everything": "api.seeding",
     "storage": "optuna_bridge",
-    "Trial": "model",
-    "TrialPruned": "outcomes",
-    "TrialState": "model",
+    "Trial": "base.model",
+    "TrialPruned": "run.outcome",
+    "TrialState": "base.model",
 }
 
 
@@ -78,7 +80,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found: object = getattr(import_module(f"journaltune.{_HOMES.get(name, 'errors')}"), name)
+    found: object = getattr(import_module(f"journaltune.{_HOMES.get(name, 'base.errors')}"), name)
     globals()[name] = found
     return found
 

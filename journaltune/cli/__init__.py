@@ -6,8 +6,8 @@ import gc
 import os
 import sys
 
+from journaltune.base.errors import JournaltuneError
 from journaltune.cli.values import require_text
-from journaltune.errors import JournaltuneError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 
+from journaltune.base.errors import JournaltuneError, MachineError, UsageError
 from journaltune.cli import output
 from journaltune.cli.opening import opened
 from journaltune.cli.options import Command, Option
 from journaltune.cli.values import duration, one_of, whole
-from journaltune.errors import JournaltuneError, MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from journaltune.cli.options import Options
-    from journaltune.frozen import Suggestion
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
+    from journaltune.suggest.choice import Suggestion
 
 COMMAND = Command(
     "ask",
@@ -57,7 +57,7 @@ journaltune ask --template input.in > input.txt""",
 
 
 def run(options: Options) -> int:
-    from journaltune.samplers.rust_core import load_alone
+    from journaltune.suggest.samplers.rust_core import load_alone
 
     load_alone()
     template = _template_text(options)
@@ -76,7 +76,7 @@ def run(options: Options) -> int:
 
 
 def _ask(options: Options, study: OpenStudy, mark: str) -> Suggestion:
-    from journaltune.engine import ask
+    from journaltune.engine.ask import ask
 
     return ask(
         study,
@@ -147,7 +147,7 @@ def _hand_out(study: OpenStudy, asked: Suggestion, text: str) -> None:
 
 def _take_back_unprinted(study: OpenStudy, mark: str, printed: set[int]) -> None:
     """After Ctrl-C, which may come when a trial is in the journal, and nobody has read of it."""
-    from journaltune.engine import running_with
+    from journaltune.study.trials import running_with
 
     try:
         unprinted = [number for number in running_with(study, mark) if number not in printed]
@@ -158,7 +158,7 @@ def _take_back_unprinted(study: OpenStudy, mark: str, printed: set[int]) -> None
 
 
 def _take_back(study: OpenStudy, number: int) -> bool:
-    from journaltune.engine import tell
+    from journaltune.engine.tell import tell
 
     try:
         tell(study, number, state="fail", reason="interrupted")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
 from journaltune.cli import output
 from journaltune.cli.opening import opened
 from journaltune.cli.options import Command, Option
 from journaltune.cli.values import one_of
-from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from journaltune.base.model import Trial
     from journaltune.cli.options import Options
-    from journaltune.model import Trial
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 COMMAND = Command(
     "best",
@@ -36,7 +36,7 @@ eval "$(journaltune best --format sh)"; ./train --lr "$JT_lr" --final""",
 
 
 def run(options: Options) -> int:
-    from journaltune.reading import best_trials
+    from journaltune.study.best import best_trials
 
     with opened(options) as study:
         if options["format"] == "sh":

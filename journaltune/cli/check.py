@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import JournalDamagedError
 from journaltune.cli import output
 from journaltune.cli.opening import access, journal_path
 from journaltune.cli.options import Command, Option
 from journaltune.cli.values import one_of
-from journaltune.errors import JournalDamagedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.journal.check import Checked
+    from journaltune.journal.upkeep.check import Checked
 
 COMMAND = Command(
     "check",
@@ -28,7 +28,7 @@ journaltune check -f runs/all.journal --format json | jq '.findings[].offset'"""
 
 
 def run(options: Options) -> int:
-    from journaltune.journal.check import check
+    from journaltune.journal.upkeep.check import check
 
     output.require_open()
     found = check(journal_path(options), **access(options))

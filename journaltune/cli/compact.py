@@ -24,7 +24,7 @@ journaltune compact -f runs/all.journal runs/archive.journal""",
 
 
 def run(options: Options) -> int:
-    from journaltune.journal.compact import compact
+    from journaltune.journal.upkeep.compact import compact
 
     output.require_open()
     dest = options["dest"]

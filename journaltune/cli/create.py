@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
 from journaltune.cli import output
 from journaltune.cli.opening import access, journal_path, opened, study_name
 from journaltune.cli.options import Command, Option
 from journaltune.cli.values import key_json, mapping, one_of, plain, whole
-from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ journaltune create -f all.journal --study digits --space space.toml --seed 42"""
 
 
 def run(options: Options) -> int:
-    from journaltune.creation import create_study
+    from journaltune.engine.create import create_study
 
     output.require_open()
     _refuse_unsupported(options)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
 from journaltune.cli.opening import access, journal_path
 from journaltune.cli.options import Argument, Command
 from journaltune.cli.output import note
 from journaltune.cli.values import plain
-from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ journaltune delete --study digits -f runs/all.journal""",
 
 
 def run(options: Options) -> int:
-    from journaltune.studies import delete_study
+    from journaltune.engine.create import delete_study
 
     name = options["name"] or options["study"]
     if name is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
 from journaltune.cli import output
 from journaltune.cli.opening import opened
 from journaltune.cli.options import REQUEST_ID, Command, Option
 from journaltune.cli.values import json_object, shown
-from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ journaltune enqueue --params '{"lr": 0.1}' --skip-if-exists""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine import enqueue
+    from journaltune.engine.enqueue import enqueue
 
     params = options["params"]
     if params is None:

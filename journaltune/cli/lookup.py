@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
 from journaltune.cli import output
 from journaltune.cli.opening import opened
 from journaltune.cli.options import Argument, Command, Option
 from journaltune.cli.trials import STATES, params_of
 from journaltune.cli.values import json_object, list_of, plain, whole
-from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.lookups import Sighting
+    from journaltune.study.lookup import Sighting
 
 COMMAND = Command(
     "lookup",
@@ -48,7 +48,7 @@ journaltune lookup 17 --also ../last-week/study.journal""",
 
 
 def run(options: Options) -> int:
-    from journaltune.lookups import lookup
+    from journaltune.study.lookup import lookup
 
     if (options["params"] is None) == (options["number"] is None):
         raise UsageError("""lookup: give a trial's number or --params; for example --params '{"lr": 0.01}'""")

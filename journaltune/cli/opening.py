@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 DEFAULT_JOURNAL = "study.journal"
 
@@ -33,7 +33,7 @@ def access(options: Options) -> dict[str, Any]:
 
 
 def opened(options: Options) -> OpenStudy:
-    from journaltune.studies import open_study
+    from journaltune.study.open_study import open_study
 
     return open_study(journal_path(options), study_name(options), **access(options))
 

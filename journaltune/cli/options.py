@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
+from journaltune.base.frozen import Frozen
 from journaltune.cli.values import did_you_mean, duration, plain, shown, word
-from journaltune.errors import UsageError
-from journaltune.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ class Option(Frozen):
     a sentence that begins with the option's name. ``repeats`` collects the values in a list; options that share a
     ``dest`` share that list, in the order given. ``value_optional`` lets the value be left out: ``convert`` gets "" then.
     """
-
-    __slots__ = ("convert", "default", "dest", "help", "metavar", "names", "repeats", "value_optional")
 
     names: tuple[str, ...]
     dest: str
@@ -54,40 +52,22 @@ class Option(Frozen):
 class Argument(Frozen):
     """One positional argument; ``repeats`` is for the last one only."""
 
-    __slots__ = ("convert", "dest", "name", "repeats", "required")
-
     name: str
     dest: str
     convert: Callable[[str], Any]
-    required: bool
-    repeats: bool
-
-    def __init__(self, name: str, dest: str, convert: Callable[[str], Any], required: bool = True, repeats: bool = False) -> None:
-        self._set(name=name, dest=dest, convert=convert, required=required, repeats=repeats)
+    required: bool = True
+    repeats: bool = False
 
 
 class Command(Frozen):
     """What a command takes, and what its help says. ``examples`` are shown as they stand."""
 
-    __slots__ = ("about", "arguments", "examples", "name", "options", "usage")
-
     name: str
     about: str
-    options: tuple[Option, ...]
-    arguments: tuple[Argument, ...]
-    examples: str
-    usage: str
-
-    def __init__(
-        self,
-        name: str,
-        about: str,
-        options: tuple[Option, ...] = (),
-        arguments: tuple[Argument, ...] = (),
-        examples: str = "",
-        usage: str = "",
-    ) -> None:
-        self._set(name=name, about=about, options=options, arguments=arguments, examples=examples, usage=usage)
+    options: tuple[Option, ...] = ()
+    arguments: tuple[Argument, ...] = ()
+    examples: str = ""
+    usage: str = ""
 
 
 COMMON = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from journaltune.errors import MachineError
-from journaltune.jsontext import dumps_spaced, dumps_unicode
+from journaltune.base.errors import MachineError
+from journaltune.base.jsontext import dumps_spaced, dumps_unicode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

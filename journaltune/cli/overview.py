@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.errors import UsageError
+from journaltune.base.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

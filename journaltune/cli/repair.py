@@ -28,7 +28,7 @@ journaltune repair -f runs/all.journal""",
 
 def run(options: Options) -> int:
     from journaltune.journal.file import folder_of
-    from journaltune.journal.repair import repair
+    from journaltune.journal.upkeep.repair import repair
 
     path = journal_path(options)
     output.require_open()

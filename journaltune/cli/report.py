@@ -33,7 +33,8 @@ journaltune report 3 11 0.47 --request-id epoch-11""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine import report, should_prune
+    from journaltune.engine.report import report
+    from journaltune.suggest.pruners import should_prune
 
     trial, step = options["number"], options["step"]
     output.require_open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.errors import UsageError
+from journaltune.base.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def text_of(value: object) -> str:
         return repr(value)
     if isinstance(value, (str, int)):
         return str(value)
-    from journaltune.jsontext import dumps_spaced
+    from journaltune.base.jsontext import dumps_spaced
 
     return dumps_spaced(value)
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
+from journaltune.base.errors import NotFoundError
 from journaltune.cli import output
 from journaltune.cli.best import facts
 from journaltune.cli.opening import opened
 from journaltune.cli.options import Command, Option
 from journaltune.cli.values import one_of
-from journaltune.errors import NotFoundError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 REFRESH_S = 1.0
 
@@ -71,8 +71,9 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:
-    from journaltune.environment import recorded
-    from journaltune.reading import best_trials, counts
+    from journaltune.study.best import best_trials
+    from journaltune.study.environment import recorded
+    from journaltune.study.trials import counts
 
     several = len(study.directions) > 1
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import NotFoundError
 from journaltune.cli import output
 from journaltune.cli.opening import access, journal_path
 from journaltune.cli.options import Command, Option
 from journaltune.cli.shell import text_of
 from journaltune.cli.values import one_of, shown
-from journaltune.errors import NotFoundError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.studies import StudySummary
+    from journaltune.study.studies import StudySummary
 
 COMMAND = Command(
     "studies",
@@ -28,7 +28,7 @@ journaltune studies -f runs/all.journal --format json | jq '.[].study'""",
 
 
 def run(options: Options) -> int:
-    from journaltune.studies import list_studies
+    from journaltune.study.studies import list_studies
 
     output.require_open()
     path, name = journal_path(options), options["study"]

@@ -7,8 +7,8 @@ import shutil
 import sys
 from unicodedata import combining, east_asian_width
 
+from journaltune.base.frozen import Frozen
 from journaltune.cli.output import can_show, visible
-from journaltune.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ NARROWEST = 8
 
 class Column(Frozen):
     """A column of texts under a name. Of those that don't fit, the ones with the greatest ``rank`` go first; 0 always stays."""
-
-    __slots__ = ("cells", "name", "rank", "right")
 
     name: str
     cells: list[str]

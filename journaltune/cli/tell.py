@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
 from journaltune.cli.opening import opened
 from journaltune.cli.options import REQUEST_ID, Argument, Command, Option
 from journaltune.cli.values import key_json, mapping, name_number, number, one_of, shown, whole, word
-from journaltune.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ journaltune tell 6 0.12 --constraint memory=-1.5""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine import FAIL, tell
+    from journaltune.engine.tell import tell
+    from journaltune.journal.state import FAIL
 
     trial, values, state = options["number"], options["values"], options["state"]
     if not values and state is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from journaltune.base.errors import MachineError, UsageError
 from journaltune.cli.shell import text_of
 from journaltune.cli.values import did_you_mean, shown
-from journaltune.errors import MachineError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

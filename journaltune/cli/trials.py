@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from journaltune.base.model import Trial
     from journaltune.cli.options import Options
-    from journaltune.model import Trial
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 STATES = ("running", "waiting", "complete", "pruned", "fail")
 FORMATS = ("table", "csv", "json", "jsonl")
@@ -36,7 +36,7 @@ journaltune trials --format jsonl | jq 'select(.state == "fail").params'""",
 
 
 def run(options: Options) -> int:
-    from journaltune.reading import trials
+    from journaltune.study.trials import trials
 
     output.require_open()
     with opened(options) as study:

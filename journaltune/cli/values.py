@@ -5,7 +5,7 @@ Each raises ValueError whose message continues a sentence that begins with the o
 
 from __future__ import annotations
 
-from journaltune.errors import UsageError
+from journaltune.base.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def list_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
 
 
 def json_value(text: str) -> Any:
-    from journaltune.jsontext import loads
+    from journaltune.base.jsontext import loads
 
     try:
         return loads(text)

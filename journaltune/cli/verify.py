@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.verify import Verdict
+    from journaltune.engine.verify import Verdict
 
 COMMAND = Command(
     "verify",
@@ -29,7 +29,7 @@ journaltune verify -f study.journal --format json""",
 
 
 def run(options: Options) -> int:
-    from journaltune.verify import verify
+    from journaltune.engine.verify import verify
 
     output.require_open()
     found = verify(journal_path(options), study_name(options), **access(options), progress=_progress(options))

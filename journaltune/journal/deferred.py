@@ -6,10 +6,10 @@ checksums are right is what a program of ours wrote, so its contents can wait un
 
 from __future__ import annotations
 
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
+from journaltune.base.jsontext import loads
 from journaltune.journal import records, replay
 from journaltune.journal.state import FAIL, RUNNING, LiveTrial
-from journaltune.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
-from journaltune.errors import InDoubtError, MachineError, NotFoundError
+from journaltune.base.errors import InDoubtError, MachineError, NotFoundError
 from journaltune.journal import system
 
 TYPE_CHECKING = False

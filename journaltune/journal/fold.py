@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
 from journaltune.journal import records
 from journaltune.journal.deferred import defer
 from journaltune.journal.replay import apply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from journaltune.errors import JournalDamagedError, MachineError, NotFoundError
+from journaltune.base.errors import JournalDamagedError, MachineError, NotFoundError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
 from journaltune.journal.contexts import Asks, Locked
@@ -265,9 +265,9 @@ class Journal:
         if not self._unsettled():
             self._settled_at = self.offset
             return
-        from journaltune.journal import mending
+        from journaltune.journal import tail
 
-        if mending.take_back(self._fd, self.path, self.offset, self.lock_timeout_s):
+        if tail.take_back(self._fd, self.path, self.offset, self.lock_timeout_s):
             self._load()
 
     def _writable(self) -> None:
@@ -328,9 +328,9 @@ class Journal:
         return self._read_back(lines, data, placed)
 
     def _mend_tail(self) -> bool:
-        from journaltune.journal import mending
+        from journaltune.journal import tail
 
-        mended = mending.mend_tail(self._fd, self.path, lock_timeout_s=self.lock_timeout_s, alone=self._alone)
+        mended = tail.mend_tail(self._fd, self.path, lock_timeout_s=self.lock_timeout_s, alone=self._alone)
         if mended:
             self.sync()
         return mended

@@ -11,7 +11,7 @@ import os
 import sys
 from struct import pack
 
-from journaltune.errors import LockTimeoutError, MachineError
+from journaltune.base.errors import LockTimeoutError, MachineError
 from journaltune.journal.file import duplicate
 
 try:

@@ -11,7 +11,8 @@ from binascii import crc32
 from bisect import bisect_left
 from datetime import UTC, datetime
 
-from journaltune.jsontext import dumps, loads
+from journaltune.base.jsontext import dumps, loads
+from journaltune.journal import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -242,3 +243,31 @@ class RecordReader:
         if text.startswith(head):
             self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
             del self.heads[_HEADS_KEPT:]
+
+
+def finishing(
+    trial_id: int,
+    state: int,
+    values: list[float] | None,
+    attrs: Mapping[str, Any],
+    constraints: Mapping[str, float],
+    request_id: str | None = None,
+) -> list[dict[str, Any]]:
+    """The records that finish a trial. Attributes first: no reader changes a finished trial."""
+    batch = [records.trial_record(records.SET_TRIAL_USER_ATTR, trial_id, user_attr={key: value}) for key, value in attrs.items()]
+    for name, value in constraints.items():
+        batch.append(records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={f"constraints:{name}": value}))
+    return [*batch, records.requested(records.finish_trial(trial_id, state, values), request_id)]
+
+
+def is_as_written(text: bytes) -> bool:
+    """Whether a record of ours is whole, whatever it says of what came before. A right checksum over no JSON is none of ours."""
+    try:
+        return records.is_sealed(text) and records.sealed_sums(text)[0] == records.own_sum(text) and written_at(text) >= 0
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def written_at(line: bytes) -> int:
+    """The offset for which a record of ours was written."""
+    return int(records.RecordReader().decode(line.lstrip(b" "))["jt"]["at"])

@@ -10,9 +10,9 @@ from __future__ import annotations
 from array import array
 from math import nan
 
+from journaltune.base.jsontext import loads
 from journaltune.journal import records as r
 from journaltune.journal.state import ODD, Familiar, JournalState, LiveTrial, StudyState, to_microseconds
-from journaltune.jsontext import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

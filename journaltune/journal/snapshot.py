@@ -12,10 +12,10 @@ import sys
 from array import array
 from binascii import crc32
 
+from journaltune.base.jsontext import dumps, loads
 from journaltune.journal import file as files
 from journaltune.journal.records import Chain
 from journaltune.journal.state import COLUMNS, KEYS, LIVE_FIELDS, Finished, JournalState, LiveTrial, StudyState
-from journaltune.jsontext import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

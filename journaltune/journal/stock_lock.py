@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from journaltune.errors import LockTimeoutError, MachineError
+from journaltune.base.errors import LockTimeoutError, MachineError
 from journaltune.journal import file as files
 from journaltune.journal import system
 

@@ -6,7 +6,7 @@ import os
 
 import optuna
 
-from journaltune.errors import UsageError
+from journaltune.base.errors import UsageError
 from journaltune.optuna_bridge.backend import JournaltuneStorage
 from journaltune.optuna_bridge.reseeded import ReseededSampler, recipe_of
 
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 __all__ = ["JournaltuneStorage", "ReseededSampler", "storage", "to_optuna"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isnan, nan
 
-from journaltune.jsontext import dumps, loads
+from journaltune.base.jsontext import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

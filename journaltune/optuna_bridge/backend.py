@@ -21,13 +21,13 @@ from optuna.study._frozen import FrozenStudy
 from optuna.study._study_direction import StudyDirection
 from optuna.trial import TrialState
 
-from journaltune.errors import JournaltuneError
+from journaltune.base.errors import JournaltuneError
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
+from journaltune.journal.turn import Turn
 from journaltune.optuna_bridge.attributes import intermediate_of, step_of, values_of, with_attrs
 from journaltune.optuna_bridge.views import StudyView, copies_of
-from journaltune.reading import copied
-from journaltune.studies import Turn
+from journaltune.study.trials import copied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 
-from journaltune.errors import UsageError
-from journaltune.history import derive_seed
-from journaltune.samplers.finite import values_of
-from journaltune.samplers.optuna_classes import sampler_class, takes_seed
-from journaltune.suggesting import CONSTANT, SAMPLING
+from journaltune.base.errors import UsageError
+from journaltune.base.seeds import CONSTANT, SAMPLING, derive_seed
+from journaltune.suggest.samplers.finite import values_of
+from journaltune.suggest.samplers.optuna_classes import sampler_class, takes_seed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
     from journaltune.space import Space
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 # Rustuna's samplers, and Optuna's of the same algorithms.
 _COUNTERPARTS = {"tpe": "optuna.TPESampler", "random": "optuna.RandomSampler", "nsgaii": "optuna.NSGAIISampler"}
@@ -96,7 +95,7 @@ def _without_pickles(kind: type[BaseSampler]) -> type[BaseSampler]:
     """Optuna's CMA-ES reads pickles from the journal, which may come from anybody; ours replays its state."""
     if kind is not optuna.samplers.CmaEsSampler:
         return kind
-    from journaltune.samplers.cmaes import ReplayedCmaEs
+    from journaltune.suggest.samplers.cmaes import ReplayedCmaEs
 
     return ReplayedCmaEs
 

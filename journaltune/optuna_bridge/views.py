@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from journaltune.journal.state import COMPLETE, HAS_EXTRAS, NO_TIME, STATE_MASK
-from journaltune.reading import copied
+from journaltune.study.trials import copied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

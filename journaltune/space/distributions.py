@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from journaltune.errors import SpaceError
-from journaltune.frozen import Frozen
-from journaltune.jsontext import dumps_spaced, loads
+from journaltune.base.errors import SpaceError
+from journaltune.base.frozen import Frozen
+from journaltune.base.jsontext import dumps_spaced, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ class Distribution(Frozen):
     ``kind`` is "float", "int" or "categorical". The first two have ``low``, ``high``, ``log`` and ``step`` (None where a float
     has none), the last has ``choices``. ``class_name`` is Optuna's, deprecated ones included.
     """
-
-    __slots__ = ("_json", "choices", "class_name", "high", "kind", "log", "low", "step")
 
     kind: str
     class_name: str

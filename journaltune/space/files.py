@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space.grammar import shown
 from journaltune.space.space import Space, space_from_params
 

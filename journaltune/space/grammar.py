@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space.distributions import (
     Distribution,
     categorical_distribution,

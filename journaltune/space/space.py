@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space.distributions import Distribution, distribution_from_data
 from journaltune.space.grammar import check_name, literal_text, parse_spec, shown, spec_text
 

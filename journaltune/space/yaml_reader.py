@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space.grammar import shown, word_value
 
 TYPE_CHECKING = False

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from rustuna.storages import JournalFileStorage
 
-from journaltune.errors import JournaltuneError
-from journaltune.journal.check import check
+from journaltune.base.errors import JournaltuneError
+from journaltune.engine.verify import verify
 from journaltune.journal.fold import Fold
 from journaltune.journal.journal import Journal
 from journaltune.journal.records import Chain, RecordReader
 from journaltune.journal.state import JournalState
-from journaltune.reading import trials_of
-from journaltune.verify import verify
+from journaltune.journal.upkeep.check import check
+from journaltune.study.trials import trials_of
 from tortures import views
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from bisect import bisect_left
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from journaltune.history import derive_seed
-from journaltune.suggesting import TRAINER
+from journaltune.base.seeds import TRAINER, derive_seed
 
 if TYPE_CHECKING:
     from tortures.court import Court

@@ -10,11 +10,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import journaltune
-from journaltune import engine
-from journaltune.errors import ExhaustedError
+from journaltune.base.errors import ExhaustedError
+from journaltune.engine import ask
+from journaltune.engine.ask import _ask_new
 from journaltune.journal import file as files
 from journaltune.journal import journal as journals
-from journaltune.journal import lock, mending, system
+from journaltune.journal import lock, system, tail
 from journaltune.journal.replay import apply
 from tortures.clients import Life, Log, Ours
 from tortures.foreign import Foreigner, Stock
@@ -40,8 +41,8 @@ def no_ask_lock() -> None:
     """Asks don't wait for each other, and don't look whether another one came first. The second alone makes up for the first."""
     lock.try_asks = lambda fd, study_id: True
     lock.release_asks = lambda fd, study_id: None
-    ask_new = engine._ask_new
-    engine._ask_new = lambda *arguments, insist=False: ask_new(*arguments, insist=True)
+    ask_new = _ask_new
+    ask._ask_new = lambda *arguments, insist=False: ask_new(*arguments, insist=True)
 
 
 def no_read_back() -> None:
@@ -68,7 +69,7 @@ def late_write() -> None:
 
 def no_mending() -> None:
     """A torn tail stays where it is."""
-    mending.mend_tail = lambda fd, path, **options: False
+    tail.mend_tail = lambda fd, path, **options: False
 
 
 def refusing() -> None:
@@ -77,7 +78,7 @@ def refusing() -> None:
     def exhausted(state: Any, max_trials: int | None) -> None:
         raise ExhaustedError(f"study {state.name!r} has its trials")
 
-    engine._check_budget = exhausted
+    ask._check_budget = exhausted
 
 
 def play(folder: Path, break_it: Callable[[], None], dice: Random, *, stock: bool = False, kill: bool = False) -> list[Finding]:

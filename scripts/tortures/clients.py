@@ -13,16 +13,16 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from journaltune import engine
-from journaltune.errors import JournaltuneError
-from journaltune.model import TrialState
+from journaltune.base.errors import JournaltuneError
+from journaltune.base.model import TrialState
+from journaltune.engine.report import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from random import Random
 
-    from journaltune.study import Study
+    from journaltune.api.study import Study
 
 UNEXPECTED = 1
 CALLS_PER_CLIENT = 1_000_000
@@ -99,7 +99,7 @@ class Ours:
         return self.log.call("enqueue", body, params=params, attrs=attrs, **options)
 
     def report(self, number: int, step: int, value: float, **options: Any) -> Any:
-        body = lambda: engine.report(self.study._study, number, step, value, **options)  # noqa: E731
+        body = lambda: report(self.study._study, number, step, value, **options)  # noqa: E731
         return self.log.call("report", body, number=number, step=step, value=value, **options)
 
     def look(self) -> Any:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune import engine
-from journaltune.errors import JournalDamagedError
-from journaltune.journal.repair import repair
+from journaltune.base.errors import JournalDamagedError
+from journaltune.engine.enqueue import enqueue
+from journaltune.journal.upkeep.repair import repair
+from journaltune.study.open_study import open_study
 from tortures import journals, views
 from tortures.machinery import chance, evenly, keep, spread
 from tortures.tally import Tally
@@ -144,8 +145,8 @@ class _Cut:
 
     def _enqueue(self, tally: Tally) -> None:
         n_trials = len(self.before[journals.NAME]) - 1
-        with engine.open_study(self.path, journals.NAME) as study:
-            number = engine.enqueue(study, {"x": 0.75}, attrs={"late": "✓"})
+        with open_study(self.path, journals.NAME) as study:
+            number = enqueue(study, {"x": 0.75}, attrs={"late": "✓"})
         after = views.ours(self.path)
         self._compare(tally, after, {*self.before}, 1)
         n_placeholders = sum(map(_is_placeholder, after[journals.NAME])) - sum(map(_is_placeholder, self.before[journals.NAME]))

@@ -15,11 +15,11 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import journaltune
-from journaltune import engine
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
+from journaltune.engine.create import delete_study
 from journaltune.journal import journal as journals
 from journaltune.journal import stock_lock, system
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep.repair import repair
 from tortures.clients import PARAMS, Log, Ours
 from tortures.history import Finding, read_calls
 from tortures.machinery import Child, evenly, spread
@@ -295,5 +295,5 @@ class _Script:
         return self.log.call("delete", self._delete, name="other")
 
     def _delete(self) -> bool:
-        engine.delete_study(str(self.path), "other")
+        delete_study(str(self.path), "other")
         return True

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
 from journaltune.journal import snapshot
 from journaltune.journal.journal import Journal
 from tortures import journals, views

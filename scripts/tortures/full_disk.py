@@ -18,11 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from journaltune import engine
-from journaltune.errors import JournaltuneError, MachineError
+from journaltune.base.errors import JournaltuneError, MachineError
+from journaltune.engine.ask import ask
+from journaltune.engine.create import delete_study
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.report import report
+from journaltune.engine.tell import tell
 from journaltune.journal import system
 from journaltune.journal.journal import Journal
-from journaltune.reading import trials
+from journaltune.study.open_study import open_study
+from journaltune.study.trials import trials
 from tortures import journals, views
 from tortures.calls import timeless
 from tortures.machinery import Child, evenly, keep, spread
@@ -31,7 +36,7 @@ from tortures.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 TARGET = 2_000
 _CLONE_NEWNS, _MS_PRIVATE, _MS_REC = 0x20000, 1 << 18, 1 << 14
@@ -49,7 +54,7 @@ def _next(path: Path) -> None:
 
 def _on_study(change: Callable[[OpenStudy], Any]) -> Callable[[Path], None]:
     def do(path: Path) -> None:
-        with engine.open_study(path, journals.NAME) as study:
+        with open_study(path, journals.NAME) as study:
             change(study)
 
     return do
@@ -64,14 +69,14 @@ def _save(path: Path) -> None:
 _BIG = {"text": "ü" * 3000}
 _OPERATIONS: dict[str, Callable[[Path], None]] = {
     "create": _create,
-    "ask": _on_study(engine.ask),
-    "tell": _on_study(lambda study: engine.tell(study, 2, 0.1, attrs={"k": "✓", "l": 2}, constraints={"c": -1.0})),
-    "fail": _on_study(lambda study: engine.tell(study, 2, state="fail", reason="oom")),
-    "report": _on_study(lambda study: engine.report(study, 2, 1, 0.5)),
-    "enqueue": _on_study(lambda study: engine.enqueue(study, {"x": 0.75})),
-    "big tell": _on_study(lambda study: engine.tell(study, 2, 0.1, attrs=_BIG)),
-    "tell behind a torn line": _on_study(lambda study: engine.tell(study, 2, 0.1)),
-    "delete": lambda path: engine.delete_study(path, journals.NAME),
+    "ask": _on_study(ask),
+    "tell": _on_study(lambda study: tell(study, 2, 0.1, attrs={"k": "✓", "l": 2}, constraints={"c": -1.0})),
+    "fail": _on_study(lambda study: tell(study, 2, state="fail", reason="oom")),
+    "report": _on_study(lambda study: report(study, 2, 1, 0.5)),
+    "enqueue": _on_study(lambda study: enqueue(study, {"x": 0.75})),
+    "big tell": _on_study(lambda study: tell(study, 2, 0.1, attrs=_BIG)),
+    "tell behind a torn line": _on_study(lambda study: tell(study, 2, 0.1)),
+    "delete": lambda path: delete_study(path, journals.NAME),
     "save a snapshot": _save,
 }
 
@@ -368,25 +373,25 @@ def _fill(folder: Path, seed: int, number: int) -> list[tuple[str, str]]:
     path, filler = folder / "small" / "s.journal", folder / "small" / "filler"
     filler.write_bytes(b"x" * 4096)
     study, told = journals.create(path, seed), {}
-    engine.enqueue(study, {"x": 0.5}, attrs={"pad": "p" * (number * 41 % 4096)})  # the page's end falls into other bytes
+    enqueue(study, {"x": 0.5}, attrs={"pad": "p" * (number * 41 % 4096)})  # the page's end falls into other bytes
     refused = 0
     while refused < 3:
         try:
-            trial = engine.ask(study).number
-            engine.tell(study, trial, trial / 7, attrs={"k": "✓"})
+            trial = ask(study).number
+            tell(study, trial, trial / 7, attrs={"k": "✓"})
             told[trial] = trial / 7
         except MachineError:
             refused += 1
-            study = engine.open_study(path) if refused == 2 else study
+            study = open_study(path) if refused == 2 else study
     problems = _missing(path, told)
     filler.unlink()
-    trial = engine.ask(study).number
-    engine.tell(study, trial, 0.5)
+    trial = ask(study).number
+    tell(study, trial, 0.5)
     return problems + _missing(path, {**told, trial: 0.5})
 
 
 def _missing(path: Path, told: dict[int, float]) -> list[tuple[str, str]]:
-    with engine.open_study(path) as study:
+    with open_study(path) as study:
         ours = {trial.number: trial.value for trial in trials(study)}
     problems = [("lost", f"trial {number}") for number, value in told.items() if ours.get(number) != value]
     if not told:

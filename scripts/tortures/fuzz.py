@@ -13,9 +13,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from journaltune.base.errors import JournaltuneError
 from journaltune.cli import overview
 from journaltune.cli.options import COMMON
-from journaltune.errors import JournaltuneError
 from tortures import texts, views
 from tortures.calls import Call, call, complaint, digest, limit_memory
 from tortures.machinery import Child, chance, keep, spread

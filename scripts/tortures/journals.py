@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from journaltune import engine
+from journaltune.engine.ask import ask
+from journaltune.engine.create import create_study
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
+from journaltune.study.open_study import open_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 WHEN = "2024-02-29T12:00:00.000001+00:00"
 FLOAT = json.dumps({"name": "FloatDistribution", "attributes": {"step": None, "low": 0.0, "high": 1.0, "log": False}})
@@ -33,8 +37,8 @@ def make(path: Path, seed: int, n_more: int = 0) -> None:
     """Asks, tells, attributes, a failure, a queued trial, text of several bytes a letter, records of stock Optuna between."""
     study = create(path, seed)
     for _ in range(3):
-        engine.ask(study)
-    engine.tell(study, 0, 0.1 + seed, attrs={"k": "naïve ✓"})
+        ask(study)
+    tell(study, 0, 0.1 + seed, attrs={"k": "naïve ✓"})
     append(
         path,
         stock_line(4, study_id=0, datetime_start=WHEN),
@@ -42,19 +46,19 @@ def make(path: Path, seed: int, n_more: int = 0) -> None:
         stock_line(9, trial_id=3, system_attr={"s": [1, None, "ß"]}).replace(b"\\u00df", "ß".encode()),
         stock_line(6, trial_id=3, state=1, values=[1e-300], datetime_complete=WHEN),
     )
-    engine.tell(study, 1, state="fail", reason="oom")
-    engine.enqueue(study, {"x": 0.5})
+    tell(study, 1, state="fail", reason="oom")
+    enqueue(study, {"x": 0.5})
     for number in range(n_more):
         if number == n_more // 2:
             append(path, stock_line(2, study_id=0, user_attr={"middle": 0.5}))
-        engine.tell(study, engine.ask(study).number, number / 3)
+        tell(study, ask(study).number, number / 3)
     study.close()
 
 
 def make_tail(path: Path) -> None:
     """One more record of ours, then two of stock Optuna that no record of ours follows."""
-    with engine.open_study(path, NAME) as study:
-        engine.tell(study, 2, -1.5)
+    with open_study(path, NAME) as study:
+        tell(study, 2, -1.5)
     append(
         path,
         stock_line(2, study_id=0, user_attr={"late": 0.5}),
@@ -63,4 +67,4 @@ def make_tail(path: Path) -> None:
 
 
 def create(path: Path, seed: int, name: str = NAME) -> OpenStudy:
-    return engine.create_study(path, name=name, space=space_from_params(PARAMS), seed=seed, sampler="random")
+    return create_study(path, name=name, space=space_from_params(PARAMS), seed=seed, sampler="random")

@@ -13,12 +13,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from journaltune import engine
-from journaltune.errors import JournaltuneError, MachineError
+from journaltune.base.errors import JournaltuneError, MachineError
+from journaltune.engine.ask import ask
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.report import report
+from journaltune.engine.tell import tell
 from journaltune.journal import records, snapshot, stock_lock
 from journaltune.journal.journal import Journal
-from journaltune.journal.repair import repair
-from journaltune.reading import best_trials, trials
+from journaltune.journal.upkeep.repair import repair
+from journaltune.study.best import best_trials
+from journaltune.study.open_study import open_study
+from journaltune.study.trials import trials
 from tortures import journals, views
 from tortures.calls import call, complaint, digest, obey_modes
 from tortures.machinery import Child, evenly, keep, spread
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from journaltune.studies import OpenStudy
+    from journaltune.study.open_study import OpenStudy
 
 TARGET = 450
 LIMIT_S = 5.0
@@ -80,10 +85,10 @@ def _run(situation: _Situation, index: int, seed: int, folder: Path) -> Tally:
 # -- under an open study ------------------------------------------------------------------------------------------------
 
 _USES: dict[str, Callable[[OpenStudy], Any]] = {
-    "ask": engine.ask,
-    "tell": lambda study: engine.tell(study, 2, 0.5),
-    "report": lambda study: engine.report(study, 2, 1, 0.5),
-    "enqueue": lambda study: engine.enqueue(study, {"x": 0.5}),
+    "ask": ask,
+    "tell": lambda study: tell(study, 2, 0.5),
+    "report": lambda study: report(study, 2, 1, 0.5),
+    "enqueue": lambda study: enqueue(study, {"x": 0.5}),
     "trials": trials,
     "best": best_trials,
 }
@@ -139,7 +144,7 @@ def _under_an_open_study() -> list[_Situation]:
 
 def _use_changed(path: Path, change: Callable[[Path], object], use: Callable[[OpenStudy], Any]) -> str:
     """The call is refused, and what stands there now is as it was put there; put back, the journal goes on."""
-    study = engine.open_study(path)
+    study = open_study(path)
     whole = path.read_bytes()
     change(path)
     put = path.read_bytes() if path.is_file() else None
@@ -151,7 +156,7 @@ def _use_changed(path: Path, change: Callable[[Path], object], use: Callable[[Op
     if put is not None and path.read_bytes() != put:
         return "what was put in the journal's place was changed"
     _put_back(path, whole)
-    number = engine.ask(engine.open_study(path)).number
+    number = ask(open_study(path)).number
     return "" if number == 4 else f"the journal that was put back goes on with trial {number}"
 
 
@@ -290,8 +295,8 @@ def _copy_of_tail(path: Path) -> Path:
 
 
 def _tell(path: Path) -> None:
-    with engine.open_study(path) as study:
-        engine.tell(study, 2, 0.5)
+    with open_study(path) as study:
+        tell(study, 2, 0.5)
 
 
 def _tell_behind_torn(path: Path) -> None:

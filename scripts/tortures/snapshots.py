@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
 from journaltune.journal import snapshot
 from journaltune.journal.journal import Journal
 from tortures import journals, views

@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
-from journaltune.reading import trials_of
+from journaltune.study.trials import trials_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,7 +13,7 @@ import pytest
 # Runs a command in which Ctrl-C comes after the ``after``-th trial is in the journal, before anybody heard of it.
 CAUGHT = """
 import os, signal, sys
-from journaltune import claims, engine
+from journaltune.engine import ask
 from journaltune.cli import command
 left = [int(sys.argv.pop(1))]
 def interrupting(function):
@@ -24,8 +24,8 @@ def interrupting(function):
             os.kill(os.getpid(), signal.SIGINT)
         return found
     return interrupted
-engine._ask_new = interrupting(engine._ask_new)
-claims.claim = interrupting(claims.claim)
+ask._ask_new = interrupting(ask._ask_new)
+ask.take = interrupting(ask.take)
 command()
 """
 # Ctrl-C reaches a tell and the shell that called it, as they are one foreground process group.
@@ -37,11 +37,11 @@ done
 """
 TELLING = """
 import os, signal, sys
-from journaltune import engine
+from journaltune.engine import tell
 from journaltune.cli import command
 def interrupted(*_, **__):
     os.killpg(0, signal.SIGINT)
-engine.tell = interrupted
+tell.tell = interrupted
 command()
 """
 

@@ -13,10 +13,10 @@ import pytest
 
 BREAK = """
 import sys
-import journaltune.reading
+import journaltune.study.best
 def broken(*_):
     raise RuntimeError("first line\\nsecond line")
-journaltune.reading.best_trials = broken
+journaltune.study.best.best_trials = broken
 from journaltune.cli import main
 sys.exit(main(["best"]))
 """

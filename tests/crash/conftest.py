@@ -17,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import load_study
-from journaltune.model import Trial
+from journaltune.base.model import Trial
 
 Say = Callable[..., None]
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from journaltune import create_study, engine, load_study
-from journaltune.errors import JournaltuneError, MachineError
+from journaltune import create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import JournaltuneError, MachineError
+from journaltune.base.model import Trial
+from journaltune.engine.create import delete_study
 from journaltune.journal import file as files
-from journaltune.model import Trial
-from journaltune.study import Study
 
 X = {"x": "float(0, 1)"}
 Fork = Callable[..., Any]
@@ -313,7 +314,7 @@ class TestReadOnly:
         path.chmod(0o444)
         before = path.read_bytes()
         code, line = self.as_stranger(
-            fork, lambda: engine.delete_study(path, "study") if name == "delete" else WRITES[name](load_study(path))
+            fork, lambda: delete_study(path, "study") if name == "delete" else WRITES[name](load_study(path))
         )
         assert (code, "permission denied" in line, "\n" in line) == (7, True, False)
         assert path.read_bytes() == before

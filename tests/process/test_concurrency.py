@@ -14,14 +14,14 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.study import Study
-from journaltune.suggesting import suggest
+from journaltune.api.study import Study
+from journaltune.suggest.choose import choose
 
 # Every worker waits for its stdin to end, so that all begin at once, and prints one JSON line for what it did.
 WORKER = """
 import json, sys
 from journaltune import create_study, load_study
-from journaltune.errors import ConflictError, ExhaustedError, JournaltuneError
+from journaltune.base.errors import ConflictError, ExhaustedError, JournaltuneError
 path, me, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 def say(*what):
     print(json.dumps(what), flush=True)
@@ -179,7 +179,7 @@ def follows_from_what_it_saw(path: Path, copy: Path) -> int:
         copy.write_bytes(whole[: record["jt"]["saw"]])
         with load_study(copy, "study") as study:
             assert study._study.space is not None
-            assert suggest(study._study, study._study.space, record["jt"]["n"]).internal == record["params"]
+            assert choose(study._study, record["jt"]["n"]).internal == record["params"]
         count += 1
     return count
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import journaltune
-from journaltune.journal.check import check
+from journaltune.journal.upkeep.check import check
 
 PROGRAM = """
 import os, signal, sys, threading, journaltune

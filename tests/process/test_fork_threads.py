@@ -17,9 +17,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.errors import ConflictError, LockTimeoutError
-from journaltune.samplers.from_rustuna import RustunaSampler
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.base.errors import ConflictError, LockTimeoutError
+from journaltune.suggest.samplers.from_rustuna import RustunaSampler
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from journaltune import create_study, engine, load_study
-from journaltune.errors import LockTimeoutError
-from journaltune.samplers.from_rustuna import RustunaSampler
-from journaltune.study import Study
+from journaltune import create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import LockTimeoutError
+from journaltune.engine.create import delete_study
+from journaltune.suggest.samplers.from_rustuna import RustunaSampler
 
 # Each says "ready" when it holds its lock and gives it back when its stdin ends.
 HOLD_JOURNAL = """
@@ -30,7 +31,7 @@ sys.stdin.read()
 HOLD_ASKS = """
 import sys
 from journaltune import load_study
-from journaltune.samplers.from_rustuna import RustunaSampler
+from journaltune.suggest.samplers.from_rustuna import RustunaSampler
 suggest = RustunaSampler.suggest
 def slow(*arguments):
     print("ready", flush=True)
@@ -108,7 +109,7 @@ CALLS: dict[str, Callable[[Study, Path], object]] = {
     "enqueue": lambda study, _: study.enqueue({"x": 0.5}),
     "create": lambda _, path: make(path, study_name="another"),
     "create --exist-ok": lambda _, path: make(path, exist_ok=True, params={"y": "float(0, 1)"}),
-    "delete": lambda study, path: engine.delete_study(path, study.study_name, lock_timeout_s=0.05),
+    "delete": lambda study, path: delete_study(path, study.study_name, lock_timeout_s=0.05),
 }
 
 

@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 # An interrupt just before the `try` in one of these is not handled: Python's own limit (bpo-29988).
-UNPROTECTED = {"__enter__", "__exit__", "_searching", "close"}
+UNPROTECTED = {"__enter__", "__exit__", "_among", "close"}
 
 TOGETHER = """
 import sys, journaltune
@@ -144,7 +144,7 @@ def test_a_child_that_is_interrupted_before_it_has_begun_does_not_go_on_as_its_p
 
 @pytest.mark.parametrize(
     ("place", "options", "every"),
-    [("optimize", {}, 1), ("optimize", {"n_jobs": 2}, 7), ("optimize", {"isolate": True}, 7), ("engine.py", {}, 1)],
+    [("run", {}, 1), ("run", {"n_jobs": 2}, 7), ("run", {"isolate": True}, 7), ("engine/ask.py", {}, 1)],
 )
 def test_ctrl_c_at_any_line_leaves_no_trial_running_and_no_process(
     path: Path, place: str, options: dict[str, Any], every: int

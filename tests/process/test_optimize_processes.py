@@ -23,8 +23,8 @@ import pytest
 
 import journaltune
 from journaltune import ObjectiveError, create_study, load_study
-from journaltune.model import TrialState
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.base.model import TrialState
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ class TestWorkers:
 
     def test_a_kill_by_the_kernel_for_memory_is_told_apart(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         counts = iter([4, 5, 5, 5, None, 5])
-        monkeypatch.setattr("journaltune.optimize.forked.oom_kills", lambda: next(counts))
+        monkeypatch.setattr("journaltune.run.forked.oom_kills", lambda: next(counts))
         study = make(path)
         study.optimize(lambda trial: kill_self() or 1.0, 3, isolate=True)
         assert [trial.user_attrs["fail_reason"] for trial in study.trials] == ["oom", "signal", "signal"]
@@ -275,7 +275,7 @@ class TestExecutors:
 LEAK = """
 import gc, sys
 import journaltune
-from journaltune.memory import resident_bytes
+from journaltune.run.memory import resident_bytes
 
 class Node:
     def __init__(self):

@@ -16,10 +16,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from rustuna.storages import JournalFileStorage
 
-from journaltune import engine
-from journaltune.errors import UsageError
+from journaltune.base.errors import UsageError
+from journaltune.engine.ask import ask
+from journaltune.engine.create import create_study, delete_study
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
-from journaltune.studies import OpenStudy
+from journaltune.study.open_study import OpenStudy
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -36,7 +39,7 @@ SPACE = {
 
 def everything(path: Path) -> OpenStudy:
     """Each kind of record that there is, with the least usual values that are let through."""
-    study = engine.create_study(
+    study = create_study(
         path,
         name="größe 🎉 \n\t\"'\\",
         space=space_from_params(SPACE),
@@ -48,21 +51,21 @@ def everything(path: Path) -> OpenStudy:
     )
     attrs = {"ü\n": {"deep": [[[{"a": None, "b": [True, -(2**63), 2**63 - 1, 1e308, 5e-324, inf, -inf]}]]]}, " ": "\x00\x7f🎉"}
     for values in ([0.1, inf], [-inf, 5e-324], [-0.0, 1e308], [1, 2]):
-        engine.tell(study, engine.ask(study).number, values, attrs=attrs, constraints={"größe": -inf, "b": inf, "c": 0.5})
-    engine.tell(study, engine.ask(study).number, [nan, 1.0])
-    engine.tell(study, engine.ask(study).number, state="fail", reason="außer Speicher", attrs=attrs)
-    engine.tell(study, engine.ask(study).number, state="pruned")
-    engine.tell(study, engine.ask(study).number, [1.0, inf], state="pruned")
-    engine.ask(study, owner_pid=os.getpid(), ttl_s=1e-9)
-    engine.enqueue(study, {"x": 0.5, "größe 🎉": None}, attrs=attrs)
-    engine.ask(study, ttl_s=60)
-    engine.enqueue(study, {"n": -7, "größe 🎉": True})
+        tell(study, ask(study).number, values, attrs=attrs, constraints={"größe": -inf, "b": inf, "c": 0.5})
+    tell(study, ask(study).number, [nan, 1.0])
+    tell(study, ask(study).number, state="fail", reason="außer Speicher", attrs=attrs)
+    tell(study, ask(study).number, state="pruned")
+    tell(study, ask(study).number, [1.0, inf], state="pruned")
+    ask(study, owner_pid=os.getpid(), ttl_s=1e-9)
+    enqueue(study, {"x": 0.5, "größe 🎉": None}, attrs=attrs)
+    ask(study, ttl_s=60)
+    enqueue(study, {"n": -7, "größe 🎉": True})
     # Without trials: after the deletion of some, Rustuna 0.2 counts later trials otherwise than Optuna does, and we.
-    engine.create_study(path, name="gone", space=space_from_params({"x": "float(0, 1)"}))
-    engine.delete_study(path, "gone")
-    other = engine.create_study(path, name="gone", directions="maximize", failures="ignore", seed=0)
-    engine.create_study(path, name="gone", space=space_from_params({"x": "float(0, 1)"}), sampler="random", exist_ok=True)
-    engine.tell(other, engine.ask(other).number, 1e-300)
+    create_study(path, name="gone", space=space_from_params({"x": "float(0, 1)"}))
+    delete_study(path, "gone")
+    other = create_study(path, name="gone", directions="maximize", failures="ignore", seed=0)
+    create_study(path, name="gone", space=space_from_params({"x": "float(0, 1)"}), sampler="random", exist_ok=True)
+    tell(other, ask(other).number, 1e-300)
     return study
 
 
@@ -99,13 +102,13 @@ def test_no_line_holds_what_kills_a_stock_reader(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [nan, [nan], {"k": [1, nan]}, 2**63, -(2**63) - 1, "\ud800", {"\udfff": 1}, 1j, {1, 2}])
 def test_what_a_stock_reader_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path, value: Any) -> None:
     path = tmp_path / "s.journal"
-    study = engine.create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
-    number = engine.ask(study).number
+    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    number = ask(study).number
     before = path.read_bytes()
     with pytest.raises(UsageError):
-        engine.tell(study, number, 0.5, attrs={"k": value})
+        tell(study, number, 0.5, attrs={"k": value})
     with pytest.raises(UsageError):
-        engine.enqueue(study, {"x": 0.5}, attrs={"k": value})
+        enqueue(study, {"x": 0.5}, attrs={"k": value})
     assert path.read_bytes() == before
 
 
@@ -117,22 +120,22 @@ def test_a_space_that_rustuna_cannot_read_is_refused(tmp_path: Path, spec: str) 
 
 def test_readers_that_run_see_each_record_when_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
-    study = engine.create_study(path, name="s", space=space_from_params(SPACE), seed=1, sampler="random")
+    study = create_study(path, name="s", space=space_from_params(SPACE), seed=1, sampler="random")
     optunas = optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(path))))
     rustunas = JournalFileStorage(str(path))
     for number in range(20):
-        asked = engine.ask(study)
+        asked = ask(study)
         assert optunas.trials[number].params == asked.params
         assert rustunas.get_trials(0)[number].params == asked.params
-        engine.tell(study, number, float(number))
+        tell(study, number, float(number))
         assert optunas.trials[number].values == rustunas.get_trials(0)[number].values == [float(number)]
     assert optunas.best_trial.number == 0
 
 
 def test_optunas_command_line_asks_and_tells_on_our_study(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
-    study = engine.create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
-    engine.tell(study, engine.ask(study).number, 0.5)
+    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    tell(study, ask(study).number, 0.5)
     script = "import sys; from optuna.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", script]
     storage = ["--storage", str(path), "--storage-class", "JournalFileBackend"]
@@ -143,7 +146,7 @@ def test_optunas_command_line_asks_and_tells_on_our_study(tmp_path: Path) -> Non
     ):
         subprocess.run([*command, *call], check=True, capture_output=True)
     assert readers.by_us(path) == readers.by_optuna(path)
-    engine.tell(study, engine.ask(study).number, 0.125)
+    tell(study, ask(study).number, 0.125)
     assert [
         trial.value for trial in optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(path)))).trials
     ] == [0.5, 0.25, 0.125]

@@ -21,9 +21,12 @@ from rustuna.storages import JournalFileStorage
 from rustuna.trial import TrialState as RustState
 
 import journaltune
-from journaltune import engine
-from journaltune.reading import trials
+from journaltune.engine.ask import ask
+from journaltune.engine.create import create_study
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
+from journaltune.study.trials import trials
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -136,32 +139,28 @@ class Rustuna:
 class Ours:
     def __init__(self, path: Path, dice: random.Random) -> None:
         space = space_from_params(SPACE)
-        self.study = engine.create_study(
-            path, name=STUDY, space=space, directions=DIRECTIONS, sampler="random", seed=1, exist_ok=True
-        )
+        self.study = create_study(path, name=STUDY, space=space, directions=DIRECTIONS, sampler="random", seed=1, exist_ok=True)
         self.dice = dice
 
     def complete(self) -> None:
         values = [self.dice.random(), self.dice.choice([1, inf, -inf])]
         attrs = {"ö": {"deep": [1, None, "é\n", inf]}}
-        engine.tell(
-            self.study, engine.ask(self.study).number, values, constraints={"size": self.dice.choice([-1, inf])}, attrs=attrs
-        )
+        tell(self.study, ask(self.study).number, values, constraints={"size": self.dice.choice([-1, inf])}, attrs=attrs)
 
     def prune(self) -> None:
-        engine.tell(self.study, engine.ask(self.study, ttl_s=60).number, state="pruned")
+        tell(self.study, ask(self.study, ttl_s=60).number, state="pruned")
 
     def fail(self) -> None:
-        engine.tell(self.study, engine.ask(self.study).number, state="fail", reason="außer Speicher")
+        tell(self.study, ask(self.study).number, state="fail", reason="außer Speicher")
 
     def tell_nan(self) -> None:
-        engine.tell(self.study, engine.ask(self.study).number, [nan, 1.0])
+        tell(self.study, ask(self.study).number, [nan, 1.0])
 
     def leave_running(self) -> None:
-        engine.ask(self.study)
+        ask(self.study)
 
     def enqueue(self) -> None:
-        engine.enqueue(self.study, {"x": self.dice.random(), "c": True}, attrs={"who": "journaltune"})
+        enqueue(self.study, {"x": self.dice.random(), "c": True}, attrs={"who": "journaltune"})
 
     def snapshot(self) -> None:
         self.study.journal.save_snapshot()
@@ -205,14 +204,14 @@ def test_an_ask_takes_what_optuna_and_rustuna_enqueued(tmp_path: Path) -> None:
         workers[2].study.enqueue_trial(params)
     for params in given:
         for _ in range(2):
-            asked = engine.ask(workers[0].study).params
+            asked = ask(workers[0].study).params
             assert {name: asked[name] for name in params} == params
             assert type(asked["c"]) is type(params["c"])
 
 
 def test_optuna_asks_what_we_enqueued(tmp_path: Path) -> None:
     ours, theirs = Ours(tmp_path / "s.journal", random.Random(0)), Optuna(tmp_path / "s.journal", random.Random(0))
-    engine.enqueue(ours.study, {"x": 0.125, "c": None}, attrs={"k": 1})
+    enqueue(ours.study, {"x": 0.125, "c": None}, attrs={"k": 1})
     trial = theirs.ask()
     assert (trial.number, trial.params["x"], trial.params["c"], trial.user_attrs) == (0, 0.125, None, {"k": 1})
     theirs.study.tell(trial, [1, 2])
@@ -256,9 +255,9 @@ def test_at_once_nothing_is_lost_and_nothing_is_damaged(tmp_path: Path) -> None:
         assert worker.stdout.readline() == b"ready\n"
     told = {}
     while any(worker.poll() is None for worker in workers):
-        number = engine.ask(ours.study).number
+        number = ask(ours.study).number
         told[number] = [float(len(told)), 1.0]
-        engine.tell(ours.study, number, told[number])
+        tell(ours.study, number, told[number])
     for worker in workers:
         assert worker.wait() == 0
         worker.stdout and worker.stdout.close()

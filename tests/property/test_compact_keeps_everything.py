@@ -12,9 +12,9 @@ import readers
 from histories import histories, lines_of
 from hypothesis import event, given, settings
 
-from journaltune.journal.check import check
-from journaltune.journal.compact import compact
 from journaltune.journal.journal import Journal
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.compact import compact
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space import Distribution, Space, parse_spec, space_from_params
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

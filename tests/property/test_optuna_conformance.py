@@ -12,7 +12,7 @@ from optuna.testing.pytest_storages import StorageTestCase
 
 import journaltune
 from journaltune.journal.state import JournalState
-from journaltune.optuna_bridge import JournaltuneStorage
+from journaltune.optuna_bridge.backend import JournaltuneStorage
 
 
 class Conformance(StorageTestCase):

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from searching import needs_gp
 
 import journaltune
-from journaltune.errors import UsageError
+from journaltune.base.errors import UsageError
 from journaltune.optuna_bridge.reseeded import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")

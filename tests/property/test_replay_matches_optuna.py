@@ -18,9 +18,9 @@ from histories import KINDS, Record, histories, lines_of
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
 from journaltune.journal.journal import Journal
-from journaltune.reading import trials_of
+from journaltune.study.trials import trials_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

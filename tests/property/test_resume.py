@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from searching import needs_gp
 
 from journaltune import load_study
-from journaltune.study import Study
+from journaltune.api.study import Study
 
 N_TRIALS = 16
 Call = tuple[str, Any]  # ("ask", None), ("enqueue", params), ("tell", (number, keyword arguments))

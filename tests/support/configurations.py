@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from journaltune import create_study
-from journaltune.study import Study
+from journaltune.api.study import Study
 
 SPACE = {
     "lr": "log(1e-5, 1e-1)",

@@ -13,8 +13,8 @@ from optuna.storages.journal import JournalFileBackend
 from rustuna.storages import JournalFileStorage
 
 from journaltune.journal.journal import Journal
-from journaltune.reading import trials_of
 from journaltune.space import Distribution
+from journaltune.study.trials import trials_of
 
 _NO_NUMBERS = ("Infinity", "-Infinity", "NaN")  # how Rustuna writes them; Optuna leaves them text
 

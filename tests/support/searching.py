@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from journaltune import create_study, load_study
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.suggest.view import history, sampler_of
 
 PARAMS = {"x": "float(0, 1)", "y": "float(0, 1)"}
 HAS_SCIPY = importlib.util.find_spec("scipy") is not None
@@ -33,5 +34,5 @@ def tell_all(study: Study, count: int) -> None:
 def next_ones(study: Study, seeds: int = 4) -> list[dict[str, float]]:
     """What new objects with several seeds would suggest next, nothing written."""
     opened = load_study(study._study.path, study.study_name)._study
-    number, history = opened.state().n_trials, opened.history(opened.state().n_trials)
-    return [opened.sampler_object().suggest(history, opened.varied, number, seed, 0).internal for seed in range(seeds)]
+    number = opened.state().n_trials
+    return [sampler_of(opened).suggest(history(opened, number), opened.varied, number, seed, 0).internal for seed in range(seeds)]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from journaltune.errors import JournalDamagedError
-from journaltune.journal import file, fold, mending
+from journaltune.base.errors import JournalDamagedError
+from journaltune.journal import file, fold, tail
 
 
 def test_a_cut_loses_nothing_that_was_whole(clean: Callable[..., Any]) -> None:
@@ -18,7 +18,7 @@ def test_a_cut_loses_nothing_that_was_whole(clean: Callable[..., Any]) -> None:
 def test_an_append_behind_a_torn_line_that_was_not_mended_is_found(
     tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mending, "mend_tail", lambda fd, path, **_: False)
+    monkeypatch.setattr(tail, "mend_tail", lambda fd, path, **_: False)
     tally = tortured("cuts", 20)
     assert tally.wrong
     assert "writes next" in tally.notes[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from journaltune.errors import MachineError
+from journaltune.base.errors import MachineError
 from journaltune.journal import file
 
 

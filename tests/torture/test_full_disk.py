@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tortures import full_disk
 
-from journaltune.journal import file, mending
+from journaltune.journal import file, tail
 from journaltune.journal.journal import Journal
 
 
@@ -50,7 +50,7 @@ def test_an_operation_that_is_written_in_two_steps_is_found(
 
 
 def test_a_call_that_is_left_half_done_is_found(tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mending, "take_back", lambda *_: False)
+    monkeypatch.setattr(tail, "take_back", lambda *_: False)
     assert any("after the next command" in note for note in tortured("full_disk", 400).notes)
 
 

@@ -14,7 +14,9 @@ from sealing import read, sealed
 from tortures import clients, rounds
 
 import journaltune
-from journaltune import claims, engine, suggesting, telling
+from journaltune.engine import ask, tell
+from journaltune.study import queue
+from journaltune.suggest import suggest
 
 Load = Callable[[str], ModuleType]
 
@@ -153,7 +155,7 @@ class TestAsks:
         assert "attributes of it" in found(data=sealed([study, {**trial, "user_attrs": {"k": 1}}]))[0]
 
     def test_one_beyond_its_budget_is_found(self, client: clients.Ours, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "_check_budget", lambda *_: None)
+        monkeypatch.setattr(ask, "_check_budget", lambda *_: None)
         client.ask(max_trials=2)
         client.tell(0, state="fail", reason="interrupted")  # counts for none
         client.enqueue({"x": 0.5})
@@ -168,7 +170,7 @@ class TestAsks:
     ) -> None:
         client.enqueue({"x": 0.5})
         with monkeypatch.context() as patch:
-            patch.setattr(claims, "waiting", lambda state: iter(()))
+            patch.setattr(queue, "waiting", lambda state: iter(()))
             client.ask()
         client.ask()
         assert "enqueued trials [0] waited" in found()[0]
@@ -176,10 +178,10 @@ class TestAsks:
     def test_one_that_takes_the_last_of_the_queue_first_is_found(
         self, client: clients.Ours, found: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        waiting = claims.waiting
+        waiting = queue.waiting
         client.enqueue({"x": 0.25})
         client.enqueue({"x": 0.5})
-        monkeypatch.setattr(claims, "waiting", lambda state: reversed(list(waiting(state))))
+        monkeypatch.setattr(queue, "waiting", lambda state: reversed(list(waiting(state))))
         client.ask()
         client.ask()
         assert "enqueued trials [0] waited" in found()[0]
@@ -191,7 +193,7 @@ class TestAsks:
         client.ask()
         assert disagreements(path) == []
         with monkeypatch.context() as patch:
-            patch.setattr(suggesting, "sampling_seed", lambda *_: 7)
+            patch.setattr(suggest, "sampling_seed", lambda *_: 7)
             client.ask()
         assert [text.partition(":")[0] for text in disagreements(path)] == ["verify of study 'study'"]
 
@@ -248,7 +250,7 @@ class TestRequestIds:
     def test_one_that_stands_there_twice_is_found(
         self, client: clients.Ours, found: Any, monkeypatch: pytest.MonkeyPatch, what: str
     ) -> None:
-        for module in (engine, telling):
+        for module in (ask, tell):
             monkeypatch.setattr(module, "earlier_request", lambda *_: None)
         for number, value in enumerate((0.25, 0.75)):
             client.ask()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from journaltune import engine
 from journaltune.journal import file, snapshot
+from journaltune.study.open_study import open_study
 
 
 def test_a_bad_snapshot_changes_no_answer(clean: Callable[..., Any]) -> None:
@@ -47,9 +47,9 @@ def test_a_copy_of_a_journal_and_its_folder_gets_a_snapshot_of_its_own(torture: 
     path, copy = tmp_path / "first" / "s.journal", tmp_path / "copy" / "s.journal"
     path.parent.mkdir()
     torture("journals").make(path, 0, n_more=130)
-    with engine.open_study(path) as study:
+    with open_study(path) as study:
         study.journal.save_snapshot()
     shutil.copytree(path.parent, copy.parent)
     for opened_at in (0, copy.stat().st_size):
-        with engine.open_study(copy) as study:
+        with open_study(copy) as study:
             assert study.journal.opened_at == opened_at

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from journaltune import create_study
-from journaltune.study import Study
+from journaltune.api.study import Study
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from journaltune import create_study, engine
+from journaltune import create_study
+from journaltune.engine.report import report
 from journaltune.journal import system
-from journaltune.journal.compact import compact
+from journaltune.journal.upkeep.compact import compact
 
 
 @pytest.fixture
@@ -46,9 +47,9 @@ def test_a_report_that_is_repeated_is_written_and_flushed_again(
     path = tmp_path / "s.journal"
     study = create_study(path, params={"x": "float(0, 1)"}, sampler="random", seed=1)
     study.ask()
-    assert engine.report(study._study, 0, 1, first[0], **first[1])
+    assert report(study._study, 0, 1, first[0], **first[1])
     del made[:]
-    assert engine.report(study._study, 0, 1, again[0], **again[1]) is recorded
+    assert report(study._study, 0, 1, again[0], **again[1]) is recorded
     assert made == [("pwrite", str(path)), ("fsync", str(path))]
 
 

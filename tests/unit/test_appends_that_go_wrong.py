@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from journaltune.errors import JournalDamagedError, MachineError
+from journaltune.api.study import Study
+from journaltune.base.errors import JournalDamagedError, MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, system
 from journaltune.journal.journal import Journal
-from journaltune.study import Study
 
 STOCK = b'{"op_code":2,"worker_id":"stock","study_id":0,"user_attr":{"k":1}}\n'
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from journaltune import engine, load_study
+from journaltune import load_study
+from journaltune.api.study import Study
+from journaltune.engine import ask
 from journaltune.journal.journal import Journal
-from journaltune.study import Study
+from journaltune.suggest.choose import choose
 
 
 @pytest.fixture
@@ -37,14 +39,14 @@ def while_it_samples(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], 
     """Have something done once, while the sampler of the next ask works."""
 
     def once(body: Callable[[], object]) -> None:
-        choice = engine._choice
+        choice = choose
 
         def slow(*arguments: Any) -> Any:
-            monkeypatch.setattr(engine, "_choice", choice)
+            monkeypatch.setattr(ask, "choose", choice)
             body()
             return choice(*arguments)
 
-        monkeypatch.setattr(engine, "_choice", slow)
+        monkeypatch.setattr(ask, "choose", slow)
 
     return once
 

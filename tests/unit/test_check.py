@@ -13,9 +13,9 @@ from lines import lines_of, put
 
 from journaltune import LockTimeoutError, NotFoundError, create_study, load_study
 from journaltune.journal import lock, records, snapshot
-from journaltune.journal.check import check
 from journaltune.journal.journal import Journal
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.repair import repair
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import numpy as np
 import optuna
 import pytest
 
-from journaltune import checks
-from journaltune.errors import UsageError
+from journaltune.base import checks
+from journaltune.base.errors import UsageError
 
 
 class Color(enum.IntEnum):

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journaltune.base.errors import UsageError
 from journaltune.cli import overview
 from journaltune.cli.options import COMMON, Argument, Command, Option, parse, usage
 from journaltune.cli.values import number, whole
-from journaltune.errors import UsageError
 
 COMMAND = Command(
     "cook",

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from journaltune.base.errors import UsageError
 from journaltune.cli.shell import assignments, quote, text_of, variable_names
 from journaltune.cli.template import Template
-from journaltune.errors import UsageError
 
 # What an argument and a shell variable can hold at all: no NUL, no half of a surrogate pair.
 SHELL_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))

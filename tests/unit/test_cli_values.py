@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from journaltune.base.errors import UsageError
 from journaltune.cli import values
-from journaltune.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

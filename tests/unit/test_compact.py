@@ -21,11 +21,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import ConflictError, JournalDamagedError, MachineError, UsageError, create_study, load_study
-from journaltune.engine import delete_study
-from journaltune.journal import compare, records, system
-from journaltune.journal.check import check
-from journaltune.journal.compact import compact
+from journaltune.engine.create import delete_study
+from journaltune.journal import records, system
 from journaltune.journal.journal import Journal
+from journaltune.journal.upkeep import compare
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.compact import compact
 
 
 @pytest.fixture
@@ -260,7 +261,7 @@ def test_a_file_system_without_links_gets_the_file_too(path: Path, dest: Path, f
 PROGRAM = """
 import os, signal, sys
 from journaltune.journal import system
-from journaltune.journal.compact import compact
+from journaltune.journal.upkeep.compact import compact
 left = int(sys.argv[3])
 def fault(name, function, arguments):
     global left

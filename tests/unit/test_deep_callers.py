@@ -13,7 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import JournalDamagedError, create_study, load_study
-from journaltune.study import Study
+from journaltune.api.study import Study
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from journaltune import JournalDamagedError, create_study, engine, load_study, reading
+from journaltune import JournalDamagedError, create_study, load_study
 from journaltune.journal import records
 from journaltune.journal.deferred import DeferredTrial
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep.repair import repair
+from journaltune.study import trials
+from journaltune.study.open_study import open_study
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def live(study: Any) -> dict[int, Any]:
 
 
 def test_the_records_of_others_wait_until_somebody_looks(path: Path) -> None:
-    study, other = engine.open_study(path), load_study(path)
+    study, other = open_study(path), load_study(path)
     asked = [other.ask() for _ in range(3)]
     first, second, _ = live(study).values()
     assert type(first) is type(second) is DeferredTrial
@@ -54,14 +56,14 @@ def test_the_records_of_others_wait_until_somebody_looks(path: Path) -> None:
     assert len(live(study)) == 2
     with pytest.raises(AttributeError):
         object.__getattribute__(first, "params")
-    assert reading.trials(study) == load_study(path).trials
+    assert trials.trials(study) == load_study(path).trials
     assert first.values == [7.5]
 
 
 @pytest.mark.parametrize("looked", [False, True])
 @pytest.mark.parametrize("writer", ["ours", "stock"])
 def test_a_result_counts_however_it_comes(path: Path, looked: bool, writer: str) -> None:
-    study, other = engine.open_study(path), load_study(path)
+    study, other = open_study(path), load_study(path)
     number = other.ask().number
     trial = live(study)[number]
     if looked:
@@ -73,8 +75,8 @@ def test_a_result_counts_however_it_comes(path: Path, looked: bool, writer: str)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**record, "worker_id": "stock"}) + "\n")
     live(study)
-    assert reading.trials(study)[number].values == [7.5]
-    assert reading.trials(study) == load_study(path).trials
+    assert trials.trials(study)[number].values == [7.5]
+    assert trials.trials(study) == load_study(path).trials
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import journaltune
-from journaltune.errors import MachineError
+from journaltune.base.errors import MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock
-from journaltune.journal.check import check
+from journaltune.journal.upkeep.check import check
 
 
 @pytest.fixture

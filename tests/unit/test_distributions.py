@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 import pytest
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space import Distribution, parse_spec
 
 

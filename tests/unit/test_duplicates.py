@@ -13,8 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.errors import ExhaustedError, NotFoundError, UsageError
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.base.errors import ExhaustedError, NotFoundError, UsageError
 
 SMALL = {"x": "float(0, 1, step=0.25)", "c": "a | 1 | true | '1'"}  # 20 combinations
 

@@ -10,8 +10,9 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune import create_study, engine, load_study, reading
-from journaltune.errors import (
+from journaltune import create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import (
     ConflictError,
     ExhaustedError,
     JournaltuneError,
@@ -20,9 +21,11 @@ from journaltune.errors import (
     SpaceError,
     UsageError,
 )
+from journaltune.engine.create import delete_study
 from journaltune.journal import file as files
-from journaltune.samplers.from_rustuna import RustunaSampler
-from journaltune.study import Study
+from journaltune.study import trials
+from journaltune.suggest.samplers.from_rustuna import RustunaSampler
+from journaltune.suggest.seeds import trainer_seed
 
 MIXED = {
     "lr": "log(1e-5, 1e-1)",
@@ -96,14 +99,14 @@ def test_the_trainers_seed_is_32_bits_and_the_same_in_every_version(path: Path) 
     study = make(path, seed=42)
     # Pinned: a study that was begun with an older version has to go on with the same seeds.
     assert [study.ask().seed for _ in range(3)] == [3458470046, 2407119627, 971935958]
-    assert engine.trainer_seed(load_study(path)._study, 1) == 2407119627
+    assert trainer_seed(load_study(path)._study, 1) == 2407119627
 
 
 def test_trainers_seeds_of_trials_and_studies_differ(path: Path) -> None:
     seeds = set()
     for seed in (0, 1, 2**63 - 1):
         study = make(path, study_name=f"s{seed}", seed=seed)._study
-        seeds |= {engine.trainer_seed(study, number) for number in range(300)}
+        seeds |= {trainer_seed(study, number) for number in range(300)}
     assert len(seeds) == 900
     assert all(0 <= seed < 2**32 for seed in seeds)
 
@@ -209,7 +212,7 @@ def test_a_study_that_was_deleted_meanwhile_takes_nothing_more(path: Path) -> No
     study, other = make(path, study_name="doomed"), make(path, study_name="other")
     study.ask()
     study.enqueue({"x": 0.5})
-    engine.delete_study(path, "doomed")
+    delete_study(path, "doomed")
     before = path.read_bytes()
     for call in (
         study.ask,
@@ -229,7 +232,7 @@ def test_a_study_that_was_deleted_meanwhile_takes_nothing_more(path: Path) -> No
 def test_a_study_of_the_same_name_is_not_the_deleted_one(path: Path) -> None:
     study = make(path, study_name="a")
     study.ask()
-    engine.delete_study(path, "a")
+    delete_study(path, "a")
     again = make(path, study_name="a")
     with pytest.raises(NotFoundError):
         study.ask()
@@ -313,7 +316,7 @@ def test_a_stock_worker_that_creates_trials_faster_than_the_sampler_suggests_doe
     asked = study.ask()
     assert asked.number == len(created) < 20
     assert load_study(path).trials[asked.number].params == asked.params
-    assert asked.seed == engine.trainer_seed(study._study, asked.number)
+    assert asked.seed == trainer_seed(study._study, asked.number)
 
 
 def test_a_number_that_a_stock_worker_takes_between_our_lock_and_our_write_is_its_own(
@@ -329,7 +332,7 @@ def test_a_number_that_a_stock_worker_takes_between_our_lock_and_our_write_is_it
 
     monkeypatch.setattr(files, "append", meanwhile)
     asked = study.ask()
-    assert (asked.number, asked.seed) == (1, engine.trainer_seed(study._study, 1))
+    assert (asked.number, asked.seed) == (1, trainer_seed(study._study, 1))
     assert [trial.params for trial in load_study(path).trials] == [{}, asked.params]
 
 
@@ -363,5 +366,5 @@ def test_counts_and_trials_agree(path: Path) -> None:
     assert study.counts() == expected
     for state, count in expected.items():
         assert len(study.get_trials([state])) == count
-        assert len(reading.trials(study._study, state)) == count
+        assert len(trials.trials(study._study, state)) == count
     assert [trial.number for trial in study.trials] == list(range(7))

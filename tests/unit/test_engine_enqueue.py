@@ -14,13 +14,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.errors import MachineError, SpaceError, UsageError
+from journaltune.api.study import Study
+from journaltune.base.errors import MachineError, SpaceError, UsageError
+from journaltune.base.model import TrialState
 from journaltune.journal import file as files
 from journaltune.journal.journal import Journal
-from journaltune.model import TrialState
-from journaltune.samplers.from_rustuna import RustunaSampler
 from journaltune.space import Space
-from journaltune.study import Study
+from journaltune.suggest.samplers.from_rustuna import RustunaSampler
 
 PARAMS = {"x": "float(0, 1)", "n": "int(0, 10, step=2)", "opt": "adam | sgd | 1 | true"}
 

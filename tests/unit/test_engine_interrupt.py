@@ -14,10 +14,10 @@ import pytest
 
 import journaltune
 from journaltune import create_study, load_study
-from journaltune.errors import UsageError
-from journaltune.journal.check import check
-from journaltune.model import TrialState
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.base.errors import UsageError
+from journaltune.base.model import TrialState
+from journaltune.journal.upkeep.check import check
 
 PACKAGE = str(Path(str(journaltune.__file__)).parent)
 # Functions of their arguments, which keep nothing.

@@ -11,10 +11,11 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune import ConflictError, JournaltuneError, NotFoundError, UsageError, create_study, engine, load_study
-from journaltune.errors import MachineError
+from journaltune import ConflictError, JournaltuneError, NotFoundError, UsageError, create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import MachineError
+from journaltune.engine.report import report
 from journaltune.journal import system
-from journaltune.study import Study
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_only_a_running_trial_takes_reports(study: Study) -> None:
         (7, NotFoundError, "no trial"),
     ):
         with pytest.raises(error, match=says):
-            engine.report(opened, number, 1, 0.5)
+            report(opened, number, 1, 0.5)
 
 
 @pytest.mark.parametrize("snapshot", [False, True])
@@ -88,22 +89,22 @@ def test_a_repeated_request_changes_nothing(path: Path, study: Study, snapshot: 
     first, second = study.ask(), study.ask()
     opened = study._study
     assert study.enqueue({"x": 0.5}, request_id="same") == 2
-    engine.report(opened, first.number, 1, 0.5, request_id="same")
-    engine.report(opened, first.number, 2, float("nan"), request_id="nan")
+    report(opened, first.number, 1, 0.5, request_id="same")
+    report(opened, first.number, 2, float("nan"), request_id="nan")
     study.tell(first, 1.0, request_id="same")
     if snapshot:
         opened.journal.save_snapshot()
     before = path.read_bytes()
     again = load_study(path)
     assert again.enqueue({"x": 0.5}, request_id="same") == 2
-    assert engine.report(again._study, first.number, 1, 0.5, request_id="same")
+    assert report(again._study, first.number, 1, 0.5, request_id="same")
     again.tell(first.number, 1.0, request_id="same")
     assert path.read_bytes() == before
     for call in (
         lambda: again.tell(second.number, 1.0, request_id="same"),
         lambda: again.tell(first.number, 2.0, request_id="same"),
-        lambda: engine.report(again._study, second.number, 1, 0.5, request_id="same"),
-        lambda: engine.report(again._study, second.number, 1, 0.5, request_id="nan"),
+        lambda: report(again._study, second.number, 1, 0.5, request_id="same"),
+        lambda: report(again._study, second.number, 1, 0.5, request_id="nan"),
     ):
         with pytest.raises(ConflictError):
             call()
@@ -142,7 +143,7 @@ def test_a_request_id_is_a_short_text(path: Path, study: Study, request_id: str)
     for call in (
         lambda: study.tell(trial, 1.0, request_id=request_id),
         lambda: study.enqueue({}, request_id=request_id),
-        lambda: engine.report(study._study, trial.number, 1, 1.0, request_id=request_id),
+        lambda: report(study._study, trial.number, 1, 1.0, request_id=request_id),
     ):
         with pytest.raises(JournaltuneError):
             call()

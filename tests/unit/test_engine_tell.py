@@ -14,11 +14,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
+from journaltune.api.study import Study
+from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
+from journaltune.base.model import Trial, TrialState
 from journaltune.journal import file as files
-from journaltune.journal import mending
-from journaltune.model import Trial, TrialState
-from journaltune.study import Study
+from journaltune.journal import tail
 
 NAN, INF = math.nan, math.inf
 
@@ -375,7 +375,7 @@ def test_what_a_stock_writer_finishes_while_a_torn_tail_is_mended_is_not_finishe
     study = make(path)
     with path.open("ab") as file:
         file.write(b'{"torn')
-    mend = mending.mend_tail
+    mend = tail.mend_tail
 
     def meanwhile(*arguments: Any, **options: Any) -> bool:
         mended = mend(*arguments, **options)
@@ -385,7 +385,7 @@ def test_what_a_stock_writer_finishes_while_a_torn_tail_is_mended_is_not_finishe
             )
         return mended
 
-    monkeypatch.setattr(mending, "mend_tail", meanwhile)
+    monkeypatch.setattr(tail, "mend_tail", meanwhile)
     with pytest.raises(ConflictError, match=r"already complete with 7\.0"):
         study.tell(0, 1.0)
     assert path.read_bytes().count(b'"op_code":6') == 1

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import journaltune
-from journaltune import UsageError, create_study, environment, load_study, seed_everything
+from journaltune import UsageError, create_study, load_study, seed_everything
+from journaltune.study import environment
 
 SPACE = {"x": "float(0, 1)"}
 

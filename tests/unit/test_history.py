@@ -12,8 +12,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.history import STUDY_ATTRS, History, constraints_in, derive_seed
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.base.seeds import derive_seed
+from journaltune.study.constraints import constraints_in
+from journaltune.suggest.history import STUDY_ATTRS, History
 
 NAN, INF = float("nan"), float("inf")
 

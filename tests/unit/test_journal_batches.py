@@ -13,14 +13,19 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from rustuna.storages import JournalFileStorage
 
-from journaltune import engine
-from journaltune.errors import MachineError
+from journaltune.base.errors import MachineError
+from journaltune.engine.ask import ask
+from journaltune.engine.create import create_study
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.report import report
+from journaltune.engine.tell import tell
+from journaltune.engine.verify import verify
 from journaltune.journal import records, snapshot, system
-from journaltune.journal.check import check
-from journaltune.journal.compact import compact
 from journaltune.journal.journal import Journal
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.compact import compact
 from journaltune.space import space_from_params
-from journaltune.verify import verify
+from journaltune.study.open_study import open_study
 
 ATTRS = {"k": "✓", "more": {"x": 1, "from": 2}}
 
@@ -29,12 +34,12 @@ ATTRS = {"k": "✓", "more": {"x": 1, "from": 2}}
 def told(tmp_path: Path) -> tuple[Path, int]:
     """A journal whose last three records are those of one tell, and where they begin."""
     path = tmp_path / "s.journal"
-    study = engine.create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
-    engine.tell(study, engine.ask(study).number, 0.5)
-    engine.ask(study)
-    engine.enqueue(study, {})
+    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
+    tell(study, ask(study).number, 0.5)
+    ask(study)
+    enqueue(study, {})
     start = path.stat().st_size
-    engine.tell(study, 1, 0.25, attrs=ATTRS)
+    tell(study, 1, 0.25, attrs=ATTRS)
     study.close()
     return path, start
 
@@ -87,8 +92,8 @@ def test_what_is_left_of_a_tell_is_taken_back_by_the_next_command(told: tuple[Pa
     whole = path.read_bytes()
     for missing in ends_of(path, start):
         path.write_bytes(whole[: len(whole) - missing])
-        with engine.open_study(path) as study:
-            engine.report(study, 1, 3, 0.75)
+        with open_study(path) as study:
+            report(study, 1, 3, 0.75)
         assert attrs_of(path) == [{}, {}, {}]
         assert path.read_bytes()[:start] == whole[:start]
         assert not path.read_bytes()[start : len(whole) - missing].strip(b" ")
@@ -99,8 +104,8 @@ def test_what_is_left_of_a_tell_is_taken_back_by_the_next_command(told: tuple[Pa
 def test_a_trial_whose_tell_broke_off_takes_another_result(told: tuple[Path, int]) -> None:
     path, start = told
     broken_off(path, start, 20)
-    with engine.open_study(path) as study:
-        engine.tell(study, 1, state="fail", reason="oom")
+    with open_study(path) as study:
+        tell(study, 1, state="fail", reason="oom")
     assert JournalStorage(JournalFileBackend(str(path))).get_trial(1).user_attrs == {"fail_reason": "oom"}
 
 
@@ -111,8 +116,8 @@ def test_who_has_read_what_is_taken_back_reads_again(told: tuple[Path, int]) -> 
         path.write_bytes(whole[: len(whole) - missing])
         reader, writer, closed = (Journal(str(path)) for _ in range(3))
         closed.close()
-        with engine.open_study(path) as study:
-            engine.report(study, 1, 3, 0.75)
+        with open_study(path) as study:
+            report(study, 1, 3, 0.75)
         for journal in (reader, closed):
             journal.sync()
             assert journal.state.studies[0].live[1].user_attrs == {}
@@ -206,8 +211,8 @@ def test_taking_back_that_is_broken_off_anywhere_is_finished_by_the_next_command
                 done = False
             monkeypatch.setattr(system, "fault", None)
             assert attrs_of(path)[0] == attrs_of(path)[1]
-            with engine.open_study(path) as study:
-                engine.report(study, 1, 3, 0.75)
+            with open_study(path) as study:
+                report(study, 1, 3, 0.75)
             reader.sync()
             assert attrs_of(path) == [{}, {}, {}]
             assert reader.state.studies[0].live[1].user_attrs == {}
@@ -218,14 +223,14 @@ def test_taking_back_that_is_broken_off_anywhere_is_finished_by_the_next_command
 def test_an_ask_that_broke_off_while_it_claimed_an_enqueued_trial_leaves_it_waiting(told: tuple[Path, int]) -> None:
     path, _ = told
     start = path.stat().st_size
-    with engine.open_study(path) as study:
-        first = engine.ask(study)
+    with open_study(path) as study:
+        first = ask(study)
     whole = path.read_bytes()
     for missing in ends_of(path, start):
         path.write_bytes(whole[: len(whole) - missing])
-        with engine.open_study(path) as study:
-            assert engine.ask(study) == first
-            engine.tell(study, first.number, 0.5)
+        with open_study(path) as study:
+            assert ask(study) == first
+            tell(study, first.number, 0.5)
         assert verify(path).difference is None
         assert not check(path).findings
 

@@ -17,14 +17,17 @@ from typing import Any
 
 import pytest
 
-from journaltune import engine
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
+from journaltune.engine.ask import ask
+from journaltune.engine.create import create_study
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.tell import tell
 from journaltune.journal import records
-from journaltune.journal.check import check
 from journaltune.journal.journal import Journal
-from journaltune.journal.repair import repair
-from journaltune.reading import trials_of
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.repair import repair
 from journaltune.space import space_from_params
+from journaltune.study.trials import trials_of
 
 FLIPS = (0x01, 0x04, 0x10, 0x20, 0x80)
 FLOAT = json.dumps({"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0, "log": False}})
@@ -45,12 +48,12 @@ STOCK = [
 def path(tmp_path: Path) -> Path:
     """Records of ours, of others, of ours again: an ask, a stock trial, blanks, a tell."""
     path = tmp_path / "s.journal"
-    study = engine.create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
-    engine.ask(study)
+    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
+    ask(study)
     with path.open("ab") as file:
         file.writelines([*STOCK, b"       "])
-    engine.tell(study, 0, 0.125, attrs={"k": "ü"})
-    engine.ask(study)
+    tell(study, 0, 0.125, attrs={"k": "ü"})
+    ask(study)
     return path
 
 
@@ -169,10 +172,10 @@ def test_a_line_that_was_taken_out_is_noticed(path: Path, gone: int) -> None:
 def test_a_line_that_was_taken_out_before_mended_bytes_is_noticed(tmp_path: Path) -> None:
     """What follows blanks carries no checksum that could be compared; but it says where it was written."""
     path = tmp_path / "s.journal"
-    study = engine.create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     with path.open("ab") as file:
         file.writelines([STOCK[0], b"    " + STOCK[0]])
-    engine.enqueue(study, {"x": 0.5})
+    enqueue(study, {"x": 0.5})
     lines = lines_of(path.read_bytes())
     assert not isinstance(outcome(path, b"".join(lines)), JournalDamagedError)
     assert isinstance(outcome(path, b"".join(lines[:1] + lines[2:])), JournalDamagedError)

@@ -12,7 +12,7 @@ from shutil import which
 
 import pytest
 
-from journaltune.errors import JournalDamagedError, JournaltuneError, MachineError, NotFoundError
+from journaltune.base.errors import JournalDamagedError, JournaltuneError, MachineError, NotFoundError
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
@@ -255,7 +255,7 @@ def test_a_read_only_journal_can_be_read_and_not_written(path: Path) -> None:
     script = (
         "import os, sys\n"
         "from journaltune.journal.journal import Journal\n"
-        "from journaltune.errors import MachineError\n"
+        "from journaltune.base.errors import MachineError\n"
         "journal = Journal(sys.argv[1])\n"
         "assert journal.state.n_trials == 3\n"
         "try:\n    with journal.locked(): raise SystemExit('writable')\n"

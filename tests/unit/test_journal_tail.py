@@ -16,10 +16,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
 from rustuna.storages import JournalFileStorage
 
-from journaltune.errors import JournalDamagedError, LockTimeoutError, MachineError
+from journaltune.base.errors import JournalDamagedError, LockTimeoutError, MachineError
 from journaltune.journal import records, stock_lock, system
 from journaltune.journal.journal import Journal
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep.repair import repair
 
 SOUND = b"".join(
     json.dumps({"worker_id": "w", **record}).encode() + b"\n"

@@ -13,7 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune.errors import JournalDamagedError, MachineError
+from journaltune.base.errors import JournalDamagedError, MachineError
 from journaltune.journal import records, system
 from journaltune.journal.journal import Journal
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from journaltune import ConflictError, UsageError, claims, create_study, engine, load_study
-from journaltune.errors import WaitTimeoutError
+from journaltune import ConflictError, UsageError, create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import WaitTimeoutError
+from journaltune.engine.ask import ask
+from journaltune.engine.claim import decide, take
 from journaltune.journal.state import RUNNING, WAITING, StudyState
-from journaltune.lag import Lagged
-from journaltune.study import Study
+from journaltune.suggest.lag import Lagged
 
 SPACE = {"x": "float(0, 1)", "n": "int(1, 64, log)", "kind": "a | b | c"}
 
@@ -104,7 +106,7 @@ def test_an_ask_waits_for_the_result_it_needs_and_says_so(tmp_path: Path) -> Non
 
     thread = threading.Thread(target=tell)
     thread.start()
-    found = engine.ask(study._study, on_wait=on_wait, wait_s=60)
+    found = ask(study._study, on_wait=on_wait, wait_s=60)
     thread.join()
     assert (found.number, heard) == (2, [(2, 0)])
     with pytest.raises(WaitTimeoutError, match=r"trial 3 .* needs the result of trial 1, which is still running") as caught:
@@ -183,21 +185,21 @@ def test_a_trial_that_waits_is_no_result_and_takes_its_place_when_it_has_one(tmp
 
     def claim(number: int) -> None:
         waiting = opened.state().live[number]
-        choice = claims.decide(opened, waiting, space)
+        choice = decide(opened, waiting)
         assert choice is not None
-        assert claims.claim(opened, number, choice, space, {"n": number})
+        assert take(opened, number, choice, space, {"n": number})
 
     for number in (0, 1, 3, 4):
         claim(number)
         study.tell(number, 1.0)
-    kept = Lagged()
+    kept = Lagged(opened)
     before = kept.view(opened.state(), 5, 2)
     assert [number for number, *_ in before.finished.rows()] == [0, 1, 3]
     assert {number: trial.state for number, trial in before.live.items()} == {2: WAITING, 4: RUNNING}
     claim(2)
-    assert contents(kept.view(opened.state(), 5, 2)) == contents(Lagged().view(opened.state(), 5, 2))
+    assert contents(kept.view(opened.state(), 5, 2)) == contents(Lagged(opened).view(opened.state(), 5, 2))
     study.tell(2, 1.0)
     after = kept.view(opened.state(), 6, 2)
     assert [number for number, *_ in after.finished.rows()] == [0, 1, 2, 3, 4]
-    assert contents(after) == contents(Lagged().view(opened.state(), 6, 2))
-    assert contents(kept.view(opened.state(), 3, 2)) == contents(Lagged().view(opened.state(), 3, 2))
+    assert contents(after) == contents(Lagged(opened).view(opened.state(), 6, 2))
+    assert contents(kept.view(opened.state(), 3, 2)) == contents(Lagged(opened).view(opened.state(), 3, 2))

@@ -10,7 +10,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
 from journaltune.journal import file as files
 from journaltune.journal import journal as journals
 from journaltune.journal.journal import Journal

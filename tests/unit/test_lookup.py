@@ -15,13 +15,13 @@ from optuna.storages.journal import JournalFileBackend
 
 import journaltune
 from journaltune import create_study, load_study, reuse_duplicate
-from journaltune.errors import NotFoundError, SpaceError, UsageError
+from journaltune.api.study import Study
+from journaltune.base.errors import NotFoundError, SpaceError, UsageError
 from journaltune.journal import snapshot
-from journaltune.journal.check import check
 from journaltune.journal.keys import ShapeKeys
-from journaltune.lookups import lookup
+from journaltune.journal.upkeep.check import check
 from journaltune.space import Distribution, parse_spec
-from journaltune.study import Study
+from journaltune.study.lookup import lookup
 
 SPACE = {
     "lr": "log(1e-5, 1e-1)",
@@ -200,7 +200,7 @@ def test_keys_are_kept_in_the_snapshot_and_checked_there(study: Study, path: Pat
 
 
 def test_a_lookup_of_a_long_journal_leaves_its_keys_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("journaltune.lookups._WORTH_KEEPING", 4)
+    monkeypatch.setattr("journaltune.study.lookup._WORTH_KEEPING", 4)
     study = create_study(path, params={"x": "float(0, 1)"})
     for _ in range(6):
         study.tell(study.ask(), 0.0)

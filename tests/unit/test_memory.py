@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from journaltune import GarbageCollector, UsageError, memory
+from journaltune import GarbageCollector, UsageError
+from journaltune.run import memory
 
 LEAK = """
 import gc, sys
 import journaltune
-from journaltune.memory import resident_bytes
+from journaltune.run.memory import resident_bytes
 
 class Node:
     def __init__(self):

@@ -18,8 +18,8 @@ from optuna.study import MaxTrialsCallback
 
 import journaltune
 from journaltune import ConflictError, SpaceError, UsageError, create_study, load_study
-from journaltune.model import TrialState
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.base.model import TrialState
 
 NAN = float("nan")
 

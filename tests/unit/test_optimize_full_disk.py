@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from journaltune import LockTimeoutError, MachineError, create_study, engine
+from journaltune import LockTimeoutError, MachineError, create_study
+from journaltune.api.study import Study
 from journaltune.cli import main
+from journaltune.engine import tell as tell_verb
 from journaltune.journal import system
-from journaltune.study import Study
+from journaltune.run import loop
 
 
 @pytest.fixture
@@ -60,14 +62,14 @@ def test_the_error_says_how_to_tell_it(
 ) -> None:
     study = make(path, directions=directions)
 
-    tell = engine.tell
+    tell = tell_verb.tell
 
     def on_a_full_disk(*arguments: Any, **options: Any) -> int:
         full()
         return tell(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "tell", on_a_full_disk)
+        patch.setattr(loop, "tell", on_a_full_disk)
         with pytest.raises(MachineError, match=r"trial 0 came to .*, which is not recorded; .* the disk is full") as caught:
             study.optimize(lambda _: answer(), n_trials=3, isolate=isolate)
     system.fault = None
@@ -81,7 +83,7 @@ def test_a_lock_that_was_not_had_in_time_keeps_who_has_it(path: Path, monkeypatc
         raise LockTimeoutError("it is locked", (4711,))
 
     study = make(path)
-    monkeypatch.setattr(engine, "tell", locked)
+    monkeypatch.setattr(loop, "tell", locked)
     with pytest.raises(LockTimeoutError, match=r"trial 0 came to 0.5, which is not recorded; .*: it is locked") as caught:
         study.optimize(lambda _: 0.5, n_trials=1)
     assert caught.value.holder_pids == (4711,)

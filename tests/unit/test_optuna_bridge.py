@@ -20,9 +20,11 @@ from optuna.trial import TrialState, create_trial
 from rustuna.storages import JournalFileStorage
 
 import journaltune
-from journaltune import engine, reading
-from journaltune.errors import NotFoundError, UsageError
+from journaltune.base.errors import NotFoundError, UsageError
+from journaltune.engine.tell import tell
 from journaltune.journal import system
+from journaltune.study import trials
+from journaltune.study.open_study import open_study
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -135,12 +137,12 @@ def test_every_reader_sees_the_same_of_several_studies_in_turns(path: Path) -> N
 def test_a_trial_that_optuna_asked_for_can_be_told_here(path: Path, storage: BaseStorage) -> None:
     study = optuna.create_study(storage=storage, study_name="a")
     trial = study.ask({"x": X})
-    ours = engine.open_study(path)
-    assert engine.tell(ours, trial.number, 0.25) == TrialState.COMPLETE
+    ours = open_study(path)
+    assert tell(ours, trial.number, 0.25) == TrialState.COMPLETE
     assert study.trials[0].value == 0.25
     with pytest.raises(ValueError, match="COMPLETE"):
         study.tell(trial, 0.5)
-    assert reading.counts(ours)["complete"] == 1
+    assert trials.counts(ours)["complete"] == 1
 
 
 def test_a_trial_that_was_asked_for_here_can_be_told_by_optuna(path: Path, storage: BaseStorage) -> None:

@@ -17,10 +17,11 @@ from optuna.storages.journal import JournalFileBackend
 from searching import HAS_CMAES, HAS_SCIPY, make, needs_cmaes, needs_gp, needs_scipy, next_ones, tell_all
 
 from journaltune import create_study, load_study
-from journaltune.errors import ExhaustedError, JournaltuneError, UsageError
-from journaltune.samplers import OPTUNA, optuna_classes
-from journaltune.samplers import make as make_sampler
-from journaltune.samplers.optuna_view import Shown
+from journaltune.base.errors import ExhaustedError, JournaltuneError, UsageError
+from journaltune.suggest.samplers import make as make_sampler
+from journaltune.suggest.samplers import optuna_classes
+from journaltune.suggest.samplers.optuna_view import Shown
+from journaltune.suggest.samplers.protocol import OPTUNA
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from journaltune import create_study, load_study
-from journaltune.errors import MachineError
+from journaltune.base.errors import MachineError
 from journaltune.journal import system
 
 TORN = b'{"op_code":4,"worker_id":"k"'

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from journaltune.errors import UsageError
-from journaltune.owners import describe
+from journaltune.base.errors import UsageError
+from journaltune.engine.owners import describe
 
 
 def start_time(pid: int) -> int:

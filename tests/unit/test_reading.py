@@ -17,11 +17,15 @@ from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune import engine, reading
-from journaltune.errors import NotFoundError, UsageError
-from journaltune.model import TrialState
+from journaltune.base.errors import NotFoundError, UsageError
+from journaltune.base.model import TrialState
+from journaltune.engine.ask import ask
+from journaltune.engine.create import create_study, delete_study
+from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
-from journaltune.studies import OpenStudy
+from journaltune.study import trials
+from journaltune.study.best import best_trials
+from journaltune.study.open_study import OpenStudy, open_study
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 COMPLETE, PRUNED, FAIL = 1, 2, 3
@@ -43,13 +47,13 @@ def study_of(tmp_path: Path) -> Any:
 
     def make(directions: Sequence[int], *trials: dict[str, Any]) -> OpenStudy:
         write(tmp_path / "s.journal", directions, trials)
-        return engine.open_study(tmp_path / "s.journal")
+        return open_study(tmp_path / "s.journal")
 
     return make
 
 
 def best(study: OpenStudy) -> list[int]:
-    return [trial.number for trial in reading.best_trials(study)]
+    return [trial.number for trial in best_trials(study)]
 
 
 def test_the_best_is_the_smallest_or_the_largest(study_of: Any) -> None:
@@ -65,12 +69,12 @@ def test_of_equals_the_earliest_is_the_best(study_of: Any) -> None:
 
 
 def test_the_earliest_is_so_by_number_not_by_when_it_finished(tmp_path: Path) -> None:
-    study = engine.create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
-    numbers = [engine.ask(study).number for _ in range(3)]
+    study = create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    numbers = [ask(study).number for _ in range(3)]
     for number in reversed(numbers):
-        engine.tell(study, number, 0.5)
+        tell(study, number, 0.5)
     assert best(study) == [0]
-    assert [trial.number for trial in reading.trials(study)] == [0, 1, 2]
+    assert [trial.number for trial in trials.trials(study)] == [0, 1, 2]
 
 
 def test_infinite_values_are_compared(study_of: Any) -> None:
@@ -153,7 +157,7 @@ def test_the_best_are_those_that_optuna_names(study: tuple[list[int], list[dict[
             except ValueError:
                 expected = []
         try:
-            ours = reading.best_trials(engine.open_study(path))
+            ours = best_trials(open_study(path))
         except NotFoundError:
             ours = []
         assert [trial.number for trial in ours] == expected
@@ -163,18 +167,18 @@ MIXED = [told(1.0), told(2.0, state=PRUNED), told(state=FAIL), {"state": 0}, {"s
 
 
 def test_counts_name_every_state(study_of: Any) -> None:
-    assert reading.counts(study_of([1])) == {"running": 0, "waiting": 0, "complete": 0, "pruned": 0, "fail": 0}
-    assert reading.counts(study_of([1], *MIXED)) == {"running": 1, "waiting": 1, "complete": 2, "pruned": 1, "fail": 2}
+    assert trials.counts(study_of([1])) == {"running": 0, "waiting": 0, "complete": 0, "pruned": 0, "fail": 0}
+    assert trials.counts(study_of([1], *MIXED)) == {"running": 1, "waiting": 1, "complete": 2, "pruned": 1, "fail": 2}
 
 
 def test_counts_go_with_the_journal_and_with_hidden_failures(tmp_path: Path) -> None:
-    study = engine.create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     for reason in ("interrupted", "oom", "owner-died"):
-        engine.tell(study, engine.ask(study).number, state="fail", reason=reason)
-    engine.tell(study, engine.ask(study).number, 1.0, constraints={"c": 1.0}, attrs={"k": 1})
-    other = engine.open_study(tmp_path / "s.journal")
-    engine.ask(other)
-    assert reading.counts(study) == {"running": 1, "waiting": 0, "complete": 1, "pruned": 0, "fail": 3}
+        tell(study, ask(study).number, state="fail", reason=reason)
+    tell(study, ask(study).number, 1.0, constraints={"c": 1.0}, attrs={"k": 1})
+    other = open_study(tmp_path / "s.journal")
+    ask(other)
+    assert trials.counts(study) == {"running": 1, "waiting": 0, "complete": 1, "pruned": 0, "fail": 3}
 
 
 @pytest.mark.parametrize(
@@ -192,13 +196,13 @@ def test_counts_go_with_the_journal_and_with_hidden_failures(tmp_path: Path) -> 
     ],
 )
 def test_trials_are_chosen_by_state_and_sorted_by_number(study_of: Any, states: Any, numbers: list[int]) -> None:
-    assert [trial.number for trial in reading.trials(study_of([1], *MIXED), states)] == numbers
+    assert [trial.number for trial in trials.trials(study_of([1], *MIXED), states)] == numbers
 
 
 @pytest.mark.parametrize("states", ["done", ["complete", "Finished"], ""])
 def test_an_unknown_state_names_those_there_are(study_of: Any, states: Any) -> None:
     with pytest.raises(UsageError, match="running, complete, pruned, fail, waiting"):
-        reading.trials(study_of([1], *MIXED), states)
+        trials.trials(study_of([1], *MIXED), states)
 
 
 FLOAT = json.dumps({"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0, "log": False}})
@@ -217,7 +221,7 @@ def test_a_trial_is_told_whole_in_every_state(study_of: Any, state: TrialState) 
         "user_attrs": {"u": {"v": None}},
         "intermediate_values": {"3": 0.25, "1": -inf},
     }
-    (trial,) = reading.trials(study_of([1], record))
+    (trial,) = trials.trials(study_of([1], record))
     assert (trial.number, trial.state, trial.value, trial.values) == (0, state, 0.5, [0.5])
     assert list(trial.params.items()) == [("c", None), ("n", 7), ("x", 1.0)]
     assert [type(value) for value in trial.params.values()] == [type(None), int, float] or not state.is_finished()
@@ -232,8 +236,8 @@ def test_whoever_changes_what_he_read_changes_nothing_else(study_of: Any, state:
     """Nor what the next snapshot holds."""
     record = {**told(0.5, 0.5, state=int(state), s=[1]), "user_attrs": {"u": {"v": [0]}}, "intermediate_values": {"3": 0.25}}
     study = study_of([1], record)
-    before = repr(reading.trials(study))
-    (trial,) = reading.trials(study)
+    before = repr(trials.trials(study))
+    (trial,) = trials.trials(study)
     assert trial.values is not None
     trial.values.append(9.0)
     trial.user_attrs["u"]["v"].append(1)
@@ -241,29 +245,29 @@ def test_whoever_changes_what_he_read_changes_nothing_else(study_of: Any, state:
     trial.system_attrs["s"].clear()
     trial.intermediate_values.clear()
     trial.params["x"] = 1.0
-    assert repr(reading.trials(study)) == before
+    assert repr(trials.trials(study)) == before
     study.journal.save_snapshot()
-    again = engine.open_study(study.path)
+    again = open_study(study.path)
     assert again.journal.opened_at > 0
-    assert repr(reading.trials(again)) == before
+    assert repr(trials.trials(again)) == before
 
 
 def test_a_finished_trial_is_found_by_its_number(tmp_path: Path) -> None:
-    study = engine.create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
-    asked = [engine.ask(study) for _ in range(5)]
+    study = create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    asked = [ask(study) for _ in range(5)]
     for number in (3, 0, 4):
-        engine.tell(study, number, float(number))
+        tell(study, number, float(number))
     for number in (3, 0, 4):
-        trial = reading.finished_trial(study.state(), number)
+        trial = trials.finished_trial(study.state(), number)
         assert (trial.number, trial.values, trial.params) == (number, [float(number)], asked[number].params)
     for number in (1, 5, -1):
         with pytest.raises(KeyError):
-            reading.finished_trial(study.state(), number)
+            trials.finished_trial(study.state(), number)
 
 
 def test_a_deleted_study_is_not_found(study_of: Any) -> None:
     study = study_of([1], told(1.0))
-    engine.delete_study(study.path, "s")
-    for read in (reading.trials, reading.counts, reading.best_trials):
+    delete_study(study.path, "s")
+    for read in (trials.trials, trials.counts, best_trials):
         with pytest.raises(NotFoundError, match="deleted"):
             read(study)

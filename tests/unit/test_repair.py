@@ -14,9 +14,9 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import JournalDamagedError, NotFoundError, create_study, load_study
 from journaltune.journal import snapshot
-from journaltune.journal.check import check
 from journaltune.journal.journal import Journal
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.repair import repair
 
 
 @pytest.fixture

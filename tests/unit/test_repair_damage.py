@@ -18,8 +18,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import MachineError, create_study, load_study
 from journaltune.journal import system
-from journaltune.journal.check import check
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.repair import repair
 
 # Ids count on every record that creates a trial: whatever is destroyed, what is known of all other trials has to stay.
 

@@ -13,9 +13,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study
-from journaltune.journal import salvage
-from journaltune.journal.check import check
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep import salvage
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.repair import repair
 
 
 def results(path: Path) -> dict[str, list[Any]]:

@@ -11,8 +11,8 @@ from lines import lines_of, put, results
 
 from journaltune import create_study
 from journaltune.journal import records
-from journaltune.journal.check import check
-from journaltune.journal.repair import repair
+from journaltune.journal.upkeep.check import check
+from journaltune.journal.upkeep.repair import repair
 
 
 @pytest.fixture

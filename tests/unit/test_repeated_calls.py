@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 import journaltune
-from journaltune import engine
-from journaltune.errors import InDoubtError
+from journaltune.base.errors import InDoubtError
+from journaltune.engine.report import report
 from journaltune.journal import system
-from journaltune.journal.check import check
+from journaltune.journal.upkeep.check import check
 
 CALLS: dict[str, Callable[[journaltune.Study], object]] = {
     "tell": lambda study: study.tell(0, 0.5, attrs={"a": 1}),
-    "report": lambda study: engine.report(study._study, 0, 1, 0.5),
-    "report by id": lambda study: engine.report(study._study, 0, 1, 0.5, request_id="r"),
+    "report": lambda study: report(study._study, 0, 1, 0.5),
+    "report by id": lambda study: report(study._study, 0, 1, 0.5, request_id="r"),
     "enqueue": lambda study: study.enqueue({"x": 0.5}, request_id="e"),
 }
 

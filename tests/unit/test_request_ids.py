@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from journaltune import ConflictError, create_study, engine, load_study
-from journaltune.errors import InDoubtError, MachineError
+from journaltune import ConflictError, create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import InDoubtError, MachineError
+from journaltune.engine import report as report_verb
 from journaltune.journal import system
-from journaltune.study import Study
 
 NAN = float("nan")
 
@@ -31,7 +32,7 @@ def fault() -> Iterator[Callable[[Callable[..., Any]], None]]:
 
 
 def report(study: Study, number: int, step: int, value: float) -> bool:
-    return engine.report(study._study, number, step, value, request_id="r")
+    return report_verb.report(study._study, number, step, value, request_id="r")
 
 
 @pytest.mark.parametrize("value", [0.5, NAN])

@@ -13,12 +13,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
-from journaltune.errors import UsageError
-from journaltune.history import History
-from journaltune.samplers import make as make_sampler
-from journaltune.samplers.from_rustuna import RustunaSampler
+from journaltune.api.study import Study
+from journaltune.base.errors import UsageError
 from journaltune.space import Space, space_from_params
-from journaltune.study import Study
+from journaltune.suggest.history import History
+from journaltune.suggest.samplers import make as make_sampler
+from journaltune.suggest.samplers.from_rustuna import RustunaSampler
+from journaltune.suggest.view import sampler_of
 
 SAMPLERS = [
     "tpe",
@@ -74,7 +75,7 @@ def suggestion(study: Study, number: int) -> list[dict[str, float]]:
     opened = load_study(study._study.path, study.study_name)._study
     assert opened.space is not None
     history, distributions = History(opened.state(), opened.failures), opened.space.distributions
-    return [opened.sampler_object().suggest(history, distributions, number, seed, 0).internal for seed in range(4)]
+    return [sampler_of(opened).suggest(history, distributions, number, seed, 0).internal for seed in range(4)]
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

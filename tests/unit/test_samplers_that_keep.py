@@ -13,11 +13,12 @@ from optuna.storages.journal import JournalFileBackend
 from searching import PARAMS, make, needs_cmaes, needs_scipy, next_ones, tell_all
 
 from journaltune import create_study, load_study
-from journaltune.errors import ExhaustedError, UsageError
-from journaltune.history import STUDY_ATTRS, History
-from journaltune.samplers.generations import mended
-from journaltune.samplers.optuna_view import Shown
+from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import space_from_params
+from journaltune.suggest.history import STUDY_ATTRS, History
+from journaltune.suggest.samplers.generations import mended
+from journaltune.suggest.samplers.optuna_view import Shown
+from journaltune.suggest.view import history, sampler_of
 
 SMALL = {"x": "float(0, 0.3, step=0.1)", "c": "a | 1 | true"}
 EVOLUTION = [
@@ -140,12 +141,12 @@ def test_running_and_failed_trials_change_nothing_but_the_seed(
     tell_all(study, 14)
     opened = load_study(path)._study
     before = History(opened.state(), "worst")
-    found = [opened.sampler_object().suggest(before, opened.varied, 50, seed, 0) for seed in range(4)]
+    found = [sampler_of(opened).suggest(before, opened.varied, 50, seed, 0) for seed in range(4)]
     study.ask()
     study.tell(study.ask(), state="fail")
     study.tell(study.ask(), state="pruned")
     opened = load_study(path)._study
-    again = [opened.sampler_object().suggest(History(opened.state(), "worst"), opened.varied, 50, seed, 0) for seed in range(4)]
+    again = [sampler_of(opened).suggest(History(opened.state(), "worst"), opened.varied, 50, seed, 0) for seed in range(4)]
     assert again == found
 
 
@@ -240,7 +241,7 @@ def test_a_pickle_in_somebody_elses_journal_is_never_loaded(path: Path, tmp_path
             stock.tell(trial, 1.0)
         tell_all(make(path, sampler, {"popsize": 4}, study_name=sampler, exist_ok=True), 8)
         opened = load_study(path, sampler)._study
-        shown = Shown(space_from_params(PARAMS).distributions, "complete", False, None).trials(opened.history(16), 0)
+        shown = Shown(space_from_params(PARAMS).distributions, "complete", False, None).trials(history(opened, 16), 0)
         assert [list(each.system_attrs) for each in shown] == [["cma:generation"]] * 16
     assert not (tmp_path / "was here").exists()
 

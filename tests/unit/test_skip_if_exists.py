@@ -11,8 +11,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import SpaceError, create_study, load_study
-from journaltune.lookups import lookup
-from journaltune.study import Study
+from journaltune.api.study import Study
+from journaltune.study.lookup import lookup
 
 
 @pytest.fixture

@@ -14,13 +14,16 @@ from typing import Any
 import msgpack
 import pytest
 
-from journaltune import engine
-from journaltune.errors import JournalDamagedError
+from journaltune.base.errors import JournalDamagedError
+from journaltune.engine.ask import ask
+from journaltune.engine.create import create_study
+from journaltune.engine.enqueue import enqueue
+from journaltune.engine.tell import tell
 from journaltune.journal import records, snapshot, system
 from journaltune.journal.journal import Journal
 from journaltune.journal.state import COLUMNS
-from journaltune.reading import trials_of
 from journaltune.space import space_from_params
+from journaltune.study.trials import trials_of
 
 HEAD = 28  # magic, length and checksum of the header
 
@@ -44,13 +47,13 @@ def stock_line(op_code: int, **fields: Any) -> bytes:
 
 def grow(path: Path, n_trials: int = 4) -> None:
     """Trials of every kind by us, and what only others write."""
-    study = engine.create_study(
+    study = create_study(
         path, name="größe", space=space_from_params({"x": "float(0, 1)", "c": "a | ü"}), seed=1, sampler="random", exist_ok=True
     )
-    numbers = [engine.ask(study).number for _ in range(n_trials)]
+    numbers = [ask(study).number for _ in range(n_trials)]
     for number in numbers[:-1]:
-        engine.tell(study, number, number / 3 if number % 2 else None, state=None if number % 2 else "fail")
-    engine.enqueue(study, {"x": 0.5})
+        tell(study, number, number / 3 if number % 2 else None, state=None if number % 2 else "fail")
+    enqueue(study, {"x": 0.5})
     study.journal.close()
     with path.open("ab") as file:
         odd = {"values": [1.0, 2.0], "intermediate_values": {"3": float("nan")}, "user_attrs": {"k": ["\ud800", 10**30]}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space import Space, parse_spec, space_from_params
 
 SPACE = space_from_params(["lr: log(1e-5, 1e-1)", "layers:int(1, 8)", "opt: adam | sgd"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space import load_space_file, parse_spec
 
 YAML = """

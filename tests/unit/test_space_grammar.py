@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from journaltune.errors import SpaceError
+from journaltune.base.errors import SpaceError
 from journaltune.space import Distribution, Space, parse_spec, space_from_params
 
 

@@ -14,8 +14,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune import create_study, engine, load_study
-from journaltune.errors import (
+from journaltune import create_study, load_study
+from journaltune.base.errors import (
     ConflictError,
     JournaltuneError,
     LockTimeoutError,
@@ -24,8 +24,11 @@ from journaltune.errors import (
     SpaceError,
     UsageError,
 )
+from journaltune.engine import create as create_verb
+from journaltune.engine.create import delete_study
 from journaltune.journal import records
 from journaltune.space import space_from_params
+from journaltune.study.studies import list_studies
 
 X = {"x": "float(0, 1)"}
 
@@ -187,8 +190,8 @@ def test_what_is_wrong_is_refused_before_there_is_a_file(path: Path, options: di
 def test_names_of_objectives_are_as_many_as_objectives(path: Path) -> None:
     for names, directions in ((["a", "b"], ["minimize"]), (["a"], ["minimize", "maximize"])):
         with pytest.raises(UsageError):
-            engine.create_study(path, objective_names=names, directions=directions)
-    study = engine.create_study(path, objective_names=["a", None], directions=["minimize", "maximize"])
+            create_verb.create_study(path, objective_names=names, directions=directions)
+    study = create_verb.create_study(path, objective_names=["a", None], directions=["minimize", "maximize"])
     assert study.objective_names == ("a", None)
 
 
@@ -214,13 +217,13 @@ def test_what_is_acknowledged_was_flushed(path: Path, monkeypatch: pytest.Monkey
         "create": lambda: create_study(path, study_name="another", params=X),
         "create --exist-ok": lambda: create_study(path, seed=7, exist_ok=True),
         "enqueue": lambda: study.enqueue({"x": 0.5}),
-        "delete": lambda: engine.delete_study(path, "study"),
+        "delete": lambda: delete_study(path, "study"),
     }
     with monkeypatch.context() as patch:
         patch.setattr("journaltune.journal.system.fdatasync", failing)
         with pytest.raises(MachineError, match="in doubt"):
             calls[name]()
-    assert engine.list_studies(path) or name == "delete"
+    assert list_studies(path) or name == "delete"
 
 
 def test_a_create_that_fails_never_takes_away_what_another_one_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +297,7 @@ class TestSeveralStudies:
         study = load_study(shared, "b")
         study.tell(study.ask(), 0.5)
         study.ask()
-        found = {summary.name: summary for summary in engine.list_studies(shared)}
+        found = {summary.name: summary for summary in list_studies(shared)}
         assert list(found) == ["a", "b", "c"]
         assert (found["b"].best_value, found["a"].best_value) == (0.5, None)
         assert (found["b"].counts["running"], found["b"].counts["complete"]) == (1, 1)
@@ -302,19 +305,19 @@ class TestSeveralStudies:
 
     def test_a_deleted_study_is_gone_for_every_program_and_the_others_go_on(self, shared: Path) -> None:
         load_study(shared, "b").ask()
-        engine.delete_study(shared, "b")
-        assert [summary.name for summary in engine.list_studies(shared)] == ["a", "c"]
+        delete_study(shared, "b")
+        assert [summary.name for summary in list_studies(shared)] == ["a", "c"]
         assert optuna.get_all_study_names(storage(shared)) == ["a", "c"]
         with pytest.raises(NotFoundError, match="'a', 'c'"):
             load_study(shared, "b")
         with pytest.raises(NotFoundError):
-            engine.delete_study(shared, "b")
+            delete_study(shared, "b")
         assert load_study(shared, "c").ask().number == 0
 
     def test_when_all_are_deleted_there_is_none(self, shared: Path) -> None:
         for name in "abc":
-            engine.delete_study(shared, name)
-        assert engine.list_studies(shared) == []
+            delete_study(shared, name)
+        assert list_studies(shared) == []
         for name in (None, "a"):
             with pytest.raises(NotFoundError) as caught:
                 load_study(shared, name)
@@ -323,7 +326,7 @@ class TestSeveralStudies:
 
 @pytest.mark.parametrize("name", [None, "study"])
 def test_a_missing_journal_is_named_and_not_made(path: Path, name: str | None) -> None:
-    for call in (load_study, lambda *_: engine.list_studies(path), lambda *_: engine.delete_study(path, "study")):
+    for call in (load_study, lambda *_: list_studies(path), lambda *_: delete_study(path, "study")):
         with pytest.raises(NotFoundError, match=r"there is no journal .*study\.journal; make one"):
             call(path, name)
     assert not path.exists()

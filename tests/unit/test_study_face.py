@@ -14,12 +14,15 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from journaltune import create_study, engine, load_study
-from journaltune.errors import JournaltuneError, NotFoundError, UsageError
+from journaltune import create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import JournaltuneError, NotFoundError, UsageError
+from journaltune.base.model import TrialState
+from journaltune.engine.create import delete_study
 from journaltune.journal import fold, journal
+from journaltune.journal.deferred import defer
 from journaltune.journal.journal import Journal
-from journaltune.model import TrialState
-from journaltune.study import Study
+from journaltune.journal.replay import apply
 
 NAN, INF = float("nan"), float("inf")
 
@@ -74,7 +77,7 @@ class TestTrialAsContext:
     def test_the_error_of_the_block_is_not_hidden_by_a_study_that_is_gone(self, path: Path) -> None:
         study = make(path)
         with pytest.raises(Objective), study.ask():
-            raising(lambda: engine.delete_study(path, "study"))
+            raising(lambda: delete_study(path, "study"))
 
 
 class TestBest:
@@ -211,7 +214,7 @@ def test_whatever_uses_the_journal_holds_the_studys_lock(path: Path, monkeypatch
     for name in ("sync", "append", "_acquire", "save_snapshot", "save_snapshot_when_due", "close"):
         monkeypatch.setattr(Journal, name, checked(name))
     if lived:
-        study._calls = 255
+        study._study.n_tells = 255
         study.tell(study.ask(), 1.0)
         study.close()
     else:
@@ -241,13 +244,13 @@ def test_ctrl_c_while_records_are_applied_costs_nothing(
                 return function(*arguments)
             if half and function(*arguments) is None:  # not deferred: then it is applied
                 state, reader, line, _ = arguments
-                fold.apply(state, reader.decode(line))
+                apply(state, reader.decode(line))
             raise KeyboardInterrupt
 
         return call
 
-    monkeypatch.setattr(journal, "apply", interrupted(journal.apply))
-    monkeypatch.setattr(fold, "defer", interrupted(fold.defer))
+    monkeypatch.setattr(journal, "apply", interrupted(apply))
+    monkeypatch.setattr(fold, "defer", interrupted(defer))
     with pytest.raises(KeyboardInterrupt):
         study.ask()
     monkeypatch.undo()

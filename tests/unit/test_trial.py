@@ -10,9 +10,9 @@ import optuna
 import pytest
 
 from journaltune import FixedTrial, SpaceError, TrialPruned, UsageError, create_study, load_study
-from journaltune.model import TrialState
-from journaltune.study import Study
-from journaltune.trial import AskedTrial
+from journaltune.api.study import Study
+from journaltune.base.model import TrialState
+from journaltune.run.trial import AskedTrial
 
 # Optuna's, of a range that is no whole number of steps: there and here it ends at the last step.
 pytestmark = pytest.mark.filterwarnings("ignore:The distribution is specified by")

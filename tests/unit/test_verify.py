@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from journaltune import JournalDamagedError, create_study, load_study
+from journaltune.engine.verify import verify
 from journaltune.journal import records
-from journaltune.journal.repair import repair
-from journaltune.verify import verify
+from journaltune.journal.upkeep.repair import repair
 
 SPACE = {"x": "float(0, 1)", "kind": "a | b"}
 

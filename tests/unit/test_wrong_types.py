@@ -9,8 +9,8 @@ import pytest
 
 import journaltune
 from journaltune import UsageError, create_study, load_study
+from journaltune.api.study import Study
 from journaltune.cli import main
-from journaltune.study import Study
 
 NAN = float("nan")
 

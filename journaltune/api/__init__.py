@@ -1,0 +1,1 @@
+"""The Python face, shaped after Optuna's. Whatever it promises is decided below."""

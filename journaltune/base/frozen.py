@@ -1,0 +1,79 @@
+"""Frozen plain data: a class that names its fields, as ``dataclass(frozen=True, slots=True)`` would make it.
+
+``dataclasses`` is not used because importing it takes longer than a whole ``tell``.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_):
+        """Stands in for ``typing``'s, whose import a ``tell`` would pay for and only type checkers need."""
+        return lambda decorated: decorated
+
+
+@dataclass_transform(frozen_default=True)
+class _FieldsToSlots(type):
+    """Turns annotated fields into slots, and their values in the class into defaults."""
+
+    _fields: tuple[str, ...]
+    _defaults: dict[str, Any]
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _FieldsToSlots:
+        fields = tuple(namespace.get("__annotations__", ()))
+        defaults = {field: namespace.pop(field) for field in fields if field in namespace}
+        made = super().__new__(mcs, name, bases, {**namespace, "__slots__": fields})
+        inherited = [base for base in bases if isinstance(base, _FieldsToSlots)]
+        made._fields = tuple(field for base in inherited for field in base._fields) + fields
+        made._defaults = {key: value for base in inherited for key, value in base._defaults.items()} | defaults
+        return made
+
+
+class Frozen(metaclass=_FieldsToSlots):
+    """Base of plain data: fields in the order of their annotations, set once, compared and shown by value, picklable.
+
+    A class with an ``__init__`` of its own sets its fields with ``_set``.
+    """
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        cls = type(self)
+        fields = {**cls._defaults, **dict(zip(cls._fields, values, strict=False)), **named}
+        if fields.keys() != set(cls._fields) or len(values) > len(cls._fields):
+            raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}; got {len(values)} values and {list(named)}")
+        self._set(**fields)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed; {name!r} is as it was recorded")
+
+    def _set(self, **fields: object) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def but(self, **changed: object) -> Self:
+        """A copy with other values in some fields."""
+        return type(self)(**{name: getattr(self, name) for name in type(self)._fields} | changed)
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in type(self)._fields])
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in type(self)._fields)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self._values())
+
+
+def _restored(cls: type[Frozen], values: tuple[object, ...]) -> Frozen:
+    """By name and past ``__init__``, which may take its arguments in another order or another form."""
+    made = cls.__new__(cls)
+    made._set(**dict(zip(cls._fields, values, strict=True)))
+    return made

@@ -1,0 +1,27 @@
+"""Seeds derived from a seed: SplitMix64."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
+
+
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+
+def derive_seed(study_seed: int, number: int, purpose: int) -> int:
+    """64 bits that depend on all three arguments alone: SplitMix64's output function over each in turn.
+
+    Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+    """
+    state = 0
+    for part in (study_seed, number, purpose):
+        state = (state + part + 0x9E3779B97F4A7C15) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state
+
+
+SAMPLING, TRAINER, CONSTANT, REDRAW = range(4)  # what a derived seed is for

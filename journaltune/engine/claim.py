@@ -1,0 +1,85 @@
+"""Claiming: an enqueued trial becomes a running one, with its fixed parameters and suggestions for the rest."""
+
+from __future__ import annotations
+
+from journaltune.base.errors import SpaceError
+from journaltune.journal import records
+from journaltune.journal.records import finishing
+from journaltune.journal.state import FAIL, RUNNING, WAITING
+from journaltune.study import environment
+from journaltune.study.open_study import space_of
+from journaltune.study.queue import fixed_internal
+from journaltune.suggest.choose import choose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from journaltune.journal.state import LiveTrial
+    from journaltune.space import Space
+    from journaltune.study.open_study import OpenStudy
+    from journaltune.suggest.choice import Choice
+
+
+def decide(study: OpenStudy, trial: LiveTrial) -> Choice | None:
+    """What an enqueued trial is to try. None when it can't run now: its parameters are impossible, and it is failed; or
+    another trial with them is running, and the study's policy does not allow two."""
+    try:
+        fixed = fixed_internal(trial, space_of(study))
+    except SpaceError:
+        _fail_infeasible(study, trial.number)
+        return None
+    choice = choose(study, trial.number, fixed)
+    return None if choice.twin is not None and choice.twin.state == RUNNING else choice
+
+
+def take(study: OpenStudy, number: int, choice: Choice, space: Space, jt: Mapping[str, Any]) -> bool:
+    """Make an enqueued trial a running one, or with a twin a finished one. False when another process was faster, or the space
+    changed meanwhile."""
+    journal = study.journal
+    # Alone: where stock Optuna claims the trial between our reading and our writing, it keeps it, and gets our parameters too.
+    with journal.locked(alone=True):
+        trial = study.state().live.get(number)
+        if trial is None or trial.state != WAITING or study.space is not space:
+            return False
+        # Parameters first: no reader sets those of a finished trial.
+        internal = choice.internal
+        batch = [_set_param(study, trial, name, internal[name]) for name in internal if name not in trial.params]
+        batch += [_set_attr(trial, key, value) for key, value in choice.attrs.items()]
+        *batch, last = [*batch, *_start(study, trial, choice)]
+        effects = journal.append([*environment.records_of_change(study), *batch, {**last, "jt": jt}])
+    return bool(effects[-1])
+
+
+def _start(study: OpenStudy, trial: LiveTrial, choice: Choice) -> list[dict[str, Any]]:
+    """The records that make a waiting trial a running one, or finish it at once."""
+    if choice.twin is not None:
+        from journaltune.study.trials import result_of
+
+        state, values, constraints = result_of(study.state(), choice.twin.number)
+        return finishing(trial.trial_id, state, values, choice.user_attrs, constraints)
+    start = {"state": RUNNING, "values": None, "datetime_start": records.now_iso()}
+    return [records.trial_record(records.SET_TRIAL_STATE_VALUES, trial.trial_id, **start)]
+
+
+def _set_param(study: OpenStudy, trial: LiveTrial, name: str, value: float) -> dict[str, Any]:
+    return records.trial_record(
+        records.SET_TRIAL_PARAM,
+        trial.trial_id,
+        param_name=name,
+        param_value_internal=value,
+        distribution=study.stored_distributions[name],
+    )
+
+
+def _set_attr(trial: LiveTrial, key: str, value: Any) -> dict[str, Any]:
+    return records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={key: value})
+
+
+def _fail_infeasible(study: OpenStudy, number: int) -> None:
+    with study.journal.locked(alone=True):
+        trial = study.state().live.get(number)
+        if trial is not None and trial.state == WAITING:
+            study.journal.append(finishing(trial.trial_id, FAIL, None, {"fail_reason": "infeasible"}, {}))
+    study.journal.flush()

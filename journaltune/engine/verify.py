@@ -1,0 +1,221 @@
+"""Recomputing every suggestion of a study from the journal itself."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from journaltune.base.frozen import Frozen
+from journaltune.base.jsontext import dumps
+from journaltune.journal import file as files
+from journaltune.journal import records
+from journaltune.journal.fold import Fold
+from journaltune.journal.journal import Journal
+from journaltune.journal.state import WAITING, JournalState
+from journaltune.study import environment
+from journaltune.study.constraints import CONSTRAINTS
+from journaltune.study.open_study import OpenStudy, resolve, space_of
+from journaltune.study.queue import fixed_internal
+from journaltune.suggest.choose import choose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from journaltune.suggest.choice import Choice
+
+_CHUNK_BYTES = 8 * 1024 * 1024
+_ATTRS = {records.SET_TRIAL_USER_ATTR: "user_attr", records.SET_TRIAL_SYSTEM_ATTR: "system_attr"}
+_OURS = b',"worker_id":"journaltune"'
+_LOOKED_AT = (b'{"op_code":4' + _OURS, b'{"op_code":5', b'{"op_code":6', b'{"op_code":8' + _OURS, b'{"op_code":9' + _OURS)
+
+
+class Difference(Frozen):
+    """A suggestion that came out otherwise: ``found`` is in the journal at ``offset``, ``recomputed`` is what it should be."""
+
+    number: int
+    offset: int
+    what: str
+    found: Any
+    recomputed: Any
+
+
+class Verdict(Frozen):
+    """What ``verify`` found.
+
+    ``n_verified`` suggestions came out the same, bit for bit; ``n_foreign`` trials can't be verified: other programs made them,
+    they wait to be asked for, or the record does not say any more what it saw, as ``compact`` leaves it, and as it is after
+    ``repair`` where bytes were put in or taken out before it. ``difference`` is the first suggestion that came out otherwise,
+    or None.
+    ``environment_changes`` tells in words what differs between the recorded environment and this one, by the number of the
+    first trial that was asked for in it.
+    """
+
+    n_verified: int
+    n_foreign: int
+    difference: Difference | None
+    environment_changes: dict[int, list[str]]
+
+
+def verify(
+    path: str | os.PathLike[str],
+    name: str | None = None,
+    *,
+    lock_timeout_s: float = 60.0,
+    allow_network_fs: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Recompute every suggestion of a study, and stop at the first one that differs.
+
+    Each is computed from the prefix of the journal that its ask saw, in about the time that a loop of asks takes.
+    ``progress(n, total)`` is called after each. Nothing is locked: what is written meanwhile is left out.
+
+    Raises NotFoundError, UsageError when there are several studies and no name, JournalDamagedError when the journal was changed
+    in a way that its checksums show.
+    """
+    journal = Journal(str(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+    try:
+        return _Verification(journal, resolve(journal, name).study_id, progress).run()
+    finally:
+        journal.close()
+
+
+class _Prefix:
+    """What ``OpenStudy`` needs of a journal: here its state at an earlier moment."""
+
+    def __init__(self, path: str, state: JournalState) -> None:
+        self.path, self.state = path, state
+
+
+class _Verification:
+    """Two folds over one reading: one is where the record stands, the other where its ask saw the journal."""
+
+    def __init__(self, journal: Journal, study_id: int, progress: Callable[[int, int], None] | None) -> None:
+        self._journal, self._study_id, self._progress = journal, study_id, progress
+        self._n_trials = journal.state.studies[study_id].n_trials
+        self._reader = records.RecordReader()
+        self._ahead = Fold(journal.path, records.RecordReader(), JournalState(), records.Chain())
+        self._behind = Fold(journal.path, records.RecordReader(), JournalState(), records.Chain())
+        self._lines: deque[bytes] = deque()
+        self._study: OpenStudy | None = None
+        self._claimed: dict[int, dict[str, float]] = {}
+        self._noted: dict[int, list[tuple[int, str, dict[str, Any]]]] = {}
+        self._environment = environment.describe()
+        self._changes: dict[int, list[str]] = {}
+        self._n_verified = 0
+
+    def run(self) -> Verdict:
+        difference = next(filter(None, map(self._look_at, self._read())), None)
+        n_foreign = self._n_trials - self._n_verified if difference is None else 0
+        return Verdict(self._n_verified, n_foreign, difference, self._changes)
+
+    def _read(self) -> Iterator[tuple[int, bytes]]:
+        at, end = 0, self._journal.offset
+        while at < end and (data := files.read_from(self._journal._fd, at, _CHUNK_BYTES)):
+            for line in data.split(b"\n")[:-1]:
+                yield at, line
+                self._lines.append(line)
+                self._ahead.line(line)
+                at += len(line) + 1
+
+    def _look_at(self, place: tuple[int, bytes]) -> Difference | None:
+        """Verify the record of an ask; whatever else stands there is passed over."""
+        offset, line = place
+        text = line.lstrip(b" ")
+        if not text.startswith(_LOOKED_AT):
+            return None
+        record = self._reader.decode(text)
+        jt = record.get("jt") or {}
+        if record["op_code"] == records.SET_TRIAL_PARAM:
+            self._claimed.setdefault(record["trial_id"], {})[record["param_name"]] = record["param_value_internal"]
+        elif record["op_code"] in _ATTRS:
+            self._note(record, offset)
+        elif "saw" not in jt or jt["saw"] > offset:
+            return None
+        elif (found := self._verify(record, jt, offset)) is not None and jt.get("at", offset) == offset:
+            return found  # from a record that stands elsewhere than it was written, nobody knows what its ask saw
+        return None
+
+    def _verify(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
+        if record["op_code"] == records.CREATE_TRIAL:
+            return self._verify_new(record, jt, offset) if record["study_id"] == self._study_id else None
+        trial = self._ahead.state.live.get(record["trial_id"])
+        if trial is not None and trial.study.study_id == self._study_id:
+            return self._verify_claim(record, jt, offset)
+        return None
+
+    def _note(self, record: Mapping[str, Any], offset: int) -> None:
+        """Keep an attribute of a trial that waits: a claim writes them before it makes the trial a running one."""
+        trial = self._ahead.state.live.get(record["trial_id"])
+        if trial is not None and trial.state == WAITING and trial.study.study_id == self._study_id:
+            kind = _ATTRS[record["op_code"]]
+            self._noted.setdefault(record["trial_id"], []).append((offset, kind, record[kind]))
+
+    def _prefix(self, saw: int) -> OpenStudy | None:
+        """The study at offset ``saw``; None when no line ends there."""
+        if saw < self._behind.offset:
+            return None
+        while self._behind.offset < saw and self._lines:
+            self._behind.line(self._lines.popleft())
+        state = self._behind.state.studies.get(self._study_id)
+        if self._behind.offset != saw or state is None:
+            return None
+        if self._study is None:
+            self._study = OpenStudy(_Prefix(self._journal.path, self._behind.state), state)  # type: ignore[arg-type]
+        return self._study
+
+    def _verify_new(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
+        study, number = self._prefix(jt["saw"]), jt["n"]
+        if study is None:
+            return Difference(number, offset, "the place that it saw", jt["saw"], None)
+        choice = choose(study, number)
+        difference = _compare_notes(number, offset, record.get("system_attrs", {}), record.get("user_attrs", {}), choice)
+        return difference or self._compare(number, offset, record["params"], choice.internal)
+
+    def _verify_claim(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
+        study, number = self._prefix(jt["saw"]), jt["n"]
+        waiting = study.state().live.get(number) if study is not None else None
+        if study is None or waiting is None or waiting.state != WAITING:
+            return Difference(number, offset, "the place that it saw", jt["saw"], None)
+        choice = choose(study, number, fixed_internal(waiting, space_of(study)))
+        found = {**waiting.params, **self._claimed.pop(record["trial_id"], {})}
+        noted: dict[str, dict[str, Any]] = {kind: {} for kind in _ATTRS.values()}
+        for at, kind, attr in self._noted.pop(record["trial_id"], ()):
+            if at >= jt["saw"]:  # what was noted before belongs to a claim that broke off
+                noted[kind] |= attr
+        difference = _compare_notes(number, offset, noted["system_attr"], noted["user_attr"], choice)
+        return difference or self._compare(number, offset, {name: found.get(name) for name in choice.internal}, choice.internal)
+
+    def _compare(self, number: int, offset: int, found: Mapping[str, Any], recomputed: dict[str, float]) -> Difference | None:
+        self._note_environment(number)
+        if dumps(found) != dumps(recomputed):
+            for name in [*recomputed, *found]:
+                if dumps(found.get(name)) != dumps(recomputed.get(name)):
+                    return Difference(number, offset, f"parameter {name!r}", found.get(name), recomputed.get(name))
+            return Difference(number, offset, "the order of the parameters", list(found), list(recomputed))
+        self._n_verified += 1
+        if self._progress is not None:
+            self._progress(self._n_verified, self._n_trials)
+        return None
+
+    def _note_environment(self, number: int) -> None:
+        study = self._ahead.state.studies[self._study_id]  # a changed environment is written right before the ask
+        then = environment.recorded(study.config or {}, study.system_attrs)
+        lock = {name: value for name, value in then.items() if name == "lock_file"}
+        changes = environment.differences(then, self._environment | lock) if then else []
+        if changes != next(reversed(self._changes.values()), []):
+            self._changes[number] = changes
+
+
+def _compare_notes(
+    number: int, offset: int, system_attrs: Mapping[str, Any], user_attrs: Mapping[str, Any], choice: Choice
+) -> Difference | None:
+    attrs = {name: value for name, value in system_attrs.items() if not name.startswith(CONSTRAINTS)}
+    for what, found, recomputed in (
+        ("what the sampler noted", attrs, choice.attrs),
+        ("whose duplicate it is", user_attrs, choice.user_attrs),
+    ):
+        if dumps(found) != dumps(recomputed):
+            return Difference(number, offset, what, found, recomputed)
+    return None

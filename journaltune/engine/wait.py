@@ -1,0 +1,53 @@
+"""Waiting for another trial's result, in a study with a lag."""
+
+from __future__ import annotations
+
+from os import stat
+
+from journaltune.base.errors import WaitTimeoutError
+from journaltune.study.open_study import OpenStudy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+DAY_S = 86400.0
+
+
+class Waiting:
+    """Waits until the journal changes, for as long as one ask may wait in all."""
+
+    __slots__ = ("_awaited", "_deadline", "_on_wait", "_pause_s", "_study", "_wait_s")
+
+    def __init__(self, study: OpenStudy, wait_s: float, on_wait: Callable[[int, int], None] | None) -> None:
+        self._study, self._wait_s, self._on_wait = study, wait_s, on_wait
+        self._awaited, self._pause_s = -1, 0.0
+        self._deadline: float | None = None
+
+    def for_result(self, number: int, awaited: int, offset: int) -> None:
+        """Until something stands behind ``offset``, or it is time to look whether the trial's state changed otherwise."""
+        from time import monotonic, sleep
+
+        if self._deadline is None:
+            self._deadline = monotonic() + self._wait_s
+        if awaited != self._awaited:
+            self._awaited, self._pause_s = awaited, 0.002
+            if self._on_wait is not None:
+                self._on_wait(number, awaited)
+        while True:
+            if monotonic() >= self._deadline:
+                raise WaitTimeoutError(
+                    f"trial {number} of study {self._study.name!r} needs the result of trial {awaited}, which is still running "
+                    f"after {self._wait_s:g} s; tell it, or `journaltune tell {awaited} --state fail` if its trainer is gone"
+                )
+            sleep(self._pause_s)
+            self._pause_s = min(self._pause_s * 1.5, 0.25)
+            if self._changed(offset):
+                return
+
+    def _changed(self, offset: int) -> bool:
+        try:
+            return stat(self._study.path).st_size != offset
+        except OSError:
+            return True  # the next ask says what is wrong

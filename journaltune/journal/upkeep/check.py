@@ -1,0 +1,275 @@
+"""Reading a whole journal and its snapshot, and naming everything that is wrong with them."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from journaltune.base.errors import JournalDamagedError, NotFoundError
+from journaltune.base.frozen import Frozen
+from journaltune.journal import file as files
+from journaltune.journal import lock, records, snapshot, tail
+from journaltune.journal.fold import Fold
+from journaltune.journal.records import is_as_written, written_at
+from journaltune.journal.state import STATE_MASK, JournalState
+from journaltune.journal.upkeep import compare, leftovers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.journal.state import StudyState
+
+_CHUNK_BYTES = 8 * 1024 * 1024
+_MOST_SHOWN = 100
+_MOST_PASSES = 4
+_STATES = ("running", "complete", "pruned", "fail", "waiting")
+
+
+class Finding(Frozen):
+    """One thing that is wrong: at which byte (None: with the snapshot), what, and what mends it."""
+
+    offset: int | None
+    what: str
+    mend: str
+
+
+class Checked(Frozen):
+    """What ``check`` read, and what it found: the first hundred findings, and how many there are.
+
+    ``n_foreign`` records are without a checksum of ours, ``n_mended`` lines hold blanks that mending left. ``studies`` holds
+    trials by state for each study by name, ``snapshot`` and ``leftovers`` are for people to read.
+    """
+
+    path: str
+    size_bytes: int
+    n_records: int
+    n_foreign: int
+    n_mended: int
+    studies: dict[str, dict[str, int]]
+    snapshot: str
+    leftovers: list[str]
+    findings: list[Finding]
+    n_findings: int
+
+
+def check(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> Checked:
+    """Verify each record, the checksums and their chain, the replay, the snapshot, and the journal's end.
+
+    Writers go on meanwhile, and what they append is left out. Only what looks wrong is looked at again under the journal's
+    lock, so neither a write in flight nor a mending at work is taken for damage. Nothing is changed.
+
+    Raises NotFoundError, MachineError, LockTimeoutError; damage is a finding.
+    """
+    path = os.path.abspath(os.fspath(path))
+    fd = files.open_journal(path, readable=True, allow_network_fs=allow_network_fs)
+    lock.open_fds.add(fd)
+    collecting = gc.isenabled()
+    try:
+        if not is_journal(fd):
+            raise NotFoundError(f"{path} is no journal: there is no record in it; name one with -f")
+        gc.disable()  # as in ``Fold.feed``
+        for _ in range(_MOST_PASSES):
+            found = _Pass(fd, path)
+            found.run()
+            if not found.bad or not found.changed_meanwhile(lock_timeout_s):
+                break
+        found.look_at_tail(lock_timeout_s)
+        return found.result()
+    finally:
+        if collecting:
+            gc.enable()
+        lock.abandon(fd)
+
+
+class _Pass:
+    """One reading of the journal, which goes on after what it can't read."""
+
+    def __init__(self, fd: int, path: str) -> None:
+        self._fd, self._path = fd, path
+        self._snapshot = SnapshotCheck(fd, path)
+        self._size = os.fstat(fd).st_size
+        self._chain = records.Chain()
+        self._fold = Fold(path, records.RecordReader(), JournalState(), self._chain, thorough=True)
+        self._shift: int | None = None
+        self.bad: list[tuple[int, bytes]] = []  # lines that were damaged, to be looked at again
+        self._findings: list[Finding] = []
+        self._n_findings = self._n_foreign = self._n_mended = 0
+        self._mend = f"`journaltune repair -f {path}` mends it"
+
+    def run(self) -> None:
+        fold = self._fold
+        self._snapshot.compare_at(fold, self._chain)
+        while fold.offset < self._size and (data := files.read_from(self._fd, fold.offset, _CHUNK_BYTES)):
+            for line in data.split(b"\n")[:-1]:
+                try:
+                    fold.line(line)
+                    self._n_foreign += not records.is_sealed(line)
+                    if line[:1] == b" " or line[-1:] == b" ":
+                        self._count_mended(line)
+                except JournalDamagedError as damage:
+                    self._note(line, damage)
+                if fold.offset == self._snapshot.offset:
+                    self._snapshot.compare_at(fold, self._chain, damaged=self._n_findings > 0)
+
+    def _count_mended(self, line: bytes) -> None:
+        self._n_mended += 1
+        if line[-1:] == b" ":
+            self._n_foreign -= 1  # one of ours that lost its checksum
+
+    def _note(self, line: bytes, damage: JournalDamagedError) -> None:
+        """A damaged line. One that is whole itself counts, so that what comes after it is not damaged too."""
+        start, shift, text = self._fold.offset, None, line.lstrip(b" ")
+        trailed = records.is_trailed(text)
+        if trailed:
+            text = text.rstrip(records.BLANKS)
+        whole = is_as_written(text)
+        if whole and not trailed:
+            shift = start - written_at(line)
+        if whole or records.is_misspelt(text):
+            try:
+                self._fold.line(records.unsealed(text).rjust(len(line)))
+            except JournalDamagedError:
+                pass
+        if self._fold.offset == start:
+            self._fold.offset = start + len(line) + 1
+            self._chain.pass_blanks(start, self._fold.offset)
+        if shift and shift == self._shift:
+            return  # the same bytes are missing before this one, too
+        self._shift = shift
+        self._n_findings += 1
+        if len(self._findings) < _MOST_SHOWN:
+            self._findings.append(Finding(damage.offset, damage.what, self._mend))
+            self.bad.append((start, line))
+
+    def changed_meanwhile(self, lock_timeout_s: float) -> bool:
+        """Whether something that looked damaged is another thing now; under the lock, so that no mending is half done."""
+        lock.acquire(self._fd, self._path, lock_timeout_s)
+        try:
+            return any(files.pread(self._fd, len(line), start) != line for start, line in self.bad)
+        finally:
+            lock.release(self._fd)
+
+    def look_at_tail(self, lock_timeout_s: float) -> None:
+        """A line without its end may be an append in flight. It is believed when no writer has a lock and it is still there."""
+        from time import monotonic, sleep
+
+        start, torn = tail.torn_tail(self._fd)
+        deadline = monotonic() + leftovers.STOCK_PATIENCE_S
+        while torn.strip(b" "):
+            lock.acquire(self._fd, self._path, lock_timeout_s)
+            try:
+                stock_writes = os.path.lexists(f"{self._path}.lock")
+                now, torn = tail.torn_tail(self._fd)
+            finally:
+                lock.release(self._fd)
+            if now != start:
+                start = now
+                deadline = monotonic() + leftovers.STOCK_PATIENCE_S
+            elif not stock_writes or monotonic() > deadline:
+                break
+            sleep(0.005)
+        if torn.strip(b" "):
+            self._n_findings += 1
+            what = f"a line without its end ({len(torn)} bytes), which a writer that died left behind"
+            self._findings.append(Finding(start, what, f"{self._mend}, and so does the next write"))
+
+    def result(self) -> Checked:
+        state, found = self._fold.state, self._snapshot
+        if found.problem is not None:
+            self._n_findings += 1
+            mend = f"readers replay the journal instead; `journaltune repair -f {self._path}` deletes it"
+            self._findings.append(Finding(None, f"the snapshot {snapshot.path_of(self._path)}: {found.problem}", mend))
+        return Checked(
+            self._path,
+            self._size,
+            state.n_records,
+            self._n_foreign,
+            self._n_mended,
+            {study.name: _counts(study) for study in state.studies.values()},
+            found.description,
+            leftovers.describe(self._path),
+            self._findings,
+            self._n_findings,
+        )
+
+
+def is_journal(fd: int) -> bool:
+    """Whether a file has ever held a record, as far as one can tell; one that is empty, or nothing but NULs, may have."""
+    at, blank = 0, True
+    while data := files.pread(fd, _CHUNK_BYTES, at):
+        if b'"op_code"' in data:
+            return True
+        blank = blank and not data.strip(b"\0 \n")
+        at += len(data) if len(data) < _CHUNK_BYTES else len(data) - 16
+    return blank
+
+
+def _counts(study: StudyState) -> dict[str, int]:
+    codes = study.finished.column("codes").tobytes().translate(bytes(code & STATE_MASK for code in range(256)))
+    found = {name: codes.count(code) for code, name in enumerate(_STATES)}
+    for trial in study.live.values():
+        found[_STATES[trial.state]] += 1
+    return found
+
+
+class SnapshotCheck:
+    """The snapshot as it was when the check began: ``problem`` in words, or None when it is right, absent, or ignored anyway."""
+
+    __slots__ = ("_chain", "_state", "description", "offset", "problem")
+
+    def __init__(self, fd: int, path: str) -> None:
+        self.problem: str | None = None
+        self.offset, self._chain = -1, records.Chain()
+        self._state: JournalState | None = None
+        if not os.path.lexists(snapshot.path_of(path)):
+            self.description = "none"
+            return
+        found = snapshot.load(path, fd, _refuse_to_rebuild)
+        if found is None:
+            self._explain(fd, path)
+        else:
+            self._state, self.offset, self._chain, _ = found
+            self.problem = self.description = f"it ends in the middle of a record, at byte {self.offset}"
+
+    def _explain(self, fd: int, path: str) -> None:
+        """Why readers ignore it. One of another version, or copied along with its journal, is no sign of damage."""
+        self.description = "is not used: it is of another version, or was made for another file"
+        try:
+            start = files.first_bytes(snapshot.path_of(path), 8)
+        except FileNotFoundError:
+            self.description = "none"
+            return
+        except OSError as error:
+            self.problem = f"it can't be read ({error.strerror})"
+            return
+        if snapshot.is_of_another_version(start):
+            return
+        try:
+            header = snapshot.Source(snapshot.path_of(path), None).header
+            if header["inode"] != os.fstat(fd).st_ino:
+                return
+            offset, size = header["offset"], os.fstat(fd).st_size
+            other = "the journal's bytes are not those that it was made from"
+            self.problem = other if offset <= size else f"it stands for {offset} bytes, but the journal has only {size}"
+        except Exception as error:
+            self.problem = f"it is torn, or no snapshot at all ({error})"
+
+    def compare_at(self, fold: Fold, chain: records.Chain, *, damaged: bool = False) -> None:
+        """Compare it with a replay that has come as far as it."""
+        if self._state is None or fold.offset != self.offset:
+            return
+        self.problem, self.description = None, f"says what the journal says up to byte {self.offset}"
+        try:
+            found = compare.difference(self._state, fold.state)
+        except Exception as error:
+            found = str(error)
+        if damaged:
+            self.description = f"was made before the journal was damaged, and holds what it said up to byte {self.offset}"
+        elif found is not None:
+            self.problem = f"it is not what a replay gives: {found}"
+        elif self._chain.value != chain.value:
+            self.problem = "its checksum of the journal is wrong"
+        self._state = None
+
+
+def _refuse_to_rebuild(_: int) -> JournalState:
+    raise ValueError("a section's checksum is wrong")

@@ -1,0 +1,50 @@
+"""One call of an objective: made anywhere, and answered with what to tell."""
+
+from __future__ import annotations
+
+from journaltune.run import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from journaltune.run.memory import GarbageCollector
+    from journaltune.run.outcome import Outcome
+    from journaltune.run.trial import AskedTrial
+
+
+class Call:
+    """An objective that answers with an Outcome, whatever it does. It can be pickled where the objective can."""
+
+    __slots__ = ("catch", "collect", "n_objectives", "objective")
+
+    def __init__(
+        self,
+        objective: Callable[[Any], Any],
+        n_objectives: int,
+        catch: tuple[type[BaseException], ...],
+        collect: GarbageCollector | None = None,
+    ) -> None:
+        self.objective, self.n_objectives, self.catch, self.collect = objective, n_objectives, catch, collect
+
+    def __call__(self, trial: AskedTrial) -> Outcome:
+        # No outcome in a variable here: this frame is in the traceback of the exception that an outcome holds.
+        try:
+            return self._outcome(trial).with_notes(trial._user_attrs, trial._constraints)
+        finally:
+            if self.collect is not None:
+                self.collect()
+
+    def _outcome(self, trial: AskedTrial) -> Outcome:
+        try:
+            return outcome.of_value(self.objective(trial), self.n_objectives, trial.number)
+        except BaseException as error:
+            return outcome.of_error(error, self.catch)
+
+    def without_collecting(self) -> Call:
+        return Call(self.objective, self.n_objectives, self.catch)
+
+    def catching_exit(self) -> Call:
+        """For a process of its own, which ``sys.exit`` ends: the trial has failed, the search goes on."""
+        return Call(self.objective, self.n_objectives, (*self.catch, SystemExit), self.collect)

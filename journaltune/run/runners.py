@@ -1,0 +1,70 @@
+"""Objectives in this process, and in an executor of the caller's."""
+
+from __future__ import annotations
+
+from journaltune.run import outcome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+    from journaltune.run.call import Call
+    from journaltune.run.outcome import Outcome
+    from journaltune.run.trial import AskedTrial
+
+
+class InProcess:
+    """One objective at a time, here and now."""
+
+    __slots__ = ("_call", "_done", "size")
+
+    def __init__(self, call: Call) -> None:
+        self._call, self.size = call, 1
+        self._done: list[tuple[int, Outcome]] = []
+
+    def start(self, trial: AskedTrial) -> None:
+        self._done.append((trial.number, self._call(trial)))
+
+    def wait(self, timeout_s: float | None) -> list[tuple[int, Outcome]]:
+        done, self._done = self._done, []
+        return done
+
+    def kill(self) -> None:
+        self._done.clear()
+
+    def close(self) -> None:
+        pass
+
+
+class Submitted:
+    """Objectives in any ``concurrent.futures.Executor``; ``size`` of them are submitted at once. The executor stays open."""
+
+    __slots__ = ("_call", "_executor", "_futures", "size")
+
+    def __init__(self, executor: Executor, call: Call, size: int) -> None:
+        self._executor, self._call, self.size = executor, call, size
+        self._futures: dict[Future[Outcome], int] = {}
+
+    def start(self, trial: AskedTrial) -> None:
+        self._futures[self._executor.submit(self._call, trial)] = trial.number
+
+    def wait(self, timeout_s: float | None) -> list[tuple[int, Outcome]]:
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        done, _ = wait(self._futures, timeout_s, FIRST_COMPLETED)
+        return [(self._futures.pop(future), self._outcome(future)) for future in done]
+
+    def _outcome(self, future: Future[Outcome]) -> Outcome:
+        """A future without an outcome is the executor's failure: its process died, or the call could not be pickled."""
+        try:
+            return future.result()
+        except Exception as error:
+            return outcome.of_error(error, self._call.catch)
+
+    def kill(self) -> None:
+        """What waits is taken back; what an executor runs, nobody can end."""
+        for future in self._futures:
+            future.cancel()
+
+    def close(self) -> None:
+        self._futures.clear()

@@ -1,0 +1,97 @@
+"""What else a search depends on: the Python and the libraries that suggest, and a lock file where the study names one.
+
+Versions come from the names of the installed packages' ``.dist-info`` folders: ``importlib.metadata`` imports the ``email``
+package, which takes longer than a whole ``tell``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from journaltune.base import VERSION
+from journaltune.journal import records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from journaltune.study.open_study import OpenStudy
+
+ATTR = "journaltune:environment"
+_LIBRARIES = ("cmaes", "numpy", "optuna", "rustuna", "scipy", "torch")
+_SUFFIX = ".dist-info"
+
+
+def describe(lock_file: str | None = None) -> dict[str, str]:
+    """The present environment: versions by name, the platform, and the SHA-256 of ``lock_file``.
+
+    A library that is not installed is left out, a lock file that can't be read is ``"missing"``.
+    """
+    found = {"python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}", "journaltune": VERSION}
+    found |= _library_versions()
+    found["platform"] = _platform()
+    if lock_file is not None:
+        found["lock_file"] = _hash_of(lock_file)
+    return found
+
+
+def _library_versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for folder in reversed(sys.path):  # the first one that has it counts, as for an import
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:  # a zip archive, or not there
+            continue
+        for name in names:
+            if name.endswith(_SUFFIX):
+                library, _, version = name[: -len(_SUFFIX)].partition("-")
+                if library in _LIBRARIES:
+                    found[library] = version
+    return dict(sorted(found.items()))
+
+
+def _platform() -> str:
+    machine = os.uname()
+    try:
+        libc = os.confstr("CS_GNU_LIBC_VERSION")  # the mathematical functions are its
+    except (ValueError, OSError):
+        libc = None
+    return " ".join(part for part in (machine.sysname, machine.machine, libc) if part)
+
+
+def _hash_of(path: str) -> str:
+    from hashlib import sha256
+
+    try:
+        with open(path, "rb") as file:
+            return f"sha256:{sha256(file.read()).hexdigest()}"
+    except OSError:
+        return "missing"
+
+
+def recorded(config: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> dict[str, str]:
+    """The environment that a study has on record; empty for a study that another program made."""
+    found = system_attrs.get(ATTR) or config.get("environment")
+    return found if isinstance(found, dict) else {}
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What changed, in words: ``optuna 5.0.0 -> 5.1.0``."""
+    names = [*then, *(name for name in now if name not in then)]
+    return [
+        f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}" for name in names if then.get(name) != now.get(name)
+    ]
+
+
+def records_of_change(study: OpenStudy) -> list[dict[str, Any]]:
+    """What to write before an ask, where its environment is another one than the study has on record."""
+    now = study.cached(_present)
+    if recorded(study.config, study.state().system_attrs) == now:
+        return []
+    return [records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr={ATTR: now})]
+
+
+def _present(study: OpenStudy) -> dict[str, str]:
+    return describe(study.setting("lock_file"))

@@ -1,0 +1,141 @@
+"""Trials with the same parameters: an index of them, and what a study does when its sampler suggests some again.
+
+Failures that say nothing about their parameters (``interrupted``, ``owner-died``) are no attempts, and so nobody's duplicate.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from journaltune.base.errors import ExhaustedError
+from journaltune.journal.keys import Index
+from journaltune.journal.state import FAIL, HIDDEN, RUNNING, STATE_MASK
+from journaltune.suggest.choice import DUPLICATE_OF, Choice, Twin
+from journaltune.suggest.draw import draw, with_constants
+from journaltune.suggest.seeds import sampling_seed
+from journaltune.suggest.view import visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from journaltune.journal.state import StudyState
+    from journaltune.space import Space
+    from journaltune.study.open_study import OpenStudy
+
+DRAWS = 8  # of the sampler for one trial, before the rest of the space is looked at
+_STREAK = 8  # duplicates in a row that ``reuse`` records, before it does the same
+_RANDOM_DRAWS = 100  # in a continuous space, where the first one is new unless the space is nearly a point
+
+
+class Tried:
+    """What a study knew when it was asked, looked at for one set of parameters after the other."""
+
+    __slots__ = ("_finished", "_index", "_running", "_stored", "n_tried")
+
+    def __init__(self, study: OpenStudy, state: StudyState) -> None:
+        self._finished, self._index, self._stored = (
+            state.finished,
+            study.cached_for(state.finished, Index),
+            study.stored_distributions,
+        )
+        running = [trial for trial in state.live.values() if trial.state == RUNNING]
+        self._running = {self._index.maker.of_live(trial): trial.number for trial in reversed(running)}
+        self.n_tried = len(state.finished) + len(running)
+
+    def twin(self, internal: Mapping[str, float]) -> Twin | None:
+        """A finished trial with these parameters, if there is one; else a running one."""
+        codes = self._finished.column("codes")
+        for row in self._index.equal_rows(internal, self._stored):
+            if not codes[row] & HIDDEN:
+                return Twin(self._finished.column("numbers")[row], codes[row] & STATE_MASK)
+        running = self._running.get(self.key(internal))
+        return None if running is None else Twin(running, RUNNING)
+
+    def key(self, internal: Mapping[str, float]) -> int:
+        return self._index.maker.key_of(internal, self._stored)
+
+
+def new(study: OpenStudy, space: Space, number: int) -> Choice:
+    """Parameters that no trial has. With the policy ``reuse`` those of a finished trial will do too, which is the ``twin`` then.
+
+    A sampler that keeps repeating itself is left aside for the untried rest of the space. ExhaustedError when that is empty.
+    """
+    state = visible(study, number)
+    tried, stuck = Tried(study, state), _on_a_streak(study, state, number)
+    before, attrs = None, {}
+    for redraw in range(1 if stuck else DRAWS):
+        found = draw(study, space, number, {}, redraw)
+        twin, attrs = tried.twin(found.internal), found.attrs
+        if twin is None:
+            return Choice(found.internal, attrs)
+        if twin.state != RUNNING and study.duplicates == "reuse" and not stuck:
+            return Choice(found.internal, attrs, twin)
+        if found.internal == before:  # what this sampler suggests does not depend on its seed
+            break
+        before = found.internal
+    return Choice(_untried(study, space, number, tried), attrs)
+
+
+def completed(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]) -> Choice:
+    """An enqueued trial's ``fixed`` parameters, and for the rest what makes it nobody's twin, if the sampler finds that.
+
+    Whoever enqueues what failed before wants it tried again. With a lag a running twin is ignored; waiting would never end.
+    """
+    tried, redraw = Tried(study, visible(study, number)), 0
+    found = draw(study, space, number, fixed)
+    twin = tried.twin(found.internal)
+    while twin is not None and len(fixed) < len(space.distributions) and redraw < DRAWS:
+        redraw += 1
+        found = draw(study, space, number, fixed, redraw)
+        twin = tried.twin(found.internal)
+    if twin is not None and (twin.state == FAIL or (twin.state == RUNNING and study.lag is not None)):
+        twin = None
+    return Choice(found.internal, found.attrs, twin)
+
+
+def _on_a_streak(study: OpenStudy, state: StudyState, number: int) -> bool:
+    """Whether the trials right before this one are all recorded duplicates, so many that the sampler seems to be stuck."""
+    if study.duplicates != "reuse" or number < _STREAK:
+        return False
+    extras = state.finished.extras
+    before = (extras.get(other, {}).get("user_attrs", {}) for other in range(number - _STREAK, number))
+    return all(DUPLICATE_OF in attrs for attrs in before)
+
+
+def _untried(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[str, float]:
+    """Parameters that no trial has. ExhaustedError when there are none."""
+    counts = [distribution.cardinality or 0 for distribution in space.distributions.values()]
+    if 0 in counts:
+        return _untried_at_random(study, space, number, tried)
+    n_all = prod(counts)
+    start = sampling_seed(study, number, DRAWS) % n_all
+    # n_tried + 1 distinct points include an untried one, so this ends.
+    for step in range(min(n_all, tried.n_tried + 1)):
+        internal = _point(space, counts, (start + step) % n_all)
+        if tried.twin(internal) is None:
+            return internal
+    raise ExhaustedError(
+        f"study {study.name!r} has tried all {n_all} combinations of its parameters, or is trying them; widen the space"
+    )
+
+
+def _point(space: Space, counts: Sequence[int], index: int) -> dict[str, float]:
+    """The combination at ``index``: its digits, one for each parameter with as many values as that has."""
+    internal = {}
+    for (name, distribution), count in zip(space.distributions.items(), counts, strict=True):
+        index, digit = divmod(index, count)
+        internal[name] = float(distribution.value_at(digit))
+    return internal
+
+
+def _untried_at_random(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[str, float]:
+    from journaltune.suggest.samplers.from_rustuna import RustStudy
+
+    rust_study = RustStudy([1], study.varied)
+    for redraw in range(DRAWS, DRAWS + _RANDOM_DRAWS):
+        varied = rust_study.at_random(sampling_seed(study, number, redraw))
+        internal = with_constants(varied, space)
+        if tried.twin(internal) is None:
+            return internal
+    raise ExhaustedError(f"study {study.name!r}: nothing new was found in {_RANDOM_DRAWS} random draws; widen the space")

@@ -1,0 +1,276 @@
+"""Optuna's samplers, and any other ``BaseSampler``: each suggestion from a fresh one over a view of the history.
+
+Fresh objects keep nothing in memory, so a class may keep what it learns in attributes of trials and of the study only, and must
+not override ``after_trial``: nothing of ours runs when a trial ends. Caches that it fills again from the trials are no harm.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import warnings
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+import numpy as np
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseGASampler, BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from journaltune.base.errors import ExhaustedError, JournaltuneError, UsageError
+from journaltune.suggest.samplers.generations import mended
+from journaltune.suggest.samplers.optuna_classes import check_class, check_options, kind_of, quiet, sampler_class, takes_seed
+from journaltune.suggest.samplers.optuna_view import HistoryStorage, Shown
+from journaltune.suggest.samplers.protocol import Suggested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from journaltune.space import Distribution
+    from journaltune.suggest.history import History
+
+_SEED_MASK = 0xFFFFFFFF
+_N_PROBED = 24
+
+
+class _Study(optuna.Study):
+    def stop(self) -> None:
+        raise ExhaustedError("the sampler has nothing left to suggest; stop here, or take another one")
+
+
+class OptunaSampler:
+    """A sampler by short name, ``optuna.CLASSNAME`` or ``module:Class``; options are its keyword arguments, except its seed."""
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        self._name = name
+        self._class = sampler_class(name)
+        self._options = dict(options)
+        self._kind = kind_of(self._class, name)
+        self.finite = self._kind.finite
+        self.marks_enqueued = self._kind.view == "complete"
+        check_class(self._class, name, self._kind)
+        check_options(self._class, name, options)
+        self._seeded = takes_seed(self._class)
+        self._n_startup = self._startup_trials()
+        self._shown: Shown | None = None
+        self._memory: dict[str, Any] = {}
+        self._grid: Any = None
+
+    def _startup_trials(self) -> int:
+        """How many trials the class samples at random first: stand-ins must not count for any of them."""
+        import inspect
+
+        known = inspect.signature(self._class).parameters.get("n_startup_trials")
+        default = known.default if known is not None and isinstance(known.default, int) else 0
+        return int(self._options.get("n_startup_trials", default))
+
+    def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
+        """See ``samplers.Sampler``."""
+        if self._kind.single and n_objectives > 1:
+            raise UsageError(f"sampler {self._name} takes one objective, not {n_objectives}; take tpe, nsgaii or nsgaiii")
+        space = {name: known for name, known in distributions.items() if not known.single}
+        if self._kind.numeric and space and all(known.kind == "categorical" for known in space.values()):
+            raise UsageError(f"sampler {self._name} searches in numbers only, and every parameter has categories; take tpe")
+        try:
+            if self.finite:
+                self._points(space)
+            self.fresh(0, 0, space)
+            if self._kind.known and not self._kind.slow:
+                self._try_out(space, n_objectives, _N_PROBED)
+        except (TypeError, ValueError, AttributeError, AssertionError) as error:
+            raise UsageError(f"sampler {self._name} does not take these options: {_line(error)}") from error
+        if not self._kind.known:
+            self._probe(space, n_objectives)
+
+    def fresh(self, seed: int, constant_seed: int, space: Mapping[str, Distribution]) -> BaseSampler:
+        """A new sampler of the class, as the suggestion for one trial needs it. ``space`` is what varies."""
+        seed = (constant_seed if self._kind.constant else seed) & _SEED_MASK
+        options = {**quiet(self._class), **self._options, **({"seed": seed} if self._seeded else {})}
+        with _muted():
+            if self._class is optuna.samplers.GridSampler:
+                return self._fresh_grid(seed, space)
+            if self._class is optuna.samplers.CmaEsSampler:
+                from journaltune.suggest.samplers.cmaes import ReplayedCmaEs
+
+                sampler = ReplayedCmaEs(**options)
+                sampler.memory = self._memory
+                return sampler
+            if "reference_points" in options:
+                options["reference_points"] = np.asarray(options["reference_points"], dtype=float)
+            return self._class(**options)
+
+    def _fresh_grid(self, seed: int, space: Mapping[str, Distribution]) -> BaseSampler:
+        from journaltune.suggest.samplers.finite import OneOfEach
+
+        grid = self._points(space)
+        external = {name: [space[name].to_external(value) for value in values] for name, values in grid.items()}
+        return OneOfEach(grid, external, seed)
+
+    def _points(self, space: Mapping[str, Distribution]) -> Mapping[str, Any]:
+        """The values of each column that a finite sampler tries."""
+        if self._grid is None or self._grid[0] is not space:
+            from journaltune.suggest.samplers.finite import grid_of, values_of
+
+            if self._class is optuna.samplers.GridSampler:
+                found = grid_of(space, self._options.get("search_space"))
+            else:
+                found = {name: values_of(name, distribution) for name, distribution in space.items()}
+            self._grid = space, found
+        points: Mapping[str, Any] = self._grid[1]
+        return points
+
+    def suggest(
+        self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
+    ) -> Suggested:
+        """See ``samplers.Sampler``."""
+        shown = self._shown
+        if shown is None or not shown.serves(distributions, history):
+            shown = Shown(distributions, self._kind.view, self._kind.partial, self._kind.huge)
+            self._memory = {}
+        self._shown = None  # until the end: an exception may leave anything in what is kept
+        storage = HistoryStorage(history.directions, number, lambda: shown.trials(history, self._n_startup), history.study_attrs)
+        try:
+            internal = self._sample(storage, shown, seed, constant_seed)
+            attrs = storage.attrs(history.n_writes)
+        except JournaltuneError:
+            raise
+        except Exception as error:
+            raise JournaltuneError(
+                f"sampler {self._name} gave up on this history ({type(error).__name__}: {_line(error)}); "
+                "take another one with `journaltune create --exist-ok --sampler NAME`"
+            ) from error
+        self._shown = shown
+        return Suggested(internal, attrs)
+
+    def _sample(self, storage: HistoryStorage, shown: Shown, seed: int, constant_seed: int) -> dict[str, float]:
+        """Internal values for what is shown. Whatever the sampler raises."""
+        sampler = self.fresh(seed, constant_seed, shown.space)
+        if self._class is optuna.samplers.BruteForceSampler:
+            from journaltune.suggest.samplers.finite import check_exhausted
+
+            check_exhausted(storage.get_all_trials(0, deepcopy=False), self._points(shown.space), storage.asked.number)
+        if isinstance(sampler, BaseGASampler):
+            storage.amend(partial(mended, sampler))
+        with _muted(), _one_thread() if self._kind.slow else nullcontext():
+            self._fill(sampler, storage, shown)
+        return {name: self._internal(name, shown, storage.asked.params[name]) for name in shown.space}
+
+    def _fill(self, sampler: BaseSampler, storage: HistoryStorage, shown: Shown) -> None:
+        """What ``optuna.Trial`` does to a new trial, without a storage to write each step to."""
+        study, trial = _Study("history", storage, sampler=sampler), storage.asked
+        sampler.before_trial(study, trial)
+        joint = dict(shown.native) if self._kind.declared else sampler.infer_relative_search_space(study, trial)
+        found = sampler.sample_relative(study, trial, joint)
+        for name, native in shown.native.items():
+            if name in found and native._contains(native.to_internal_repr(found[name])):
+                value = found[name]
+            else:
+                value = sampler.sample_independent(study, trial, name, native)
+            trial.params[name] = value
+            trial.distributions[name] = native
+
+    def _internal(self, name: str, shown: Shown, value: Any) -> float:
+        internal = float(shown.native[name].to_internal_repr(value))
+        if not shown.space[name].contains(internal):
+            raise JournaltuneError(
+                f"sampler {self._name} suggested {value!r} for parameter {name!r}; give {shown.space[name].allowed()}"
+            )
+        return internal
+
+    def _probe(self, space: Mapping[str, Distribution], n_objectives: int) -> None:
+        """UsageError when a class that nobody here knows suggests otherwise from the same seed and trials.
+
+        It is shown no trial, and then a few made-up ones, with Python's and numpy's global random generators in two states.
+        """
+        before = random.getstate(), np.random.get_state()
+        try:
+            for n_trials in (0, _N_PROBED):
+                found = [self._outcome(space, n_objectives, n_trials, state) for state in (1, 2)]
+                if found[0] != found[1]:
+                    raise UsageError(
+                        f"sampler {self._name} suggests otherwise from the same seed and trials: it depends on something else "
+                        "(a global random generator, the time), so its suggestions could not be verified"
+                    )
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+
+    def _outcome(self, space: Mapping[str, Distribution], n_objectives: int, n_trials: int, state: int) -> Any:
+        random.seed(state)
+        np.random.seed(state)
+        try:
+            return self._try_out(space, n_objectives, n_trials)
+        except JournaltuneError:
+            raise
+        except Exception as error:
+            raise UsageError(f"sampler {self._name} does not work here ({type(error).__name__}: {_line(error)})") from error
+
+    def _try_out(self, space: Mapping[str, Distribution], n_objectives: int, n_trials: int) -> Any:
+        """What is suggested after so many made-up trials. Whatever the sampler raises."""
+        shown, draw = Shown(space, "none", False, None), random.Random(0)
+        trials = [_made_up(shown, draw, number, n_objectives) for number in range(0 if self.finite else n_trials)]
+        storage = HistoryStorage([1] * n_objectives, n_trials, lambda: trials, dict)
+        try:
+            return self._sample(storage, shown, 1, 1), storage.attrs(int)
+        finally:
+            self._memory = {}
+
+
+def _made_up(shown: Shown, draw: random.Random, number: int, n_objectives: int) -> FrozenTrial:
+    params: dict[str, Any] = {}
+    for name, known in shown.space.items():
+        if known.kind == "float":
+            params[name] = known.low if known.step else draw.uniform(known.low, known.high)
+        else:
+            params[name] = (
+                draw.randrange(len(known.choices)) if known.kind == "categorical" else draw.choice((known.low, known.high))
+            )
+    values = [draw.random() for _ in range(n_objectives)]
+    return FrozenTrial(
+        number, TrialState.COMPLETE, None, None, None, params, dict(shown.native), {}, {}, {}, number, values=values
+    )
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+_NO_NEWS = (
+    ("ignore", None, ExperimentalWarning, None, 0),
+    ("ignore", None, FutureWarning, None, 0),
+    ("ignore", re.compile("Clip non-finite values"), UserWarning, None, 0),
+)
+
+
+class _muted:
+    """Optuna says at each construction that a class is experimental, or an option deprecated: no news from the second ask on.
+
+    Filters of its own, taken back afterwards where nobody else did so meanwhile: unlike ``warnings.catch_warnings`` this does not
+    bring back in one thread what another one has just changed.
+    """
+
+    def __enter__(self) -> None:
+        self._added = [entry for entry in _NO_NEWS if entry not in warnings.filters]
+        warnings.filters[:0] = self._added  # type: ignore[index]
+
+    def __exit__(self, *_: object) -> None:
+        for entry in self._added:
+            if entry in warnings.filters:
+                warnings.filters.remove(entry)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch's calculations in this thread alone: a suggestion's matrices are so small that more threads take twice as long,
+    and a process that is forked after they have started would wait for them for ever."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,199 @@
+"""Rustuna's samplers: TPE and random search, in Rust, and the storage through which they are shown a history.
+
+Rustuna has no constant liar, and its in-memory storage can't take a result back; so trials that only stand in as the worst are
+added for one suggestion and discarded after it. Categories are passed by index: their values mean nothing to a sampler.
+"""
+
+from __future__ import annotations
+
+from itertools import compress, repeat
+
+from journaltune.base.errors import JournaltuneError, UsageError
+from journaltune.space import Distribution, compatible
+from journaltune.study.constraints import constraints_in
+from journaltune.suggest.samplers.protocol import Suggested
+from journaltune.suggest.samplers.rust_core import core
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from journaltune.journal.state import Shape
+    from journaltune.suggest.history import History
+
+    _View = tuple[list[int] | None, list[str], list[Any], list[Distribution] | None]
+
+rust = core()
+_STARTUP_TRIALS = 10
+_DISCARDS_KEPT = 4096
+_NO_ATTRS: Mapping[str, Any] = {}
+_EVERY_INDEX = Distribution("int", "IntDistribution", 0, 2**53)
+
+
+class RustunaSampler:
+    """``tpe`` or ``random``; options are the keyword arguments of Rustuna's class, except its seed."""
+
+    marks_enqueued = finite = False
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        self._name = name
+        self._options = dict(options)
+        self._n_startup = self._options.get("n_startup_trials", _STARTUP_TRIALS)
+        refuse_seed(options)
+        try:
+            self._fresh(0)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"sampler {name} does not take these options: {error}") from error
+        self._cache: RustStudy | None = None
+
+    def _fresh(self, seed: int) -> Any:
+        make = rust.TPESampler if self._name == "tpe" else rust.RandomSampler
+        return make(seed=seed, **self._options)
+
+    def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
+        """See ``samplers.Sampler``: these take every space, and any number of objectives."""
+
+    def suggest(
+        self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
+    ) -> Suggested:
+        """See ``samplers.Sampler``. Until enough trials finished, running and failed ones count for nothing: random."""
+        if self._cache is None or not self._cache.serves(distributions, history):
+            self._cache = RustStudy(history.directions, distributions)
+        if self._name == "random" or history.n_observed() < self._n_startup:
+            return Suggested(self._cache.at_random(seed), {})
+        stand_ins, cache, self._cache = history.stand_ins(), self._cache, None
+        cache.catch_up(history)
+        worst = history.worst() if stand_ins else None
+        passing = []
+        if worst is not None:
+            constraints = history.worst_constraints()
+            passing = [cache.add(shape, params, worst, constraints) for _, shape, params in stand_ins]
+        found, trial_id = cache.suggest(self._fresh(seed), joint=all(whole for _, whole in passing))
+        cache.discard([trial_id, *(passed for passed, _ in passing)])
+        self._cache = cache  # not after an exception, which leaves the stand-ins in it
+        return Suggested(found, {})
+
+
+def refuse_seed(options: Mapping[str, Any]) -> None:
+    if "seed" in options:
+        raise UsageError("a sampler's seed comes from the study's: use --seed")
+
+
+class RustStudy:
+    """A Rustuna storage with the complete trials of a history, and how to show it the rest for a moment."""
+
+    def __init__(self, directions: Sequence[int], distributions: Mapping[str, Distribution]) -> None:
+        self._directions = [rust.StudyDirection.MINIMIZE if d == 1 else rust.StudyDirection.MAXIMIZE for d in directions]
+        self._space = distributions
+        self._rust_space = {name: _to_rust(distribution) for name, distribution in distributions.items()}
+        self._views: dict[Shape, _View] = {}
+        self.storage = rust.InMemoryStorage(apply_discard=True)
+        self.study_id = self.storage.create_new_study("history", self._directions).id
+        self._blank: Any = None
+        self._n_seen = 0
+        self._n_incomplete = 0
+        self._n_discarded = 0
+
+    def serves(self, distributions: Mapping[str, Distribution], history: History) -> bool:
+        return self._space is distributions and self._n_seen <= history.n_finished() and self._n_discarded < _DISCARDS_KEPT
+
+    def at_random(self, seed: int) -> dict[str, float]:
+        """A suggestion to which no trial matters, so none is shown."""
+        sampler, storage = rust.RandomSampler(seed=seed), self.storage
+        if self._blank is None:
+            self._blank = self._new_trial()
+            self.storage.discard_trials([self._blank.trial_id])
+        space = self._rust_space.items()
+        return {name: float(sampler.sample_independent(self._blank, storage, name, known)) for name, known in space}
+
+    def _new_trial(self) -> Any:
+        asked = self.storage.create_new_trial(self.study_id)
+        return rust.SamplerContext(
+            study_id=self.study_id, trial_number=asked.number, trial_id=asked._trial_id, directions=self._directions
+        )
+
+    def catch_up(self, history: History) -> None:
+        for _, shape, params, values, attrs in history.complete(self._n_seen):
+            _, whole = self.add(shape, params, values, constraints_in(attrs) if attrs else attrs)
+            self._n_incomplete += not whole
+        self._n_seen = history.n_finished()
+
+    def suggest(self, sampler: Any, joint: bool = True) -> tuple[dict[str, float], int]:
+        """A suggestion, and the id of the new trial that it was made for, which is still there.
+
+        Without ``joint``, some trial lacks a parameter.
+        """
+        context = self._new_trial()
+        # No `before_trial`: it infers a search space, which is declared here, and takes as long as the suggestion itself.
+        # Joint sampling panics when a trial lacks a parameter; each by itself, those trials are left out for that one.
+        joint = joint and not self._n_incomplete
+        try:
+            found = sampler.sample_joint(context, self.storage, self._rust_space) if joint else {}
+            for name, distribution in self._rust_space.items():
+                if name not in found:
+                    found[name] = sampler.sample_independent(context, self.storage, name, distribution)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise JournaltuneError(
+                f"Rustuna's sampler gave up on this history ({error}); take `journaltune create --exist-ok --sampler random`"
+            ) from None
+        return {name: float(found[name]) for name in self._space}, context.trial_id
+
+    def discard(self, trial_ids: list[int]) -> None:
+        self.storage.discard_trials(trial_ids)
+        self._n_discarded += len(trial_ids)
+
+    def add(
+        self, shape: Shape, params: Sequence[float], values: Sequence[float], attrs: Mapping[str, Any] = _NO_ATTRS
+    ) -> tuple[int, bool]:
+        """Show a trial: its id, and whether it has every parameter of the space."""
+        take, names, distributions, bounds = self._view_of(shape)
+        shown = params if take is None else [params[index] for index in take]
+        if bounds is not None:
+            inside = [bound.low <= value <= bound.high for value, bound in zip(shown, bounds, strict=True)]
+            names, distributions, shown = (list(compress(column, inside)) for column in (names, distributions, shown))
+        trial_id: int = self.storage.create_new_trial(self.study_id)._trial_id
+        for _ in map(self.storage.set_trial_param, repeat(trial_id), names, distributions, shown):
+            pass
+        if attrs:
+            self.storage.set_trial_system_attrs(trial_id, attrs)
+        self.storage.set_trial_state_values(trial_id, rust.TrialState.COMPLETE, values)
+        return trial_id, len(names) == len(self._space)
+
+    def fits(self, shape: Shape, params: Sequence[float]) -> bool:
+        """Whether a trial has every parameter of the space, inside its present bounds."""
+        take, names, _, bounds = self._view_of(shape)
+        shown = params if take is None else [params[index] for index in take]
+        whole = len(names) == len(self._space)
+        return whole and (bounds is None or all(b.low <= value <= b.high for value, b in zip(shown, bounds, strict=True)))
+
+    def _view_of(self, shape: Shape) -> _View:
+        view = self._views.get(shape)
+        if view is None:
+            view = self._views[shape] = self._view(shape)
+        return view
+
+    def _view(self, shape: Shape) -> _View:
+        """What of a shape's numbers is shown: which columns, their names and distributions, and bounds where they moved.
+
+        A column whose kind or categories differ from the space's present ones tells a sampler nothing, and is left out.
+        """
+        take, names, distributions, bounds, moved = [], [], [], [], False
+        for index, (name, text) in enumerate(shape):
+            now, then = self._space.get(name), Distribution.from_json(text)
+            if now is not None and compatible(now, then):
+                take.append(index)
+                names.append(name)
+                distributions.append(_to_rust(then))
+                bounds.append(now if now.kind != "categorical" else _EVERY_INDEX)
+                moved = moved or then.low < now.low or then.high > now.high
+        return (None if len(take) == len(shape) else take), names, distributions, bounds if moved else None
+
+
+def _to_rust(distribution: Distribution) -> Any:
+    if distribution.kind == "categorical":
+        return rust.Distribution.categorical(list(range(len(distribution.choices))))
+    build: Callable[..., Any] = rust.Distribution.float if distribution.kind == "float" else rust.Distribution.int
+    return build(distribution.low, distribution.high, log=distribution.log, step=distribution.step)

@@ -1,0 +1,264 @@
+"""A history as an Optuna storage: finished trials are built once for each process, and what a sampler writes is buffered.
+
+A trial's id is its number here. Categories go by index: Optuna takes 1, 1.0 and True for one value.
+"""
+
+from __future__ import annotations
+
+import copy
+from decimal import Decimal
+from math import copysign
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, json_to_distribution
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from journaltune.base.checks import storable
+from journaltune.base.errors import ExhaustedError, JournaltuneError
+from journaltune.space import Distribution, compatible
+from journaltune.study.constraints import CONSTRAINTS, constraints_in
+from journaltune.suggest.history import STUDY_ATTRS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+    from typing import Any, NoReturn
+
+    from journaltune.journal.state import Shape
+    from journaltune.suggest.history import History
+
+# What is shown of the trials beside complete ones: nothing; pruned, failed and running ones as complete and worst; all of them as
+# what they are; or no trial at all, for samplers that would not look at any.
+COMPLETE, WORST, AS_THEY_ARE, NONE = "complete", "worst", "as they are", "none"
+_STATES = {1: TrialState.COMPLETE, 2: TrialState.PRUNED, 3: TrialState.FAIL}
+_HUGE = 1e100
+_WITHIN_AN_ASK = ":relative_params:"  # what a trial's parameters will be, for others to see until they are set: here at once
+
+
+class Shown:
+    """The trials of a history as Optuna's, for one space. Those that are complete are kept from ask to ask.
+
+    A parameter is shown where it lies inside the present bounds, and with them. With ``partial`` also trials are shown that lack
+    some; joint samplers would take such a one for a hint that the space is conditional. With ``huge``, values beyond 1e100 are
+    that: samplers that calculate with differences of values overflow at the largest doubles.
+    """
+
+    def __init__(self, space: Mapping[str, Distribution], view: str, partial: bool, huge: float | None) -> None:
+        self.space = space
+        self.native = {name: to_optuna(distribution) for name, distribution in space.items()}
+        self._view, self._partial, self._huge = view, partial, huge
+        self._n_seen = 0
+        self._kept: list[FrozenTrial] = []
+        self._columns: dict[Shape, list[tuple[int, str, Distribution]]] = {}
+
+    def serves(self, space: Mapping[str, Distribution], history: History) -> bool:
+        return self.space is space and self._n_seen <= history.n_finished()
+
+    def trials(self, history: History, n_startup: int) -> list[FrozenTrial]:
+        """What there is to be seen before the ask, in the order of finishing; until ``n_startup`` results nothing stands in."""
+        if self._view == AS_THEY_ARE:
+            self._catch_up_with_all(history)
+            running = [self._trial(*seen, TrialState.RUNNING) for seen in history.running()]
+            return self._kept + [trial for trial in running if trial is not None]
+        if self._view != NONE:
+            self._catch_up(history)
+        return self._kept + (self._stand_ins(history, n_startup) if self._view == WORST else [])
+
+    def _catch_up(self, history: History) -> None:
+        for number, shape, params, values, attrs in history.complete(self._n_seen):
+            trial = self._trial(number, shape, params, TrialState.COMPLETE, values, attrs)
+            if trial is not None:
+                self._kept.append(trial)
+        self._n_seen = history.n_finished()
+
+    def _catch_up_with_all(self, history: History) -> None:
+        for state, seen in history.finished(self._n_seen):
+            trial = self._trial(*seen, _STATES[state])
+            if trial is not None:
+                self._kept.append(trial)
+        self._n_seen = history.n_finished()
+
+    def _stand_ins(self, history: History, n_startup: int) -> list[FrozenTrial]:
+        worst = history.worst() if history.n_observed() >= n_startup else None
+        seen = history.stand_ins() if worst is not None else []
+        constraints = history.worst_constraints() if seen else {}
+        trials = [self._trial(*each, TrialState.COMPLETE, worst, constraints) for each in seen]
+        return [trial for trial in trials if trial is not None]
+
+    def _trial(
+        self,
+        number: int,
+        shape: Shape,
+        params: Sequence[float],
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> FrozenTrial | None:
+        columns = self._columns.get(shape)
+        if columns is None:
+            columns = self._columns[shape] = self._columns_of(shape)
+        external: dict[str, Any] = {}
+        for index, name, now in columns:
+            value = params[index]
+            if now.contains(value):
+                external[name] = int(value) if now.kind != "float" else self._exact(now, value)
+        whole = len(external) == len(self.native)
+        if not whole and not self._partial:
+            return None
+        native = self.native if whole else {name: self.native[name] for name in external}
+        if values is not None and self._huge is not None:
+            values = [copysign(self._huge, value) if abs(value) > _HUGE else value for value in values]
+        shown = _shown_attrs(attrs) if attrs else {}
+        return FrozenTrial(number, state, None, None, None, external, native, {}, shown, {}, number, values=values)
+
+    def _exact(self, now: Distribution, value: float) -> float:
+        """The value on the grid that a rounding error may have missed, for those who compare for equality."""
+        if now.step is None or self._view != AS_THEY_ARE:
+            return value
+        low, step = Decimal(str(now.low)), Decimal(str(now.step))
+        return float(low + round((value - now.low) / now.step) * step)
+
+    def _columns_of(self, shape: Shape) -> list[tuple[int, str, Distribution]]:
+        """Where in a shape's numbers each parameter of the space stands, in the space's order.
+
+        A column whose kind or categories differ from the present ones tells a sampler nothing, and is left out.
+        """
+        places = {name: index for index, (name, text) in enumerate(shape) if self._compatible(name, text)}
+        return [(places[name], name, now) for name, now in self.space.items() if name in places]
+
+    def _compatible(self, name: str, text: str) -> bool:
+        now = self.space.get(name)
+        return now is not None and compatible(now, Distribution.from_json(text))
+
+
+def to_optuna(distribution: Distribution) -> BaseDistribution:
+    if distribution.kind == "categorical":
+        return CategoricalDistribution(range(len(distribution.choices)))
+    return json_to_distribution(distribution.to_json())
+
+
+def _shown_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Constraints in the order of their names, as some samplers count them; and no pickle of anybody's."""
+    rest = {
+        key: value
+        for key, value in attrs.items()
+        if key not in ("constraints", STUDY_ATTRS) and not key.startswith(CONSTRAINTS) and ":optimizer:" not in key
+    }
+    return rest | constraints_in(attrs)
+
+
+class HistoryStorage(BaseStorage):
+    """One study, read-only but for attributes: those of the study and of the trial that is asked for are taken down."""
+
+    def __init__(
+        self,
+        directions: Sequence[int],
+        number: int,
+        trials: Callable[[], list[FrozenTrial]],
+        study_attrs: Callable[[], dict[str, Any]],
+    ) -> None:
+        self.asked = FrozenTrial(number, TrialState.RUNNING, None, None, None, {}, {}, {}, {}, {}, number)
+        self._directions = [StudyDirection(direction) for direction in directions]
+        self._load_trials, self._load_study_attrs = trials, study_attrs
+        self._trials: list[FrozenTrial] | None = None
+        self._study_attrs: dict[str, Any] | None = None
+        self._written: dict[str, Any] = {}
+
+    def attrs(self, place: Callable[[], int]) -> dict[str, Any]:
+        """What the sampler wrote, as attributes of the trial that it was asked for. JournaltuneError for what can't be stored."""
+        found = {key: value for key, value in self.asked.system_attrs.items() if _WITHIN_AN_ASK not in key}
+        if self._written:
+            found[STUDY_ATTRS] = {"place": place(), "attrs": self._written}
+        return {key: storable(_plain(value), f"the sampler's attribute {key!r}") for key, value in found.items()}
+
+    def amend(self, change: Callable[[list[FrozenTrial], dict[str, Any]], tuple[list[FrozenTrial], dict[str, Any]]]) -> None:
+        """Show other trials and study attributes than the history has."""
+        self._trials, self._study_attrs = change(self.get_all_trials(0, deepcopy=False), self.get_study_system_attrs(0))
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        if self._trials is None:
+            self._trials = [*self._load_trials(), self.asked]
+        found = [trial for trial in self._trials if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        for trial in reversed(self.get_all_trials(0, deepcopy=False)):
+            if trial.number == trial_id:
+                return trial
+        raise KeyError(f"the sampler sees no trial {trial_id}")
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        if self._study_attrs is None:
+            self._study_attrs = self._load_study_attrs()
+        return {**self._study_attrs, **self._written}
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._written[key] = value
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if trial_id != self.asked.number:
+            self._refuse("changes an attribute of another trial")
+        self.asked.system_attrs[key] = value
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        return self._directions
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        return 0
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        return "history"
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        return {}
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        return [FrozenStudy("history", None, {}, self.get_study_system_attrs(0), 0, directions=self._directions)]
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise JournaltuneError(f"the sampler {what}, which no suggestion may do; take another sampler")
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        self._refuse("creates a study")
+
+    def delete_study(self, study_id: int) -> None:
+        self._refuse("deletes the study")
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._refuse("sets a user attribute of the study")
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        self._refuse("creates a trial")
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        self._refuse("sets a parameter of a trial")
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        self._refuse("finishes a trial")
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        self._refuse("reports a value")
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self._refuse("sets a user attribute of a trial")
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's numbers and arrays as Python's."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def exhausted(n_points: int) -> ExhaustedError:
+    return ExhaustedError(
+        f"all {n_points} combinations of the space were asked for; widen it with `journaltune create --exist-ok`, or stop here"
+    )

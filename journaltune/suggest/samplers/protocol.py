@@ -1,0 +1,56 @@
+"""What a sampler is: (history, space, seed) to parameters. A sampler object is a cache and nothing else.
+
+Every suggestion comes from a fresh sampler of the library that does the work, seeded from the study's seed and the trial's
+number; what an object of ours keeps from one call to the next only saves time. What the library's sampler keeps in attributes
+goes into the record of the ask, from which ``history`` shows it to later ones.
+"""
+
+from __future__ import annotations
+
+from journaltune.base.frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Protocol
+
+    from journaltune.space import Distribution
+    from journaltune.suggest.history import History
+
+    class Sampler(Protocol):
+        marks_enqueued: bool
+        """Whether trials that were enqueued with all their parameters need the sampler's attributes too."""
+        finite: bool
+        """Whether it comes to an end, and must be asked even where nothing varies."""
+
+        def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
+            """UsageError when it can't search in this space, or for so many objectives."""
+
+        def suggest(
+            self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
+        ) -> Suggested:
+            """Internal values for every distribution; the same for the same arguments, whatever was asked before.
+
+            ``seed`` is this trial's own, ``constant_seed`` the same for all trials of the study. ExhaustedError when there is
+            nothing left to suggest.
+            """
+
+
+class Suggested(Frozen):
+    """Internal values by column, and what belongs into the trial's system attributes."""
+
+    internal: dict[str, float]
+    attrs: dict[str, Any]
+
+
+RUSTUNA = ("tpe", "random", "nsgaii")
+
+
+OPTUNA = {
+    "qmc": "QMCSampler",
+    "grid": "GridSampler",
+    "cmaes": "CmaEsSampler",
+    "gp": "GPSampler",
+    "nsgaiii": "NSGAIIISampler",
+    "bruteforce": "BruteForceSampler",
+}

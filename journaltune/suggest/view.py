@@ -1,0 +1,44 @@
+"""A study as one trial may see it. What is worked out here stays with the open study for the next ask."""
+
+from __future__ import annotations
+
+from journaltune.suggest.history import History
+from journaltune.suggest.samplers import make
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.journal.state import StudyState
+    from journaltune.study.open_study import OpenStudy
+    from journaltune.suggest.samplers.protocol import Sampler
+
+
+def awaited(study: OpenStudy, number: int) -> int | None:
+    """The trial that has to finish before trial ``number`` can be asked for, where the study has a lag."""
+    if study.lag is None:
+        return None
+    from journaltune.suggest.lag import awaited
+
+    return awaited(study.state(), number, study.lag)
+
+
+def visible(study: OpenStudy, number: int) -> StudyState:
+    """What trial ``number`` may know of the study."""
+    if study.lag is None:
+        return study.state()
+    from journaltune.suggest.lag import Lagged
+
+    return study.cached(Lagged).view(study.state(), number, study.lag)
+
+
+def history(study: OpenStudy, number: int) -> History:
+    """What the sampler may see for trial ``number``."""
+    return History(visible(study, number), study.failures)
+
+
+def sampler_of(study: OpenStudy) -> Sampler:
+    """The study's sampler. UsageError for one that is unknown or not installed."""
+    return study.cached(_made)
+
+
+def _made(study: OpenStudy) -> Sampler:
+    return make(study.sampler, study.setting("sampler_options", {}))
