@@ -21,7 +21,7 @@ journaltune create --exist-ok --space "$here/space.toml" --minimize error --seed
 
 while true; do
     suggestion=$(journaltune ask --format sh --trials "$trials" --owner $$) || { status=$?; break; }
-    set -a # what is assigned now is exported too
+    set -a # export each variable that eval assigns
     eval "$suggestion"
     set +a
     if error=$(./train "$data"); then

@@ -3,8 +3,8 @@
     python examples/processes/workers.py shared
     python examples/processes/workers.py independent
 
-Shared: each process sees what the others found and have running. Independent: nothing is shared but the file, so each search is
-the same again whatever the timing, and their spread shows how much is luck.
+Shared: each process sees the results and the running trials of the others. Independent: the processes share the file only, so
+each search is the same again whatever the timing, and the spread of the results shows how much is luck.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SPACE = {"alpha": "log(1e-4, 10)", "l1_ratio": "float(0, 1)"}
 
 
 def search(name: str, n_trials: int) -> str:
-    """What one process does. It opens the file itself: an open study is nothing to hand to another process."""
+    """The work of one process. It opens the file itself: processes can't share an open study."""
     x, y = load_diabetes(return_X_y=True)
     study = journaltune.load_study(JOURNAL, name)
     while True:
@@ -40,7 +40,7 @@ def search(name: str, n_trials: int) -> str:
 
 def main(how: str) -> None:
     names = ["shared"] * N_PROCESSES if how == "shared" else [f"search-{seed}" for seed in range(N_PROCESSES)]
-    for seed, name in enumerate(dict.fromkeys(names)):  # before the processes start, so that none has to find it missing
+    for seed, name in enumerate(dict.fromkeys(names)):  # before a process looks for it
         journaltune.create_study(JOURNAL, study_name=name, params=SPACE, seed=seed, exist_ok=True).close()
     n_trials = N_TRIALS if how == "shared" else N_TRIALS // N_PROCESSES
     with ProcessPoolExecutor(N_PROCESSES) as pool:

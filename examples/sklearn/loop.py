@@ -1,8 +1,8 @@
-"""A loop over support vector machines that got three lines: where they stand, the loop was random search before.
+"""A random search over support vector machines. Three lines of journaltune made it a study.
 
     python examples/sklearn/loop.py
 
-The study is ./study.journal; started again, the loop tries twenty more.
+The study is ./study.journal. Started again, the loop runs twenty more trials.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``reuse_duplicate``, for use inside an objective: here, and in Optuna's."""
+"""``reuse_duplicate``, for use inside an objective, ours or Optuna's."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
 
 
 def reuse_duplicate(trial: Any) -> Any:
-    """The complete trial with the same parameters that is the newest, or None: ``if seen := reuse_duplicate(trial): return
-    seen.value``. Call it when all parameters of the trial are suggested.
+    """The newest complete trial with the same parameters, or None: ``if seen := reuse_duplicate(trial): return seen.value``.
 
-    Takes a trial of ``study.ask`` or ``study.optimize``, and gives a ``journaltune.Trial``; or an ``optuna.Trial`` of any Optuna
-    study, and gives an ``optuna.trial.FrozenTrial``. By an index: the cost does not grow with the number of trials, in contrast
-    to the loop over ``study.get_trials()`` of Optuna's FAQ. Trials that fixed parameters stand in for (``FixedTrial``) have no
-    study, and so no duplicate. What is equal says ``lookups.lookup``.
+    Call it when all parameters of the trial are suggested. For a trial of ``study.ask`` or ``study.optimize`` it returns a
+    ``journaltune.Trial``, for an ``optuna.Trial`` of any Optuna study an ``optuna.trial.FrozenTrial``, and for a ``FixedTrial``,
+    which has no study, None. ``study.lookup`` says which parameters are equal.
+
+    It uses an index, so its cost does not grow with the number of trials, as that of the loop in Optuna's FAQ does.
     """
     study = getattr(trial, "study", None)
     if study is None:
@@ -25,5 +25,5 @@ def reuse_duplicate(trial: Any) -> Any:
         return newest_twin(trial)
     from journaltune.study.lookup import lookup
 
-    found = lookup(study._study, number=trial.number, states=("complete",))
-    return found[0].trial if found else None
+    matches = lookup(study._study, number=trial.number, states=("complete",))
+    return matches[0].trial if matches else None

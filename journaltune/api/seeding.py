@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def seed_everything(seed: int) -> dict[str, str]:
-    """Seed every random generator of this process that libraries share; what was set, in words, by library.
+    """Seed the global random generators of this process. Returns what was set, in words, by library.
 
     ``seed``: 0 to 2**32 - 1, such as ``trial.seed``. Python's ``random`` always; NumPy's legacy generator, PyTorch (all devices,
     and its deterministic algorithms), TensorFlow (with op determinism) and JAX where they are imported already: import first.
     JAX keeps no global state, so nothing can be set there; its entry says which key to use.
 
-    It does not reach generators that were made before with seeds of their own, worker processes that a data loader starts, nor
-    the order of sets of strings: for that, start Python with ``PYTHONHASHSEED=0``. PyTorch reads ``CUBLAS_WORKSPACE_CONFIG`` when
+    It does not reach generators that have seeds of their own, worker processes that a data loader starts, nor the order of sets
+    of strings: for that, start Python with ``PYTHONHASHSEED=0``. PyTorch reads ``CUBLAS_WORKSPACE_CONFIG`` when
     CUDA starts, so call this before the first use of the GPU. Operations without a deterministic version warn and run.
 
     Raises ValueError for a seed that NumPy would refuse.
@@ -41,7 +41,7 @@ def _numpy(numpy: Any, seed: int) -> str:
 
 
 def _torch(torch: Any, seed: int) -> str:
-    torch.manual_seed(seed)  # every device's generator, also of those that are not in use yet
+    torch.manual_seed(seed)  # the generators of all devices, also of those that are not in use yet
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False

@@ -8,16 +8,16 @@ from functools import partial
 from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.model import TrialState
-from journaltune.engine import create as create_verb
-from journaltune.engine.ask import ask
+from journaltune.engine.ask import DAY_S, ask
+from journaltune.engine.create import create
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
-from journaltune.engine.wait import DAY_S
 from journaltune.run.trial import AskedTrial
 from journaltune.space import Space, load_space_file, space_from_params
 from journaltune.study import trials
 from journaltune.study.best import best_trials
 from journaltune.study.open_study import open_study
+from journaltune.study.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,37 +48,38 @@ def create_study(
     duplicates: str | None = None,
     replicates: int | None = None,
     lag: int | None = None,
+    attempts: int | None = None,
     lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
 ) -> Study:
-    """Create a study in the journal at ``path``, which is made when it is missing.
+    """Create a study in the journal at ``path``; a missing journal is made.
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``); ``space`` is a space file instead.
-    ``directions``: "minimize" (default), "maximize", or one of them for each objective. ``seed``: drawn when left out; stored.
-    ``duplicates``: "allow"; "reuse", what has a result already is recorded with it and not asked again; "resample", it leaves no
-    trial. ``replicates``: each configuration is asked so often, with other seeds, and the best one is that of the best mean.
-    With ``exist_ok`` an existing study is taken, and what is given is laid over what it has.
+    ``directions``: "minimize" (default), "maximize", or one of them for each objective. ``sampler``: "tpe" when left out, with
+    its keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
+
+    ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
+    result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
+    the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
+    all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
+    ``lock_file``: its SHA-256 belongs to the environment that the study records.
+
+    With ``exist_ok`` an existing study is taken, and the given settings replace those that it has.
 
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
     """
-    study = create_verb.create_study(
+    given = locals()  # so that a new setting needs its parameter here, and no other line
+    settings = {name: given[name] for name in SETTINGS if name in given} | {"space": _space(params, space)}
+    study = create(
         checks.path(path),
         name=study_name,
-        space=_space(params, space),
         directions=directions,
-        sampler=sampler,
-        sampler_options=sampler_options,
-        seed=seed,
-        failures=failures,
-        duplicates=duplicates,
-        replicates=replicates,
-        lag=lag,
-        lock_file=lock_file,
         exist_ok=exist_ok,
         lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
         allow_network_fs=allow_network_fs,
+        **settings,
     )
     return Study(study)
 
@@ -109,7 +110,7 @@ class Study:
         self._searches: list[Search] = []
 
     def __reduce__(self) -> tuple[object, ...]:
-        """A copy, here or in another process, opens the file by itself."""
+        """A copy, here or in another process, opens the file itself."""
         return self._reopener(), ()
 
     def __repr__(self) -> str:
@@ -122,7 +123,7 @@ class Study:
         self.close()
 
     def close(self) -> None:
-        """Leave a snapshot behind when one is due and close the file; any later call opens it again."""
+        """Write a snapshot when one is due, and close the file; any later call opens it again."""
         self._study.close()
 
     @property
@@ -150,7 +151,7 @@ class Study:
 
     def _trial(self, suggestion: Suggestion) -> AskedTrial:
         with self._study.turn.lock, self._study.turn:
-            return AskedTrial(self, self._reopener(), suggestion, self._study.space)
+            return AskedTrial(self, suggestion, self._study.space)
 
     def tell(
         self,
@@ -163,7 +164,7 @@ class Study:
         attrs: Mapping[str, Any] | None = None,
         request_id: str | None = None,
     ) -> TrialState:
-        """Finish a trial, by itself or by number; when this returns the result is on disk. See ``engine.tell`` for the rest."""
+        """Finish a trial, or the one of a number; the result is on disk when this returns. See ``engine.tell`` for the rest."""
         record = trial._told_by if isinstance(trial, AskedTrial) else partial(tell, number=trial)
         return TrialState(
             record(
@@ -192,12 +193,12 @@ class Study:
         isolate: bool = False,
         executor: Executor | None = None,
     ) -> None:
-        """Ask, call ``objective(trial)``, tell, until there are ``n_trials`` more, or ``total_trials`` in the study (whoever ran
-        them), ``timeout`` seconds are over, the space is exhausted, or ``stop`` is called. What runs then is waited for.
+        """Ask, call ``objective(trial)``, tell, until there are ``n_trials`` more, or ``total_trials`` in the study (of all
+        processes), ``timeout`` seconds are over, the space is exhausted, or ``stop`` is called. Running trials are waited for.
 
         ``n_jobs`` processes are forked (-1: one a core), so that closures work; one that dies fails its trial only, with reason
         ``signal``, ``oom`` or ``exit``. ``isolate`` forks one for each call, whose memory ends with it. ``executor``: any of
-        ``concurrent.futures``, which gets up to ``n_jobs`` calls at once; ``stop`` within another process is not heard here.
+        ``concurrent.futures``, which gets up to ``n_jobs`` calls at once; ``stop`` in another process has no effect here.
 
         A float (or a sequence of them) completes a trial, ``TrialPruned`` prunes it, None and NaN fail it. An exception fails it,
         with reason ``oom`` where memory ran out and its message in the user attribute ``fail_message``, and is raised here once
@@ -230,9 +231,9 @@ class Study:
     ) -> Iterator[AskedTrial]:
         """Asked trials for a loop of one's own, each told there: ``for trial in study.trials_iter(9): study.tell(trial, ...)``.
 
-        The limits are those of ``optimize``. UsageError when the next trial is drawn before this one was told. A loop that is
-        left by an exception or ``break`` fails a trial that it has not told, with reason ``exit``; ``with trial:`` around the
-        loop's body tells ``oom`` and ``interrupted`` apart.
+        The limits are those of ``optimize``. UsageError when the loop goes on before it has told its trial. If an exception or
+        ``break`` leaves the loop, the trial that it has not told fails with reason ``exit``; ``with trial:`` around the body of
+        the loop tells ``oom`` and ``interrupted`` apart.
         """
         from journaltune.run.optimize import trials_iter
 
@@ -253,7 +254,7 @@ class Study:
         attrs: Mapping[str, Any] | None = None,
         request_id: str | None = None,
     ) -> int | None:
-        """Queue parameters for the next ask; those left out are suggested then. The number, or None when skipped."""
+        """Queue parameters for the next ask, which suggests those that are left out. The number, or None when skipped."""
         return enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs, request_id=request_id)
 
     def lookup(
@@ -264,23 +265,23 @@ class Study:
         all_studies: bool = False,
         also: Iterable[str | os.PathLike[str]] = (),
     ) -> list[Trial]:
-        """The finished trials with just these parameters, newest first; see ``study.lookup`` for what is equal, and the rest.
+        """The finished trials with just these parameters, newest first; see ``study.lookup`` for which parameters are equal.
 
         Those of other studies (``all_studies``) and other journals (``also``) come after this study's own.
         """
         from journaltune.study.lookup import lookup
 
-        found = lookup(self._study, params, states=states, all_studies=all_studies, also=also)
-        return [sighting.trial for sighting in found]
+        matches = lookup(self._study, params, states=states, all_studies=all_studies, also=also)
+        return [match.trial for match in matches]
 
     def verify(self) -> Verdict:
-        """Recompute every suggestion from the journal, and compare; see ``engine.verify``."""
+        """Recompute every suggestion from the journal and compare; see ``engine.verify``."""
         from journaltune.engine.verify import verify
 
         return verify(self._study.path, self.study_name)
 
     def _reopener(self) -> Callable[[], Study]:
-        """What opens it in another process."""
+        """A function that opens this study in another process."""
         journal = self._study.journal
         return partial(
             load_study,
@@ -303,7 +304,7 @@ class Study:
     def get_trials(self, states: Iterable[TrialState | str] | None = None, *, deepcopy: bool = True) -> list[Trial]:
         """The trials that are in one of ``states`` (names, or either library's TrialState), by number.
 
-        They are the caller's own copies, whatever ``deepcopy`` says, which Optuna's callbacks pass.
+        They are always the caller's own copies; ``deepcopy`` is there because Optuna's callbacks pass it.
         """
         return trials.trials(self._study, states)
 
@@ -341,16 +342,16 @@ class Study:
     ) -> optuna.Study:
         """A real ``optuna.Study`` on the same file, for ordinary Optuna objectives: ``study.to_optuna().optimize(objective)``.
 
-        Its sampler is Optuna's class of the study's sampler's name (``tpe``: ``TPESampler``, which is another program than the
-        one that ``ask`` uses), with the study's options; or what ``sampler(seed)`` makes. Each trial gets a fresh one, seeded
-        from the study's seed and the trial's number. ``pruner`` is Optuna's default when left out.
+        Its sampler is Optuna's class for the study's sampler, with the study's options; for ``tpe`` it is ``TPESampler``, which
+        is another program than the one that ``ask`` uses. Or it is the sampler that ``sampler(seed)`` returns. Each trial gets a
+        fresh one, seeded from the study's seed and the trial's number. ``pruner`` is Optuna's default when left out.
 
-        Guaranteed, for objectives that depend on their parameters alone and samplers that keep what they know in the study
-        (all of Optuna's do): one process at a time with ``n_jobs=1`` suggests the same parameters bit for bit, however often it
-        ends, is killed, or goes on with a copy of the file between two trials. Not guaranteed: with ``n_jobs`` threads or several
-        processes a suggestion depends on which trials had finished by then, and nothing records which had. A trial that is
-        killed half way stays running and keeps its number; those after it are seeded as ever, but miss its result.
-        ``failures``, ``lag`` and ``verify`` know nothing of these trials. Raises UsageError where Optuna has no such sampler.
+        Guaranteed, for objectives that depend on their parameters alone and samplers that keep their knowledge in the study (all
+        of Optuna's do): one process at a time with ``n_jobs=1`` suggests the same parameters bit for bit, however often it ends,
+        is killed, or goes on with a copy of the file between two trials. Not guaranteed: with ``n_jobs`` threads or several
+        processes a suggestion depends on which trials had finished by then, and nothing records that. A trial that is killed half
+        way stays running and keeps its number; those after it have the same seeds as ever, but miss its result. ``failures``,
+        ``lag`` and ``verify`` don't concern these trials. Raises UsageError where Optuna has no such sampler.
         """
         from journaltune.optuna_bridge import to_optuna  # optuna takes 0.3 s to import
 

@@ -1,3 +1,3 @@
-"""Words and plain data that every room uses; knows no other room. Nothing here reads or writes a file."""
+"""Words, plain data and checks for every room; nothing here imports another room, or touches a file."""
 
 VERSION = "0.1.0"

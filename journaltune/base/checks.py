@@ -1,9 +1,10 @@
-"""What may be written into a journal: the checks that every name and value passes before the first byte is."""
+"""Checks of names and values before anything is written: what passes, every reader of a journal can hold."""
 
 from __future__ import annotations
 
 from math import isnan
 
+from journaltune.base.codes import MAXIMIZE, MINIMIZE
 from journaltune.base.errors import UsageError
 
 TYPE_CHECKING = False
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-# Stock readers stop at what they can't hold: Rustuna's JSON reader at 128 levels and at integers of more than 64 bits,
-# Python's at integers of 4,300 digits, both at text that is no Unicode.
+# Stock readers stop at values that they can't hold: Rustuna's JSON reader at 128 levels and at integers of more than 64 bits,
+# Python's at integers of 4,300 digits, both at text that is not Unicode.
 _DEPTH = 60
 _INT_LIMIT = 2**63
 
@@ -59,7 +60,7 @@ def mapping(given: Mapping[str, Any], what: str) -> dict[str, Any]:
 
 
 def path(given: object, what: str = "a journal's path") -> str:
-    """A path as text, from whatever Python takes for one. UsageError otherwise."""
+    """A path as text, from anything that Python takes for a path. UsageError otherwise."""
     from os import fsdecode
 
     try:
@@ -70,12 +71,12 @@ def path(given: object, what: str = "a journal's path") -> str:
 
 def attrs(given: Mapping[str, Any] | None) -> dict[str, Any]:
     """User attributes, ready to be written."""
-    found = {} if given is None else mapping(given, "attributes")
-    return {text(key, "an attribute's name"): storable(value, f"attribute {key!r}") for key, value in found.items()}
+    named = {} if given is None else mapping(given, "attributes")
+    return {text(key, "an attribute's name"): storable(value, f"attribute {key!r}") for key, value in named.items()}
 
 
 def request_id(given: str | None) -> str | None:
-    """What a caller calls a request that may be repeated: a short text."""
+    """A caller's name for a request that may be repeated: a short text. UsageError otherwise."""
     if given is not None and len(text(given, "a request id")) > 200:
         raise UsageError("a request id has at most 200 characters")
     return given
@@ -95,18 +96,18 @@ def values(given: float | Sequence[float] | None, n_objectives: int, trial_numbe
     """One float for each objective. UsageError for another count."""
     if given is None:
         return None
-    # An array without dimensions, numpy's or PyTorch's, has a length and refuses to tell it.
+    # An array without dimensions, numpy's or PyTorch's, has ``__len__``, which raises.
     is_many = not isinstance(given, str | bytes) and hasattr(given, "__len__") and getattr(given, "shape", None) != ()
-    told = [number(value, f"the value of trial {trial_number}") for value in (given if is_many else [given])]  # type: ignore[union-attr]
-    if len(told) != n_objectives:
-        raise UsageError(f"trial {trial_number} takes {n_objectives} value(s), one for each objective, not {len(told)}")
-    return told
+    numbers = [number(value, f"the value of trial {trial_number}") for value in (given if is_many else [given])]  # type: ignore[union-attr]
+    if len(numbers) != n_objectives:
+        raise UsageError(f"trial {trial_number} takes {n_objectives} value(s), one for each objective, not {len(numbers)}")
+    return numbers
 
 
 def constraints(given: Mapping[str, float] | None) -> dict[str, float]:
     """Constraint values by name; NaN is refused, as Optuna does."""
-    found = {} if given is None else mapping(given, "constraints")
-    checked = {text(name, "a constraint's name"): number(value, f"constraint {name!r}") for name, value in found.items()}
+    named = {} if given is None else mapping(given, "constraints")
+    checked = {text(name, "a constraint's name"): number(value, f"constraint {name!r}") for name, value in named.items()}
     for name, value in checked.items():
         if isnan(value):
             raise UsageError(f"constraint {name!r} must be a number, not nan")
@@ -115,22 +116,23 @@ def constraints(given: Mapping[str, float] | None) -> dict[str, float]:
 
 def directions(given: object) -> list[int]:
     """Codes of directions: "minimize" or "maximize", or objects with such a name (Optuna's StudyDirection)."""
-    codes = {"minimize": 1, "maximize": 2}
+    known = {"minimize": MINIMIZE, "maximize": MAXIMIZE}
     names = list(given) if isinstance(given, list | tuple) else [given]
-    found = [codes.get(str(getattr(name, "name", name)).lower()) for name in names]
-    if not found or None in found:
+    codes = [known.get(str(getattr(name, "name", name)).lower()) for name in names]
+    if not codes or None in codes:
         raise UsageError(f"directions are minimize or maximize, not {names!r}")
-    return [code for code in found if code is not None]
+    return [code for code in codes if code is not None]
 
 
 def one_of(value: str, allowed: Sequence[str], what: str) -> str:
+    """One of the allowed words. UsageError otherwise."""
     if value not in allowed:
         raise UsageError(f"{what} is one of {', '.join(allowed)}, not {value!r}")
     return value
 
 
 def whole(value: object, what: str) -> int:
-    """An int, from anything that is one (numpy's too). UsageError otherwise."""
+    """An int, from anything that is a whole number (numpy's too). UsageError otherwise."""
     from operator import index
 
     try:
@@ -142,24 +144,24 @@ def whole(value: object, what: str) -> int:
 
 
 def at_least(least: int, value: object, what: str, means: str) -> int:
-    """A whole number with a least value, of which ``means`` says what it stands for. UsageError otherwise."""
-    found = whole(value, what)
-    if found < least:
-        raise UsageError(f"{what} is at least {least} ({means}), not {found}")
-    return found
+    """A whole number from ``least`` on; ``means`` says in the message what it stands for. UsageError otherwise."""
+    checked = whole(value, what)
+    if checked < least:
+        raise UsageError(f"{what} is at least {least} ({means}), not {checked}")
+    return checked
 
 
 def positive(value: object, what: str) -> float:
     """A finite number above 0. UsageError otherwise."""
-    found = number(value, what)
-    if not 0 < found < float("inf"):
+    checked = number(value, what)
+    if not 0 < checked < float("inf"):
         raise UsageError(f"{what} must be above 0, not {value!r}")
-    return found
+    return checked
 
 
 def not_negative(value: object, what: str) -> float:
     """A number from 0 on, infinity too. UsageError otherwise."""
-    found = number(value, what)
-    if not found >= 0:
+    checked = number(value, what)
+    if not checked >= 0:
         raise UsageError(f"{what} must be 0 or above, not {value!r}")
-    return found
+    return checked

@@ -1,11 +1,11 @@
-"""Every exception that journaltune raises, each with the exit code of the command line."""
+"""Every error that journaltune raises, each with the exit code of the command line."""
 
 
 class JournaltuneError(Exception):
     """Base of all errors of this package.
 
-    ``exit_code`` is what the command line exits with; the message is one line that says what, which, and the next step.
-    The constructor's arguments are kept in ``args``, so every error pickles.
+    The command line exits with ``exit_code``. The message is one line: what is wrong, with which thing, and the next step.
+    The constructor's arguments stay in ``args``, so every error pickles.
     """
 
     exit_code = 2
@@ -26,13 +26,13 @@ class NotFoundError(JournaltuneError):
 
 
 class ConflictError(JournaltuneError):
-    """The study exists already, or the trial is finished with another result, or it was taken away from its owner."""
+    """The study exists already, or the trial is finished with another result, or was taken away from its owner."""
 
     exit_code = 4
 
 
 class LockTimeoutError(JournaltuneError):
-    """The lock was not had in time. ``holder_pids`` are the processes that held it, as far as the kernel tells."""
+    """The lock did not become free in time. ``holder_pids`` are the processes that held it, as far as the kernel tells."""
 
     exit_code = 5
 
@@ -70,7 +70,7 @@ class MachineError(JournaltuneError):
 
 
 class InDoubtError(MachineError):
-    """The machine refused, and what was to be written may be in the journal all the same."""
+    """The machine refused, but the records may be in the journal all the same. Repeat the call to make sure."""
 
 
 class ExhaustedError(JournaltuneError):

@@ -35,7 +35,7 @@ class _FieldsToSlots(type):
 class Frozen(metaclass=_FieldsToSlots):
     """Base of plain data: fields in the order of their annotations, set once, compared and shown by value, picklable.
 
-    A class with an ``__init__`` of its own sets its fields with ``_set``.
+    A class that has its own ``__init__`` sets its fields there, with ``_set``.
     """
 
     def __init__(self, *values: Any, **named: Any) -> None:
@@ -73,7 +73,7 @@ class Frozen(metaclass=_FieldsToSlots):
 
 
 def _restored(cls: type[Frozen], values: tuple[object, ...]) -> Frozen:
-    """By name and past ``__init__``, which may take its arguments in another order or another form."""
+    """The object that was pickled or copied. Past ``__init__``, which may take its arguments in another order or form."""
     made = cls.__new__(cls)
     made._set(**dict(zip(cls._fields, values, strict=True)))
     return made

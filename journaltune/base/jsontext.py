@@ -1,7 +1,7 @@
 """JSON by CPython's C scanner and encoder, as ``json`` uses them, without importing ``json``.
 
-``json`` imports ``re`` for its error messages and its pure Python part, and with it ``enum`` and ``functools``: a third of the
-time of a whole ``tell``. Where CPython's parts are missing or take other arguments, ``json`` itself does the work.
+``json`` imports ``re`` for its error messages and its pure Python part, and so ``enum`` and ``functools``: a third of the time
+of a whole ``tell``. Where CPython's parts are missing or take other arguments, ``json`` itself does the work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _BLANKS = " \t\n\r"
 
 
 class _Rules:
-    """What the C scanner reads of a ``json.JSONDecoder``."""
+    """The attributes of a ``json.JSONDecoder`` that the C scanner reads."""
 
     strict = True
     object_hook = None
@@ -26,7 +26,7 @@ class _Rules:
 
 
 def _refuse(value: object) -> None:
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 try:
@@ -52,14 +52,14 @@ except (ImportError, TypeError):
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text, like ``json.loads``. ValueError when it is none, RecursionError when it nests too deeply."""
+    """The value of a JSON text, like ``json.loads``. ValueError for other text, RecursionError when it nests too deeply."""
     text = text.strip(_BLANKS)
     try:
         value, end = _scan(text, 0)
     except StopIteration as stop:
         raise ValueError(f"not JSON at character {stop.value}") from None
     except SystemError:
-        # Python 3.11 takes the class of what it raises from `json.decoder`, and raises nothing where nobody imported that.
+        # Python 3.11 takes the class of its error from `json.decoder`, and raises SystemError where nobody imported that.
         import json
 
         return json.loads(text)
@@ -69,7 +69,7 @@ def loads(text: str) -> Any:
 
 
 def dumps(value: object) -> str:
-    """Compact JSON in ASCII, for records: infinities are ``1e999``, which every reader takes for one, NaN is ``NaN``.
+    """Compact JSON in ASCII, for records: infinity is ``1e999``, which every reader takes for it, NaN is ``NaN``.
 
     Python spells infinity as a bare word, which Rustuna 0.2 refuses, and the whole journal with it.
     """
@@ -97,5 +97,5 @@ def dumps_spaced(value: object) -> str:
 
 
 def dumps_unicode(value: object) -> str:
-    """As ``dumps_spaced``, but with every character as it is, like ``json.dumps(value, ensure_ascii=False)``."""
+    """The same with every character as it is, like ``json.dumps(value, ensure_ascii=False)``."""
     return "".join(_unicode(value, 0))

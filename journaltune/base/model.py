@@ -1,9 +1,11 @@
-"""The words of the package as plain data: states, directions, finished and running trials."""
+"""Trials as plain data, and their states."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
+from journaltune.base import codes
+from journaltune.base.constraints import constraints_in
 from journaltune.base.frozen import Frozen
 
 TYPE_CHECKING = False
@@ -15,28 +17,20 @@ if TYPE_CHECKING:
 class TrialState(IntEnum):
     """State of a trial, with the codes that Optuna's journal uses."""
 
-    RUNNING = 0
-    COMPLETE = 1
-    PRUNED = 2
-    FAIL = 3
-    WAITING = 4
+    RUNNING = codes.RUNNING
+    COMPLETE = codes.COMPLETE
+    PRUNED = codes.PRUNED
+    FAIL = codes.FAIL
+    WAITING = codes.WAITING
 
     def is_finished(self) -> bool:
-        return self in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-
-
-class Direction(IntEnum):
-    """Direction of one objective, with the codes that Optuna's journal uses (0, not set, is Optuna's own)."""
-
-    NOT_SET = 0
-    MINIMIZE = 1
-    MAXIMIZE = 2
+        return self in codes.FINISHED
 
 
 class Trial(Frozen):
-    """One trial as the journal tells it.
+    """One trial as the journal has it.
 
-    ``params`` holds external values, ``values`` one float for each objective or None, times are aware (UTC) or None.
+    ``params`` holds external values, ``values`` one float for each objective, or None. Times are aware (UTC), or None.
     """
 
     number: int
@@ -84,11 +78,5 @@ class Trial(Frozen):
 
     @property
     def constraints(self) -> dict[str, float]:
-        """Constraint values by name, 0 or less where satisfied, from Optuna's system attributes (old and new form)."""
-        found: dict[str, float] = {}
-        for index, value in enumerate(self.system_attrs.get("constraints") or ()):
-            found[str(index)] = float(value)  # Rustuna writes constraints as text
-        for key, value in self.system_attrs.items():
-            if key.startswith("constraints:"):
-                found[key.removeprefix("constraints:")] = float(value)
-        return found
+        """Constraint values by name, 0 or less where satisfied, whichever program wrote them."""
+        return constraints_in(self.system_attrs)

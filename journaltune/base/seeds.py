@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
-
+SAMPLING, TRAINER, CONSTANT, REDRAW = range(4)  # purposes of a derived seed
 _MASK = 0xFFFFFFFFFFFFFFFF
 
 
@@ -22,6 +18,3 @@ def derive_seed(study_seed: int, number: int, purpose: int) -> int:
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
         state ^= state >> 31
     return state
-
-
-SAMPLING, TRAINER, CONSTANT, REDRAW = range(4)  # what a derived seed is for

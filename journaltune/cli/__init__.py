@@ -1,4 +1,8 @@
-"""The command line. Of the commands, only the one that is called is imported: a shell loop pays for it at every trial."""
+"""The command line, one command a file: its options, its call of one verb, what it prints.
+
+A new command is a file here and a row in ``commands``; other rooms touch ``main`` and ``command`` alone. Only the command that is
+called is imported, because a shell loop pays for imports at every trial.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +25,13 @@ EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 def command() -> NoReturn:
-    """The program ``journaltune``: ``main``, and out. The heap is left to the system, which is faster at it than Python."""
-    gc.disable()  # nothing that one command makes is worth looking for cycles in
+    """The program ``journaltune``: run ``main`` and exit. The system frees the heap faster than Python would."""
+    gc.disable()  # one command makes too little garbage to look for cycles in it
     exit_code = main()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):  # what was worth an error was flushed, and reported, before
+        except (OSError, ValueError, AttributeError):  # output that matters was flushed before, and its errors were reported
             continue
     if exit_code == EXIT_INTERRUPTED:
         _die_of_interrupt()
@@ -43,7 +47,7 @@ def _die_of_interrupt() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. What goes wrong becomes one line on stderr, never an exception."""
+    """Run one command and return its exit code. An error becomes one line on stderr, never an exception."""
     _occupy_standard_descriptors()
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
@@ -65,15 +69,15 @@ def _run(arguments: list[str]) -> int:
         require_text(f"argument {place}", text)
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if name.startswith("-") or name == "help":
-        from journaltune.cli.overview import answer
+        from journaltune.cli.help import answer
 
         return answer(name, rest)
     return _run_command(name, rest)
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
+    from journaltune.cli.commands import load
     from journaltune.cli.options import parse
-    from journaltune.cli.overview import load
 
     module = load(name)
     options = parse(module.COMMAND, arguments)
@@ -88,7 +92,7 @@ def _run_command(name: str, arguments: list[str]) -> int:
 
 
 def _occupy_standard_descriptors() -> None:
-    """Open whichever of descriptors 0 to 2 is closed (``>&-``), or the journal would become the next one's target."""
+    """Open each of the descriptors 0 to 2 that is closed (``>&-``): a journal with such a number would receive the output."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -109,6 +113,6 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         return f"the machine refused: {error}", EXIT_MACHINE
     if isinstance(error, MemoryError):
-        return "the machine has no memory left; nothing more is known", EXIT_MACHINE
+        return "the machine has no memory left; free some, and see with `journaltune status` what was done", EXIT_MACHINE
     where = "please report it with what JOURNALTUNE_DEBUG=1 shows"
     return f"this is a bug in journaltune: {type(error).__name__}: {error}; {where}", EXIT_BUG

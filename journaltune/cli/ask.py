@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "ask",
-    """Prints the next suggestion and records it as a running trial. Tell what came of it with `journaltune tell`.
+    """Prints the next suggestion and records it as a running trial. Tell its result with `journaltune tell`.
 
 Each line is one JSON object; NaN and infinities are written NaN, Infinity, -Infinity. With --format sh there is one
-assignment a line, quoted for eval: JT_TRIAL, JT_SEED and JT_NAME for each parameter, in which characters that a
-shell name can't have become _; booleans are true and false, null is empty, a parameter that does not apply is unset.
-A suggestion that can't be printed, or that Ctrl-C catches before, is taken back: its trial fails as `interrupted`.
+assignment a line, quoted for eval: JT_TRIAL, JT_SEED and JT_NAME for each parameter. Characters that a shell name
+can't have become _. Booleans are true and false, null is empty, a parameter that does not apply is unset.
+A suggestion that can't be printed, or that Ctrl-C cuts off, is taken back: its trial fails as `interrupted`.
 Exits 11 when the space is exhausted or the study has its --trials.""",
     (
         Option("-n", "count", "K", "ask K times; each suggestion is printed as soon as it is recorded", whole(1), 1),
@@ -39,18 +39,23 @@ Exits 11 when the space is exhausted or the study has its --trials.""",
             "DURATION",
             "how long to wait for the results that a study with a lag needs (default 1d)",
             duration,
-            86400.0,
+            duration("1d"),
         ),
         Option("--trials", "max_trials", "N", "exit 11 instead when the study has N trials", whole()),
     ),
     examples="""journaltune ask
 {"number": 0, "params": {"lr": 0.012, "opt": "adam"}, "seed": 281474976}
 
-# a loop that ends after 30 trials
-while suggestion=$(journaltune ask --format sh --owner $$ --trials 30); do
+# a script that ends after 30 trials, or with ask's error
+set -eu
+while suggestion=$(journaltune ask --format sh --owner $$ --trials 30)
+    code=$?; [ $code -eq 0 ]
+do
     eval "$suggestion"
-    journaltune tell "$JT_TRIAL" "$(./train --lr "$JT_lr" --opt "$JT_opt")"
+    loss=$(./train --lr "$JT_lr" --opt "$JT_opt") || loss=nan
+    journaltune tell "$JT_TRIAL" "$loss"
 done
+[ $code -eq 11 ] || exit $code
 
 journaltune ask --template input.in > input.txt""",
 )
@@ -94,11 +99,9 @@ def _say_that_it_waits(number: int, awaited: int) -> None:
 
 
 def _template_text(options: Options) -> str | None:
-    """The template, read before anything is asked; None where there is none."""
+    """The template's text, read before anything is asked; None without --template."""
     if options["format"] == "sh" and options["count"] > 1:
-        raise UsageError(
-            "ask: --format sh with -n would let eval keep the last trial only; ask once a loop, or use --format json"
-        )
+        raise UsageError("ask: --format sh with -n would let eval keep the last trial only; leave out -n, or use --format json")
     if options["template"] is None:
         return None
     if options["format"] is not None:
@@ -109,7 +112,7 @@ def _template_text(options: Options) -> str | None:
 
 
 def _renderer(options: Options, study: OpenStudy, template: str | None) -> Callable[[Suggestion], str]:
-    """How suggestions are printed. What could be wrong with that is found here, while nothing is recorded yet."""
+    """The function that makes a suggestion's text. Wrong options are found here, before anything is recorded."""
     output.require_open()
     if template is not None:
         return _template_renderer(options["template"], template, study)
@@ -129,7 +132,7 @@ def _template_renderer(path: str, text: str, study: OpenStudy) -> Callable[[Sugg
 
     def render(asked: Suggestion) -> str:
         if not template.names_trial:
-            output.note(f"this is trial {asked.number}, which the template does not say; {{trial}} would")
+            output.note(f"this is trial {asked.number}; the template does not say so, but {{trial}} in it would")
         return template.fill(asked.number, asked.seed, asked.params)
 
     return render
@@ -146,7 +149,7 @@ def _hand_out(study: OpenStudy, asked: Suggestion, text: str) -> None:
 
 
 def _take_back_unprinted(study: OpenStudy, mark: str, printed: set[int]) -> None:
-    """After Ctrl-C, which may come when a trial is in the journal, and nobody has read of it."""
+    """Fail the trials that are in the journal, but that Ctrl-C kept from being printed: nobody knows of them."""
     from journaltune.study.trials import running_with
 
     try:

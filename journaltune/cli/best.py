@@ -23,15 +23,15 @@ the Pareto front, with "values" in the study's order. NaN and infinities are wri
 Exits 3 while no trial is complete.
 
 In a study made with --replicates it is the configuration with the best mean: "value" is that mean, "spread" the
-standard deviation, and "replicates" how many trials there are.
+standard deviation, and "replicates" how many trials it has.
 
 --format sh prints JT_TRIAL, JT_VALUE and JT_NAME for each parameter, quoted for eval.""",
     (Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),),
     examples="""journaltune best
 {"number": 17, "value": 0.031, "params": {"lr": 0.0042, "opt": "adam"}}
 
-journaltune best | jq .params.lr
-eval "$(journaltune best --format sh)"; ./train --lr "$JT_lr" --final""",
+best=$(journaltune best --format sh) && eval "$best" && ./train --lr "$JT_lr"
+journaltune best | jq .params.lr""",
 )
 
 
@@ -50,13 +50,13 @@ def run(options: Options) -> int:
 
 
 def facts(trial: Trial, several: bool) -> dict[str, Any]:
-    """What ``best`` and ``status`` print of a trial, for one objective or several."""
+    """The facts that ``best`` and ``status`` print of a trial, for one objective or several."""
     result = {"values": trial.values} if several else {"value": trial.value}
     return {"number": trial.number, **result, **_replicates(trial, several), "params": trial.params}
 
 
 def _replicates(trial: Trial, several: bool) -> dict[str, Any]:
-    """Of a configuration that was asked several times: how often, and the standard deviation of what was told."""
+    """For a configuration that was asked several times: how often, and the standard deviation of its values."""
     if "replicates" not in trial.user_attrs:
         return {}
     spread = trial.user_attrs["spread"]

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "check",
-    """Reads the whole journal and its snapshot, and verifies all that can be verified: every record, the checksums of
-journaltune's own records and what they say of everything before them, that all of it can be replayed, and that the snapshot
-says the same. Exits 0 with a summary, or 6 with a line for each finding: the byte, what is wrong, and what mends it.
-Nothing is changed, and programs that use the journal may go on.""",
+    """Reads the whole journal and its snapshot. Verifies every record, the checksums of journaltune's own records, which
+cover everything before them, that all records can be replayed, and that the snapshot agrees. Exits 0 with a summary, or 6 with
+a line for each finding: the byte, what is wrong, and what mends it. Nothing is changed, and programs that use the journal may
+go on.""",
     (Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),),
     examples="""journaltune check
 journaltune check -f runs/all.journal --format json | jq '.findings[].offset'""",
@@ -31,41 +31,41 @@ def run(options: Options) -> int:
     from journaltune.journal.upkeep.check import check
 
     output.require_open()
-    found = check(journal_path(options), **access(options))
+    checked = check(journal_path(options), **access(options))
     if options["format"] == "json":
-        output.write_json(_facts(found))
+        output.write_json(_facts(checked))
     else:
-        output.write("".join(output.visible(line) + "\n" for line in (_findings(found) or _summary(found))))
-    return JournalDamagedError.exit_code if found.n_findings else 0
+        output.write("".join(output.visible(line) + "\n" for line in (_findings(checked) or _summary(checked))))
+    return JournalDamagedError.exit_code if checked.n_findings else 0
 
 
-def _facts(found: Checked) -> dict[str, Any]:
+def _facts(checked: Checked) -> dict[str, Any]:
     return {
-        "journal": found.path,
-        "size_bytes": found.size_bytes,
-        "records": found.n_records,
-        "by_others": found.n_foreign,
-        "mended": found.n_mended,
-        "studies": [{"study": name, "trials": counts} for name, counts in found.studies.items()],
-        "snapshot": found.snapshot,
-        "left_over": found.leftovers,
-        "findings": [{"offset": one.offset, "what": one.what, "mend": one.mend} for one in found.findings],
-        "n_findings": found.n_findings,
+        "journal": checked.path,
+        "size_bytes": checked.size_bytes,
+        "records": checked.n_records,
+        "by_others": checked.n_foreign,
+        "mended": checked.n_mended,
+        "studies": [{"study": name, "trials": counts} for name, counts in checked.studies.items()],
+        "snapshot": checked.snapshot,
+        "left_over": checked.leftovers,
+        "findings": [{"offset": one.offset, "what": one.what, "mend": one.mend} for one in checked.findings],
+        "n_findings": checked.n_findings,
     }
 
 
-def _findings(found: Checked) -> list[str]:
-    lines = [f"{'' if one.offset is None else f'byte {one.offset}: '}{one.what}; {one.mend}" for one in found.findings]
-    more = found.n_findings - len(lines)
+def _findings(checked: Checked) -> list[str]:
+    lines = [f"{'' if one.offset is None else f'byte {one.offset}: '}{one.what}; {one.mend}" for one in checked.findings]
+    more = checked.n_findings - len(lines)
     return [*lines, f"and {more} more"] if more else lines
 
 
-def _summary(found: Checked) -> list[str]:
-    others = f", {found.n_foreign:,} of them by other programs" if found.n_foreign else ""
-    mended = f", {found.n_mended:,} mended places" if found.n_mended else ""
-    lines = [f"journal    {found.path}, {found.size_bytes:,} bytes, {found.n_records:,} records{others}{mended}: whole"]
-    for name, counts in found.studies.items():
+def _summary(checked: Checked) -> list[str]:
+    others = f", {checked.n_foreign:,} of them by other programs" if checked.n_foreign else ""
+    mended = f", {checked.n_mended:,} mended places" if checked.n_mended else ""
+    lines = [f"journal    {checked.path}, {checked.size_bytes:,} bytes, {checked.n_records:,} records{others}{mended}: whole"]
+    for name, counts in checked.studies.items():
         states = [f"{count:,} {state}" for state, count in counts.items() if count]
         lines.append(f"study      {name}: {', '.join(states) or 'no trials yet'}")
-    lines.append(f"snapshot   {found.snapshot}")
-    return lines + [f"left over  {what}" for what in found.leftovers]
+    lines.append(f"snapshot   {checked.snapshot}")
+    return lines + [f"left over  {what}" for what in checked.leftovers]

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "compact",
-    """Writes what the journal says now to a new file, DEST, in fewer bytes: one record for each trial where that can be,
-nothing of deleted studies. Every reader sees the same studies and trials in it, with the same numbers, and a search that goes
-on with it gets the same suggestions. The suggestions of the trials in it can't be verified any more, as what their asks
-saw of the old file is not in it. The journal itself stays as it is: programs that run go on with it.""",
+    """Writes DEST, a shorter journal that says the same: one record for each trial where that is possible, and nothing of
+deleted studies. Every reader sees the same studies and trials in it, with the same numbers, and a search that goes on in it
+gets the same suggestions. `verify` can't check its trials any more, because the parts of the old file that their asks saw are
+not in it. The journal itself stays as it is, and programs that use it go on.""",
     arguments=(Argument("DEST", "dest", plain),),
     examples="""journaltune compact smaller.journal
 journaltune compact -f runs/all.journal runs/archive.journal""",

@@ -6,7 +6,8 @@ from journaltune.base.errors import UsageError
 from journaltune.cli import output
 from journaltune.cli.opening import access, journal_path, opened, study_name
 from journaltune.cli.options import Command, Option
-from journaltune.cli.values import key_json, mapping, one_of, plain, whole
+from journaltune.cli.values import key_json, mapping, number, one_of, plain, whole
+from journaltune.study.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from journaltune.cli.options import Options
     from journaltune.space import Space
+    from journaltune.study.settings import Setting
 
 
 def _minimize(name: str) -> tuple[str, str | None]:
@@ -24,6 +26,21 @@ def _maximize(name: str) -> tuple[str, str | None]:
     return "maximize", name or None
 
 
+def _option(setting: Setting) -> Option:
+    """The option for a setting. How its text is read follows from the kind of its value."""
+    by_kind = {int: whole(setting.least), float: number, dict: key_json}
+    convert = one_of(*setting.words) if setting.words else by_kind.get(setting.kind, plain)
+    repeats = setting.kind in (dict, list)
+    return Option(setting.option, setting.name, setting.metavar, setting.help, convert, repeats=repeats)
+
+
+_UNSUPPORTED = (
+    Option(
+        "--require", "require", "EXPR", "a constraint that every suggestion satisfies (not supported yet)", plain, repeats=True
+    ),
+    Option("--pruner", "pruner", "NAME", "which trials are stopped early (not supported yet)"),
+    Option("--pruner-option", "pruner_options", "KEY=JSON", "a keyword argument of the pruner", key_json, repeats=True),
+)
 COMMAND = Command(
     "create",
     """Makes a study, and the journal when there is none yet. Prints {"study": NAME, "journal": PATH}. Without --study
@@ -38,65 +55,25 @@ A space file holds the same under `params:`, as YAML, TOML or JSON by its ending
         Option("--space", "space", "FILE", "the search space, from a file"),
         Option("--param", "params", "'NAME: SPEC'", "one parameter of the search space", plain, repeats=True),
         Option(
-            "--require",
-            "require",
-            "EXPR",
-            "a constraint that every suggestion satisfies (not supported yet)",
-            plain,
-            repeats=True,
-        ),
-        Option(
             "--minimize", "objectives", "NAME", "an objective; several make a multi-objective study", _minimize, None, True, True
         ),
         Option(
             "--maximize",
             "objectives",
             "NAME",
-            "an objective to be maximized; none at all: one to minimize",
+            "an objective to be maximized; without any, one is minimized",
             _maximize,
             None,
             True,
             True,
         ),
-        Option(
-            "--sampler",
-            "sampler",
-            "NAME",
-            "tpe (default), random, nsgaii, qmc, grid, cmaes, gp, nsgaiii, bruteforce, optuna.CLASSNAME, or module:Class",
-            plain,
-        ),
-        Option("--sampler-option", "sampler_options", "KEY=JSON", "a keyword argument of the sampler", key_json, repeats=True),
-        Option("--pruner", "pruner", "NAME", "which trials are stopped early (not supported yet)"),
-        Option("--pruner-option", "pruner_options", "KEY=JSON", "a keyword argument of the pruner", key_json, repeats=True),
-        Option("--seed", "seed", "N", "the study's seed; drawn and stored when left out", whole()),
-        Option(
-            "--duplicates",
-            "duplicates",
-            "allow|reuse|resample",
-            "parameters that were tried before: ask for them again (default), take over their result, or draw others",
-            one_of("allow", "reuse", "resample"),
-        ),
-        Option("--replicates", "replicates", "K", "ask each configuration K times; best goes by the mean", whole(1)),
-        Option(
-            "--failures",
-            "failures",
-            "worst|ignore",
-            "how the sampler sees failed trials: as bad ones, or not at all (default worst)",
-            one_of("worst", "ignore"),
-        ),
-        Option(
-            "--lag",
-            "lag",
-            "W",
-            "trial k sees the results of trials up to k - W only, so that W parallel workers search the same way each time",
-            whole(1),
-        ),
-        Option("--lock-file", "lock_file", "FILE", "a lock file whose hash belongs to the environment that is recorded"),
+        *(_option(setting) for setting in SETTINGS.values() if setting.option),
+        *_UNSUPPORTED,
         Option(
             "--exist-ok",
             "exist_ok",
             None,
-            "lay what is given over a study that exists, even if Optuna made it; it keeps the rest",
+            "change the given settings of a study that exists, even if Optuna made it; it keeps the rest",
         ),
     ),
     examples="""journaltune create --param 'lr: log(1e-5, 1e-1)' --param 'opt: adam | sgd'
@@ -107,7 +84,7 @@ journaltune create -f all.journal --study digits --space space.toml --seed 42"""
 
 
 def run(options: Options) -> int:
-    from journaltune.engine.create import create_study
+    from journaltune.engine.create import create
 
     output.require_open()
     _refuse_unsupported(options)
@@ -115,19 +92,12 @@ def run(options: Options) -> int:
     if space is None:
         with opened(options) as study:  # which has to exist
             name = study.name
-    study = create_study(
+    study = create(
         journal_path(options),
         name=name,
         space=space,
         **_objectives(options["objectives"]),
-        sampler=options["sampler"],
-        sampler_options=mapping("--sampler-option", options["sampler_options"]) or None,
-        seed=options["seed"],
-        failures=options["failures"],
-        duplicates=options["duplicates"],
-        replicates=options["replicates"],
-        lag=options["lag"],
-        lock_file=options["lock_file"],
+        **_settings(options),
         exist_ok=options["exist_ok"],
         **access(options),
     )
@@ -137,15 +107,21 @@ def run(options: Options) -> int:
 
 
 def _refuse_unsupported(options: Options) -> None:
-    """Options that stand in the contract, but whose rooms are not built yet: taking them silently would be a lie."""
-    asked = {"--require": options["require"], "--pruner": options["pruner"], "--pruner-option": options["pruner_options"]}
-    for name, given in asked.items():
-        if given:
-            raise UsageError(f"create: {name} is not supported yet; leave it out")
+    """UsageError for options that nothing serves yet: a user would believe in a constraint that nobody checks."""
+    for option in _UNSUPPORTED:
+        if options[option.dest]:
+            raise UsageError(f"create: {option.names[0]} is not supported yet; leave it out")
+
+
+def _settings(options: Options) -> dict[str, Any]:
+    """The settings that have an option each."""
+    given = {setting.name: options[setting.name] for setting in SETTINGS.values() if setting.option}
+    pairs = (setting for setting in SETTINGS.values() if setting.option and setting.kind is dict)
+    return given | {setting.name: mapping(setting.option, given[setting.name]) for setting in pairs}
 
 
 def _space(options: Options) -> Space | None:
-    """None: only other settings of a study that exists are to change."""
+    """The search space; None when only other settings of an existing study change."""
     from journaltune.space import load_space_file, space_from_params
 
     if options["exist_ok"] and options["space"] is None and not options["params"]:
@@ -153,12 +129,12 @@ def _space(options: Options) -> Space | None:
     if (options["space"] is None) == (not options["params"]):
         raise UsageError("create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'")
     space = load_space_file(options["space"]) if options["space"] else space_from_params(options["params"])
-    space.shell_names()  # refuses parameters that a shell loop could not tell apart
+    space.shell_names()  # SpaceError for parameters that a shell loop could not tell apart
     return space
 
 
 def _objectives(given: list[tuple[str, str | None]]) -> dict[str, Any]:
-    """Directions and names in the order of the options; nothing is said where none was given."""
+    """Directions and names in the order of the options; neither when no option was given."""
     if not given:
         return {}
-    return {"directions": tuple(way for way, _ in given), "objective_names": tuple(name for _, name in given)}
+    return {"directions": tuple(way for way, _ in given), "objectives": tuple(name for _, name in given)}

@@ -1,4 +1,4 @@
-"""``journaltune delete``: delete a study that is named."""
+"""``journaltune delete``: delete a study by its name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "delete",
-    """Deletes a study and all its trials; other studies of the journal stay. It is not asked twice, so the study has to
-be named in the call: neither $JOURNALTUNE_STUDY nor being the only one counts. The records stay in the file's bytes,
+    """Deletes a study and all its trials; other studies of the journal stay. The command does not ask back, so the
+study has to be named in the call: neither $JOURNALTUNE_STUDY nor being the only one counts. The records stay in the file's bytes,
 as in Optuna; `rm` deletes a whole journal.""",
     arguments=(Argument("NAME", "name", plain, required=False),),
     examples="""journaltune delete digits
@@ -25,7 +25,7 @@ journaltune delete --study digits -f runs/all.journal""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine.create import delete_study
+    from journaltune.engine.create import delete
 
     name = options["name"] or options["study"]
     if name is None:
@@ -33,6 +33,6 @@ def run(options: Options) -> int:
     if options["name"] and options["study"] not in (None, name):
         raise UsageError(f"delete: {options['name']!r} and --study {options['study']!r} differ; name one study")
     path = journal_path(options)
-    delete_study(path, name, **access(options))
+    delete(path, name, **access(options))
     note(f"deleted study {name!r} from {path}")
     return 0

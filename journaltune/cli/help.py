@@ -1,16 +1,24 @@
-"""The texts of ``--help``: of the whole program, and of one command."""
+"""What ``--help`` and ``--version`` print, of the whole program and of one command."""
 
 from __future__ import annotations
 
 import re
 from textwrap import wrap
 
+from journaltune.base import VERSION
+from journaltune.base.errors import UsageError
+from journaltune.cli.commands import GROUPS, load, summary
 from journaltune.cli.options import COMMON, Command, Option, option_call, usage
-from journaltune.cli.overview import GROUPS, summary
+from journaltune.cli.output import write
+from journaltune.cli.values import did_you_mean
 
 WIDTH = 80
-LOOP = """journaltune create --param 'lr: log(1e-5, 1e-1)' --param 'opt: adam | sgd'
-while suggestion=$(journaltune ask --format sh --trials 20); do
+LOOP = """set -eu
+journaltune create --exist-ok \\
+    --param 'lr: log(1e-5, 1e-1)' --param 'opt: adam | sgd'
+while suggestion=$(journaltune ask --format sh --trials 20)
+    code=$?; [ $code -eq 0 ]
+do
     eval "$suggestion"
     if loss=$(./train --lr "$JT_lr" --opt "$JT_opt"); then
         journaltune tell "$JT_TRIAL" "$loss"
@@ -18,11 +26,25 @@ while suggestion=$(journaltune ask --format sh --trials 20); do
         journaltune tell "$JT_TRIAL" --state fail --reason exit
     fi
 done
+[ $code -eq 11 ] || exit $code    # any other code is an error that ask named
 journaltune best
 """
 EXIT_CODES = """0 done   1 the answer is no   2 the call is wrong   3 not found   4 conflict   5 locked
 6 journal damaged   7 the machine refused   11 ask: nothing left to ask
 """
+
+
+def answer(name: str, arguments: list[str]) -> int:
+    """Answer a call whose first word is not a command: --help, --version, ``help COMMAND``."""
+    if name in ("-h", "--help", "help"):
+        topics = [topic for topic in arguments if not topic.startswith("-")]
+        write(command_help(load(topics[0]).COMMAND) if topics else overview())
+    elif name in ("-V", "--version"):
+        write(f"journaltune {VERSION}\n")
+    else:
+        hint = did_you_mean(name, ("--help", "--version"))
+        raise UsageError(f"{name} stands before the command{hint}; write `journaltune COMMAND {name} ...`")
+    return 0
 
 
 def overview() -> str:
@@ -32,7 +54,7 @@ def overview() -> str:
         lines = (f"  {name:9} {text}" for name, text in commands)
         parts.append(f"{title}:\n" + "\n".join(lines) + "\n")
     parts.append("`journaltune COMMAND --help` tells more, with examples. Every command takes:\n" + _options(COMMON))
-    parts.append("a search, as a shell loop (it may run in several terminals at once):\n" + _indented(LOOP))
+    parts.append("a search, as a shell script (it may run in several terminals at once):\n" + _indented(LOOP))
     parts.append("exit codes:\n" + _indented(EXIT_CODES))
     return "\n".join(parts)
 
@@ -52,7 +74,7 @@ def _usage_lines(command: Command) -> str:
 
 
 def _filled(text: str, indent: str = "") -> str:
-    """The text in lines of ``WIDTH``; what stands in brackets is not broken."""
+    """The text in lines of ``WIDTH``; brackets are not broken."""
     whole = re.sub(r"\[[^\[\]]*(\[[^\[\]]*\][^\[\]]*)*\]", lambda part: part[0].replace(" ", "\0"), text)
     lines = wrap(whole, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace("\0", " ")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.study.lookup import Sighting
+    from journaltune.study.lookup import Match
 
 COMMAND = Command(
     "lookup",
@@ -55,7 +55,7 @@ def run(options: Options) -> int:
     output.require_open()
     elsewhere = options["all_studies"] or bool(options["also"])
     with opened(options) as study:
-        found = lookup(
+        matches = lookup(
             study,
             options["params"],
             number=options["number"],
@@ -63,13 +63,13 @@ def run(options: Options) -> int:
             all_studies=options["all_studies"],
             also=options["also"],
         )
-    output.write("".join(output.json_line(_facts(sighting, elsewhere)) + "\n" for sighting in found))
-    return 0 if found else 1
+    output.write("".join(output.json_line(_facts(match, elsewhere)) + "\n" for match in matches))
+    return 0 if matches else 1
 
 
-def _facts(sighting: Sighting, elsewhere: bool) -> dict[str, Any]:
-    trial = sighting.trial
-    place = {"study": sighting.study_name, "journal": sighting.path} if elsewhere else {}
+def _facts(match: Match, elsewhere: bool) -> dict[str, Any]:
+    trial = match.trial
+    place = {"study": match.study_name, "journal": match.path} if elsewhere else {}
     return {
         "number": trial.number,
         "state": trial.state.name.lower(),

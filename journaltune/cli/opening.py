@@ -28,7 +28,7 @@ def study_name(options: Options) -> str | None:
 
 
 def access(options: Options) -> dict[str, Any]:
-    """The keyword arguments for the engine that every command has options for."""
+    """The engine's keyword arguments for the options that every command has."""
     return {"lock_timeout_s": options["lock_timeout_s"], "allow_network_fs": options["allow_network_fs"]}
 
 
@@ -39,7 +39,7 @@ def opened(options: Options) -> OpenStudy:
 
 
 def _environment(name: str) -> str | None:
-    """A variable's value, None where it is unset or empty."""
+    """A variable's value; None when it is unset or empty."""
     value = os.environ.get(name)
     if value:
         require_text(f"${name}", value)

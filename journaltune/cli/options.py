@@ -1,6 +1,6 @@
 """Options and arguments of a command, declared as tables, and the parser that reads them.
 
-``argparse`` would do it too, but importing it and building its tree costs as much as a whole ``tell``.
+``argparse`` could do the same, but importing it and building its tree takes as long as a whole ``tell``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Option(Frozen):
     """One option of a command.
 
-    Without ``metavar`` it is a flag. ``convert`` turns the text into the value, or raises ValueError with the remainder of
-    a sentence that begins with the option's name. ``repeats`` collects the values in a list; options that share a
-    ``dest`` share that list, in the order given. ``value_optional`` lets the value be left out: ``convert`` gets "" then.
+    Without ``metavar`` it is a flag. ``convert`` turns the text into the value, or raises ValueError with a message that
+    continues the option's name: "must be a number". ``repeats`` collects the values in a list; options with the same ``dest``
+    share that list, in the order of the call. With ``value_optional`` the value may be left out; ``convert`` then gets "".
     """
 
     names: tuple[str, ...]
@@ -60,7 +60,7 @@ class Argument(Frozen):
 
 
 class Command(Frozen):
-    """What a command takes, and what its help says. ``examples`` are shown as they stand."""
+    """The options and arguments of a command, and its help. ``examples`` are shown as they stand."""
 
     name: str
     about: str
@@ -84,7 +84,7 @@ REQUEST_ID = Option("--request-id", "request_id", "ID", "a name for this call: r
 
 
 def parse(command: Command, arguments: Sequence[str]) -> Options:
-    """The values by ``dest``. UsageError, in one line, for whatever the tables don't allow."""
+    """The values by ``dest``. UsageError, in one line, for anything that the tables don't allow."""
     return _Parser(command, arguments).parse()
 
 
@@ -153,8 +153,8 @@ class _Parser:
         if option.value_optional and (following is None or following.startswith("-")):
             return ""
         if following is None or is_option:
-            found = "nothing follows" if following is None else f"{following} follows; if you mean that, write {name}={following}"
-            raise self._error(f"{name} needs a value ({option.metavar}), but {found}")
+            after = "nothing follows" if following is None else f"{following} follows; if you mean that, write {name}={following}"
+            raise self._error(f"{name} needs a value ({option.metavar}), but {after}")
         return self.rest.pop()
 
     def _store(self, option: Option, name: str, text: str) -> None:

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 
 def require_open() -> TextIO:
-    """Standard output, or MachineError when the caller closed it (``>&-``): for what must not begin without it."""
+    """Standard output, or MachineError when the caller closed it (``>&-``): for commands that must not begin without it."""
     if sys.stdout is None:
-        raise MachineError("standard output is closed, so there is nowhere to print; redirect it to /dev/null if that is meant")
+        raise MachineError("standard output is closed, so there is nowhere to print; redirect it to /dev/null if you mean that")
     return sys.stdout
 
 
 def write(text: str, done: str = "") -> None:
     """Print and flush. BrokenPipeError when the reader is gone, MachineError when the text can't be written.
 
-    ``done``: what the command has changed by now. Then both are a MachineError that says so: repeated, it would be done twice.
+    ``done`` says what the command has changed by now. Both errors are then a MachineError that says so: a second call would
+    do it twice.
     """
     stream = require_open()
     try:
@@ -43,7 +44,7 @@ def write_json(value: object, done: str = "") -> None:
 
 
 def json_line(value: object) -> str:
-    """One line, as Python's ``json`` spells it, in characters that stdout can show; U+2028 is a second line for some."""
+    """One line, spelled as by Python's ``json``, in characters that stdout can show; U+2028, a line end for some, is escaped."""
     text = dumps_unicode(value)
     return text if text.isprintable() and can_show(text) else dumps_spaced(value)
 
@@ -57,7 +58,7 @@ def can_show(text: str) -> bool:
 
 
 def visible(text: str) -> str:
-    """The text on one line, with what could steer a terminal escaped: names come from files of others."""
+    """The text on one line. Characters that could steer a terminal are escaped: names come from other people's files."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -69,7 +70,7 @@ def note(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Write to stderr, if there is one that takes it: what the command does must not depend on that."""
+    """Write to stderr, if it is open and takes it: the command's work must not depend on that."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -78,7 +79,7 @@ def say(text: str) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """What stdout's encoding can't take goes out as UTF-8: a parameter must not change on its way to the trainer."""
+    """Text that stdout's encoding can't hold goes out as UTF-8: a parameter must not change on its way to the trainer."""
     if text.isascii() or can_show(text):
         stream.write(text)
     else:

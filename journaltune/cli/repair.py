@@ -14,12 +14,12 @@ _SHOWN = ("offset", "size_bytes", "what", "done", "copy")
 
 COMMAND = Command(
     "repair",
-    """Mends a journal that no reader opens any more: torn and garbage lines, records in one line, changed records, lines that
-were taken out, a bad snapshot. What no reader can apply is overwritten with spaces, a copy of it is kept in
-FILE.d/quarantine/, and everything else stays where it is. A trial whose record was destroyed keeps its number, and has
+    """Mends a journal that no reader opens any more: torn and garbage lines, several records in one line, changed records,
+lines that were taken out, a bad snapshot. Bytes that no reader can apply are copied to FILE.d/quarantine/ and
+overwritten with spaces; everything else stays where it is. A trial whose record was destroyed keeps its number, and has
 failed with reason "damaged". Prints a JSON object for each thing mended: offset, size_bytes, what, done (what was saved, and
-what was not), copy. Nothing is printed when nothing was wrong. Programs that use the journal may go on; start those of
-journaltune again that stopped with exit code 6.""",
+what was not), copy. Nothing is printed when nothing was wrong. Programs that use the journal may go on; restart those that
+stopped with exit code 6.""",
     examples="""journaltune repair
 journaltune repair -f runs/all.journal""",
     usage="",

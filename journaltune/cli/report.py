@@ -15,7 +15,7 @@ _PRUNE = 10
 
 COMMAND = Command(
     "report",
-    """Records what a trial has reached so far, and prints `continue` (exit 0), or
+    """Records an intermediate value of a trial, and prints `continue` (exit 0), or
 `prune` (exit 10) when it is not worth going on: end the trainer then, and tell
 the trial with --state pruned.
 

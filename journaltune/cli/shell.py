@@ -32,14 +32,17 @@ def text_of(value: object) -> str:
 
 
 def quote(text: str) -> str:
-    """One word for a POSIX shell. As ``shlex.quote``, which imports ``re``: that alone would be half of an ask."""
+    """One word for a POSIX shell, as ``shlex.quote`` makes it; that imports ``re``, which takes half as long as an ask."""
     if text and not text.strip(_PLAIN):
         return text
     return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def variable_names(space: Space | None, params: Collection[str] = ()) -> dict[str, str]:
-    """The variable of each parameter. Beyond the space, which has checked its own, there are those of stock Optuna's trials."""
+    """The shell variable of each parameter. UsageError when two are the same, or one is ours.
+
+    ``create`` refuses a space in which that is so; ``params`` are those that trials of stock Optuna have beyond the space.
+    """
     names = dict(space.shell_names()) if space is not None else {}
     for param in params:
         if param not in names:

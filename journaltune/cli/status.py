@@ -11,6 +11,7 @@ from journaltune.cli.best import facts
 from journaltune.cli.opening import opened
 from journaltune.cli.options import Command, Option
 from journaltune.cli.values import one_of
+from journaltune.study.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ REFRESH_S = 1.0
 
 COMMAND = Command(
     "status",
-    """Prints how far the study is: trials by state, the best so far, sampler, seed, and the journal's size. In JSON,
+    """Prints how far the study is: trials by state, the best so far, its settings, and the journal's size. In JSON,
 "best" is null while no trial is complete, and the list of the Pareto front with several objectives.""",
     (
         Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),
@@ -63,7 +64,7 @@ def _page(options: Options) -> str:
 
 
 def _lines_to_redraw(options: Options, page: str) -> str:
-    """What goes before the next page: back over the last one on a terminal, else a blank line between pages."""
+    """The text before the next page: on a terminal the way back over the last page, elsewhere a blank line."""
     if options["format"] == "json":
         return ""
     up = page.count("\n")
@@ -86,11 +87,7 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "objectives": list(study.objective_names),
         "trials": counts(study),
         "best": front if several else next(iter(front), None),
-        "sampler": study.sampler,
-        "seed": study.seed,
-        "lag": study.lag,
-        "duplicates": study.duplicates,
-        "replicates": study.replicates,
+        **{setting.name: study.setting(setting.name) for setting in SETTINGS.values() if setting.status is not None},
         "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
         "size_bytes": os.stat(study.path).st_size,
@@ -100,15 +97,16 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
 def _text_lines(known: dict[str, Any]) -> list[str]:
     objectives = [f"{way} {name or ''}".rstrip() for way, name in zip(known["directions"], known["objectives"], strict=True)]
     states = [f"{count} {state}" for state, count in known["trials"].items() if count]
-    settings = [f"sampler    {known['sampler']}", f"seed {known['seed']}"]
-    settings += [f"lag {known['lag']}"] if known["lag"] else []
-    settings += [f"duplicates {known['duplicates']}"] if known["duplicates"] != "allow" else []
-    settings += [f"{known['replicates']} replicates"] if known["replicates"] > 1 else []
+    settings = [
+        setting.status.format(known[name])
+        for name, setting in SETTINGS.items()
+        if setting.status and (setting.always or known[name] != setting.default)
+    ]
     lines = [
         f"study      {known['study']}",
         f"journal    {known['journal']}, {known['size_bytes']:,} bytes",
         f"objective  {', '.join(objectives)}",
-        ", ".join(settings),
+        f"sampler    {', '.join(settings)}",
         f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
         *_best_lines(known["best"]),
@@ -120,7 +118,7 @@ def _best_lines(best: Any) -> list[str]:
     from journaltune.cli.shell import text_of
 
     if not best:
-        return ["best       none is complete yet"]
+        return ["best       no trial is complete yet"]
     if isinstance(best, list):
         return [f"best       {len(best)} trials on the Pareto front; `journaltune best` prints them"]
     lines = [f"best       trial {best['number']} with {text_of(best['value'])}"]

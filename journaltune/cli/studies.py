@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "studies",
     """Lists the studies of a journal, one a line: name, directions, trials by state, best value (one objective only)
-and sampler. --study NAME lists that one only; $JOURNALTUNE_STUDY has no say here. json is one array.""",
+and sampler. --study NAME lists that one only; $JOURNALTUNE_STUDY is ignored here. json is one array.""",
     (Option("--format", "format", "table|json", "how to print them (default table)", one_of("table", "json"), "table"),),
     examples="""journaltune studies
 journaltune studies -f runs/all.journal --format json | jq '.[].study'""",
@@ -32,13 +32,13 @@ def run(options: Options) -> int:
 
     output.require_open()
     path, name = journal_path(options), options["study"]
-    found = [_facts(study) for study in list_studies(path, **access(options)) if name in (None, study.name)]
-    if name is not None and not found:
+    rows = [_facts(study) for study in list_studies(path, **access(options)) if name in (None, study.name)]
+    if name is not None and not rows:
         raise NotFoundError(f"{path} has no study {shown(name)}; `journaltune studies` without --study lists what it has")
     if options["format"] == "json":
-        output.write("[" + ",\n ".join(map(output.json_line, found)) + "]\n")
-    elif found:
-        output.write(_table(found))
+        output.write("[" + ",\n ".join(map(output.json_line, rows)) + "]\n")
+    elif rows:
+        output.write(_table(rows))
     else:
         output.note(f"{path} has no studies yet; `journaltune create` makes one")
     return 0
@@ -54,15 +54,15 @@ def _facts(study: StudySummary) -> dict[str, Any]:
     }
 
 
-def _table(found: Sequence[dict[str, Any]]) -> str:
+def _table(rows: Sequence[dict[str, Any]]) -> str:
     from journaltune.cli.table import Column, fit, page_width
 
     columns = [
-        Column("study", [study["study"] for study in found]),
-        Column("directions", [",".join(study["directions"]) for study in found], rank=4),
-        *(Column(state, [str(study["trials"][state]) for study in found], rank=2, right=True) for state in found[0]["trials"]),
-        Column("best", [text_of(study["best_value"]) for study in found], rank=1, right=True),
-        Column("sampler", [study["sampler"] or "" for study in found], rank=5),
+        Column("study", [study["study"] for study in rows]),
+        Column("directions", [",".join(study["directions"]) for study in rows], rank=4),
+        *(Column(state, [str(study["trials"][state]) for study in rows], rank=2, right=True) for state in rows[0]["trials"]),
+        Column("best", [text_of(study["best_value"]) for study in rows], rank=1, right=True),
+        Column("sampler", [study["sampler"] or "" for study in rows], rank=5),
     ]
     text, dropped = fit(columns, page_width())
     if dropped:

@@ -19,7 +19,7 @@ NARROWEST = 8
 
 
 class Column(Frozen):
-    """A column of texts under a name. Of those that don't fit, the ones with the greatest ``rank`` go first; 0 always stays."""
+    """A column of texts under a name. A table that is too wide loses columns of the greatest ``rank`` first, never rank 0."""
 
     name: str
     cells: list[str]
@@ -31,7 +31,7 @@ class Column(Frozen):
 
 
 def page_width() -> int | None:
-    """The terminal's columns, $COLUMNS before all; None, without bound, where output goes into a file or pipe."""
+    """$COLUMNS, else the terminal's width; None, no limit, when output goes into a file or pipe."""
     if not os.environ.get("COLUMNS", "").isdigit() and not sys.stdout.isatty():
         return None
     return shutil.get_terminal_size().columns
@@ -58,7 +58,7 @@ def text_width(text: str) -> int:
 
 
 def shorten(text: str, width: int) -> str:
-    """The text cut to ``width``, with an ellipsis. A number keeps its exponent: 1.2345e-05 is not 1.23."""
+    """The text cut to ``width``, with an ellipsis. A number keeps its exponent: 1.2345e-05 must not become 1.23."""
     if text_width(text) <= width:
         return text
     ellipsis = "…" if can_show("…") else "~"

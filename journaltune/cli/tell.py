@@ -1,4 +1,4 @@
-"""``journaltune tell``: what came of a trial."""
+"""``journaltune tell``: the result of a trial."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ journaltune tell 6 0.12 --constraint memory=-1.5""",
 
 
 def run(options: Options) -> int:
+    from journaltune.base.codes import FAIL
     from journaltune.engine.tell import tell
-    from journaltune.journal.state import FAIL
 
     trial, values, state = options["number"], options["values"], options["state"]
     if not values and state is None:

@@ -47,7 +47,7 @@ class Template:
 
 
 def _problem(token: re.Match[str], params: Collection[str]) -> str | None:
-    """What is wrong with a brace or a placeholder."""
+    """The fault of a brace or a placeholder; None when it is right."""
     if token[1] is None:
         return f"a lone {token[0]}; write {token[0] * 2} for a brace"
     name = token[1].strip()
@@ -65,8 +65,8 @@ def read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
-    except ValueError as error:  # a NUL byte
-        raise UsageError(f"{path!r} is no file name: {error}") from None
+    except ValueError as error:  # it holds a NUL byte
+        raise UsageError(f"{path!r} is not a file name: {error}") from None
     except FileNotFoundError:
         raise UsageError(f"there is no template {path!r}; --template names an existing file") from None
     except IsADirectoryError:

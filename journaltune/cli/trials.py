@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from journaltune.base.codes import STATE_NAMES
 from journaltune.cli import output
 from journaltune.cli.opening import opened
 from journaltune.cli.options import Command, Option
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from journaltune.cli.options import Options
     from journaltune.study.open_study import OpenStudy
 
-STATES = ("running", "waiting", "complete", "pruned", "fail")
+STATES = tuple(STATE_NAMES.values())
 FORMATS = ("table", "csv", "json", "jsonl")
 
 COMMAND = Command(
@@ -40,8 +41,8 @@ def run(options: Options) -> int:
 
     output.require_open()
     with opened(options) as study:
-        found = trials(study, options["states"])
-        text = _FORMATTERS[options["format"]](study, found)
+        listed = trials(study, options["states"])
+        text = _FORMATTERS[options["format"]](study, listed)
     if text:
         output.write(text)
     return 0
@@ -77,27 +78,27 @@ def duration_s(trial: Trial) -> float | None:
     return (trial.datetime_complete - trial.datetime_start).total_seconds()
 
 
-def _as_json(study: OpenStudy, found: Sequence[Trial]) -> str:
-    return "[" + ",\n ".join(output.json_line(facts(trial)) for trial in found) + "]\n"
+def _as_json(study: OpenStudy, listed: Sequence[Trial]) -> str:
+    return "[" + ",\n ".join(output.json_line(facts(trial)) for trial in listed) + "]\n"
 
 
-def _as_jsonl(study: OpenStudy, found: Sequence[Trial]) -> str:
-    return "".join(output.json_line(facts(trial)) + "\n" for trial in found)
+def _as_jsonl(study: OpenStudy, listed: Sequence[Trial]) -> str:
+    return "".join(output.json_line(facts(trial)) + "\n" for trial in listed)
 
 
-def _as_csv(study: OpenStudy, found: Sequence[Trial]) -> str:
+def _as_csv(study: OpenStudy, listed: Sequence[Trial]) -> str:
     """Column names as in Optuna's ``trials_dataframe``."""
     import csv
     import io
 
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
-    params, attrs = _param_names(study, found), _distinct(trial.user_attrs for trial in found)
+    params, attrs = _param_names(study, listed), _distinct(trial.user_attrs for trial in listed)
     values = _value_names(study)
     values_missing: list[Any] = [None] * len(values)
     times = ("datetime_start", "datetime_complete", "duration_s")
     writer.writerow(["number", "state", *values, *(f"params_{p}" for p in params), *(f"user_attrs_{a}" for a in attrs), *times])
-    for trial in found:
+    for trial in listed:
         known = facts(trial)
         cells: list[Any] = [known["number"], known["state"], *(trial.values or values_missing)]
         cells += [known["params"].get(name) for name in params] + [trial.user_attrs.get(name) for name in attrs]
@@ -105,36 +106,36 @@ def _as_csv(study: OpenStudy, found: Sequence[Trial]) -> str:
     return page.getvalue()
 
 
-def _as_table(study: OpenStudy, found: Sequence[Trial]) -> str:
+def _as_table(study: OpenStudy, listed: Sequence[Trial]) -> str:
     from journaltune.cli.table import fit, page_width
 
-    if not found:
+    if not listed:
         output.note("there are no such trials")
         return ""
-    text, dropped = fit(_columns(study, found), page_width())
+    text, dropped = fit(_columns(study, listed), page_width())
     if dropped:
         output.note(f"no room for {', '.join(dropped)}; --format csv has them")
     return text
 
 
-def _columns(study: OpenStudy, found: Sequence[Trial]) -> list[Any]:
+def _columns(study: OpenStudy, listed: Sequence[Trial]) -> list[Any]:
     from journaltune.cli.table import Column
 
-    values, params = _value_names(study), _param_names(study, found)
+    values, params = _value_names(study), _param_names(study, listed)
     columns = [
-        Column("number", [str(trial.number) for trial in found], right=True),
-        Column("state", [_state(trial) for trial in found], rank=1),
+        Column("number", [str(trial.number) for trial in listed], right=True),
+        Column("state", [_state(trial) for trial in listed], rank=1),
     ]
     for index, name in enumerate(values):
-        cells = [text_of(trial.values[index]) if trial.values else "" for trial in found]
+        cells = [text_of(trial.values[index]) if trial.values else "" for trial in listed]
         columns.append(Column(name, cells, rank=2 + index, right=True))
     first = 2 + len(values)
     for index, name in enumerate(params):
-        cells = [_param_cell(trial, name) for trial in found]
+        cells = [_param_cell(trial, name) for trial in listed]
         columns.append(
-            Column(name, cells, rank=first + 1 + index, right=_are_numbers(params_of(trial).get(name) for trial in found))
+            Column(name, cells, rank=first + 1 + index, right=_are_numbers(params_of(trial).get(name) for trial in listed))
         )
-    columns.append(Column("duration", [_duration_text(duration_s(trial)) for trial in found], rank=first, right=True))
+    columns.append(Column("duration", [_duration_text(duration_s(trial)) for trial in listed], rank=first, right=True))
     return columns
 
 
@@ -173,10 +174,10 @@ def _value_names(study: OpenStudy) -> list[str]:
     return [f"values_{i if name is None else name}" for i, name in enumerate(study.objective_names)]
 
 
-def _param_names(study: OpenStudy, found: Sequence[Trial]) -> list[str]:
+def _param_names(study: OpenStudy, listed: Sequence[Trial]) -> list[str]:
     """The space's parameters in its order, then those that only trials have (stock Optuna's studies)."""
     declared = study.space.shell_names() if study.space else {}
-    return _distinct([declared, *map(params_of, found)])
+    return _distinct([declared, *map(params_of, listed)])
 
 
 def _distinct(groups: Any) -> list[str]:

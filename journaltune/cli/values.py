@@ -1,6 +1,6 @@
-"""From the text of an option or argument to its value.
+"""Converters: from the text of an option or argument to its value.
 
-Each raises ValueError whose message continues a sentence that begins with the option's name: ``must be ...``.
+Each raises ValueError with a message that continues the option's name: ``must be ...``.
 """
 
 from __future__ import annotations
@@ -132,10 +132,10 @@ def name_number(text: str) -> tuple[str, float]:
 
 
 def mapping(option: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs of a repeated option as a dict; UsageError when a name is given twice, or one of the two would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """The pairs of a repeated option as a dict; UsageError when a name is given twice: one value would be lost."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise UsageError(f"{option} is given twice for {twice!r}; keep one")
-    return found
+    return values

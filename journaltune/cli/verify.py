@@ -1,4 +1,4 @@
-"""``journaltune verify``: whether every suggestion is what the study, its seed and its results make of it."""
+"""``journaltune verify``: whether every suggestion follows from the study, its seed and its results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "verify",
-    """Recomputes every suggestion of a study from what its ask saw of the journal, of
-parallel searches too, and compares bit for bit. Exits 0 when all are the same,
-1 when one differs, which it names, together with what changed in the environment
-(Python, libraries, platform) since. Trials that other programs made are counted.""",
+    """Recomputes every suggestion of a study from the part of the journal that its ask
+saw, and compares bit for bit; parallel searches too. Exits 0 when all are the same,
+1 when one differs. It names that one, and what changed since in the environment
+(Python, libraries, platform). Trials that other programs made are only counted.""",
     (Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),),
     examples="""journaltune verify
 journaltune verify -f study.journal --format json""",
@@ -32,9 +32,9 @@ def run(options: Options) -> int:
     from journaltune.engine.verify import verify
 
     output.require_open()
-    found = verify(journal_path(options), study_name(options), **access(options), progress=_progress(options))
-    output.write(output.json_line(_facts(found)) + "\n" if options["format"] == "json" else _text(found))
-    return 0 if found.difference is None else 1
+    verdict = verify(journal_path(options), study_name(options), **access(options), progress=_progress(options))
+    output.write(output.json_line(_facts(verdict)) + "\n" if options["format"] == "json" else _text(verdict))
+    return 0 if verdict.difference is None else 1
 
 
 def _progress(options: Options) -> Any:
@@ -50,11 +50,11 @@ def _progress(options: Options) -> Any:
     return show
 
 
-def _facts(found: Verdict) -> dict[str, Any]:
-    difference = found.difference
+def _facts(verdict: Verdict) -> dict[str, Any]:
+    difference = verdict.difference
     return {
-        "verified": found.n_verified,
-        "foreign": found.n_foreign,
+        "verified": verdict.n_verified,
+        "foreign": verdict.n_foreign,
         "difference": None
         if difference is None
         else {
@@ -64,23 +64,23 @@ def _facts(found: Verdict) -> dict[str, Any]:
             "found": difference.found,
             "recomputed": difference.recomputed,
         },
-        "environment_changes": {str(number): changes for number, changes in found.environment_changes.items()},
+        "environment_changes": {str(number): changes for number, changes in verdict.environment_changes.items()},
     }
 
 
-def _text(found: Verdict) -> str:
-    lines, difference = [], found.difference
+def _text(verdict: Verdict) -> str:
+    lines, difference = [], verdict.difference
     if difference is None:
-        lines.append(f"verified  {found.n_verified} suggestions, all the same bit for bit")
-        if found.n_foreign:
+        lines.append(f"verified  {verdict.n_verified} suggestions, all the same bit for bit")
+        if verdict.n_foreign:
             why = "made by other programs, enqueued and not asked for yet, compacted, or moved in the file and repaired"
-            lines.append(f"          {found.n_foreign} can't be: {why}")
+            lines.append(f"          {verdict.n_foreign} can't be: {why}")
     else:
         lines.append(
             f"differs   trial {difference.number}, byte {difference.offset}: {difference.what} is {difference.found!r}, "
-            f"recomputed {difference.recomputed!r}; {found.n_verified} suggestions before it are the same"
+            f"recomputed {difference.recomputed!r}; {verdict.n_verified} suggestions before it are the same"
         )
-    for number, changes in found.environment_changes.items():
+    for number, changes in verdict.environment_changes.items():
         if changes:
             lines.append(f"since     trial {number} was asked for, this changed: {', '.join(changes)}")
     return "".join(output.visible(line) + "\n" for line in lines)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from journaltune.base import checks
+from journaltune.base.codes import RUNNING, WAITING
+from journaltune.base.constraints import as_attrs
 from journaltune.base.errors import ExhaustedError, NotFoundError
-from journaltune.engine.claim import decide, take
-from journaltune.engine.wait import DAY_S, Waiting
 from journaltune.journal import records
-from journaltune.journal.state import RUNNING
-from journaltune.study import environment, queue
+from journaltune.study import environment
 from journaltune.study.open_study import OpenStudy, space_of
-from journaltune.study.trials import n_counted
 from journaltune.suggest.choice import Choice, Suggestion
 from journaltune.suggest.choose import choose
 from journaltune.suggest.seeds import trainer_seed
@@ -18,12 +16,14 @@ from journaltune.suggest.view import awaited, sampler_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Mapping
     from typing import Any
 
+    from journaltune.engine.wait import Waiting
     from journaltune.journal.state import LiveTrial, StudyState
     from journaltune.space import Space
 
+DAY_S = 86400.0
 _TRIES_WITHOUT_LOCK = 3
 
 
@@ -31,20 +31,27 @@ def ask(
     study: OpenStudy,
     *,
     owner_pid: int | None = None,
+    owner: Mapping[str, Any] | None = None,
     ttl_s: float | None = None,
     max_trials: int | None = None,
     wait_s: float = DAY_S,
     on_wait: Callable[[int, int], None] | None = None,
+    on_failed: Callable[[int], None] | None = None,
     mark: str | None = None,
 ) -> Suggestion:
-    """The next trial to run: an enqueued one if there is any, else one that the sampler suggests.
+    """The next trial to run: one whose owner is proven dead, else an enqueued one, else one that the sampler suggests.
 
-    Asks of one study are serialised, so each sees every earlier one; tells go on meanwhile. The trial is in the journal when
-    this returns, but only the ``tell`` makes it survive a power cut, which takes its trainer too.
+    Asks of one study come one after the other, so each sees every earlier one; tells go on meanwhile. The trial is in the journal
+    when this returns, but not safe from a power cut until it is told: a power cut ends its trainer too.
+
+    ``owner_pid`` (or ``owner``, as ``owners.describe`` and ``owners.Worker`` give it) owns the trial: when that process dies, a
+    later ask hands the trial out again, with the same number, parameters and seed, and ``attempt`` one higher. After ``ttl_s``
+    seconds without a report it is handed out again, too. ``on_failed`` is called with the number of each trial that this ask
+    fails as ``crash-loop``, because it killed as many owners as the study's ``attempts`` allow.
 
     In a study with a lag, trial k waits, at most ``wait_s``, until trials up to k - lag have finished; ``on_wait(k, j)`` is
-    called once for each trial j that it waits for. ``mark`` stands in the record: by it a caller finds trials that it never heard
-    of, because it was interrupted before this returned.
+    called once for each trial j that it waits for. ``mark`` stands in the record: a caller that is interrupted before this
+    returns finds its trials by their mark.
 
     Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space,
     WaitTimeoutError when the trial that it waits for did not finish.
@@ -52,34 +59,56 @@ def ask(
     wait_s = checks.not_negative(wait_s, "how long to wait")
     if max_trials is not None:
         max_trials = checks.at_least(0, max_trials, "max_trials", "None: no limit")
-    claim: dict[str, Any] = {}
-    if owner_pid is not None:
-        from journaltune.engine.owners import describe
-
-        claim["owner"] = describe(owner_pid)
-    if ttl_s is not None:
-        claim["ttl_s"] = checks.positive(ttl_s, "a time to live")
-    if mark is not None:
-        claim["mark"] = mark
-    waiting = Waiting(study, wait_s, on_wait)
+    metadata = _metadata(owner_pid, owner, ttl_s, mark)
+    wait: Waiting | None = None
     while True:
         with study.turn.lock, study.turn:
-            # The sampler's library is imported before others have to wait for it.
+            # The sampler's library is imported before others have to wait for this process.
             sampler_of(study)
             with study.journal.asks(study.study_id):
-                found = _ask(study, claim, max_trials)
-        if isinstance(found, Suggestion):
-            return found
-        waiting.for_result(*found)  # without the locks: the result may come from another thread of this process
+                answer = _ask(study, metadata, max_trials, on_failed)
+        if isinstance(answer, Suggestion):
+            return answer
+        if wait is None:
+            from journaltune.engine.wait import Waiting
+
+            wait = Waiting(study, wait_s, on_wait)
+        wait.for_result(*answer)  # without the locks: another thread of this process may bring the result
 
 
-def _ask(study: OpenStudy, claim: dict[str, Any], max_trials: int | None) -> Suggestion | tuple[int, int, int]:
+def _metadata(owner_pid: int | None, owner: Mapping[str, Any] | None, ttl_s: float | None, mark: str | None) -> dict[str, Any]:
+    """What the record says of the caller."""
+    metadata: dict[str, Any] = {}
+    if owner is not None:
+        metadata["owner"] = dict(owner)
+    elif owner_pid is not None:
+        from journaltune.engine.owners import describe
+
+        metadata["owner"] = describe(owner_pid)
+    if ttl_s is not None:
+        from journaltune.engine.resume import clock
+
+        metadata |= {"ttl_s": checks.positive(ttl_s, "a time to live"), "clock": clock()}
+    if mark is not None:
+        metadata["mark"] = mark
+    return metadata
+
+
+def _ask(
+    study: OpenStudy, metadata: dict[str, Any], max_trials: int | None, on_failed: Callable[[int], None] | None
+) -> Suggestion | tuple[int, int, int]:
     """The next suggestion; or (number, awaited, offset) if trial ``awaited`` must finish first, as of that offset."""
     tries = 0
     skipped: set[int] = set()  # enqueued trials that have to wait for one with the same parameters
     while True:
         study.journal.sync()
         state = study.state()
+        if any(trial.state == RUNNING and trial.may_have_owner() for trial in state.live.values()):
+            from journaltune.engine.resume import take_up
+
+            again = take_up(study, metadata, on_failed)
+            if again is not None:
+                return again
         _check_budget(state, max_trials)
         space, waiting = space_of(study), _first_waiting(state, skipped)
         number = state.n_trials if waiting is None else waiting.number
@@ -87,46 +116,53 @@ def _ask(study: OpenStudy, claim: dict[str, Any], max_trials: int | None) -> Sug
         if before is not None:
             return number, before, study.journal.offset
         if waiting is not None:
-            found = _ask_waiting(study, claim, space, waiting, skipped)
+            made = _ask_waiting(study, metadata, space, waiting, skipped)
         elif tries < _TRIES_WITHOUT_LOCK:
-            found = _ask_new(study, claim, space, skipped)
+            made = _ask_new(study, metadata, space, skipped)
         else:
-            # Somebody creates trials faster than the sampler suggests; make them wait for once.
+            # Others create trials faster than the sampler suggests. With the lock they wait for this one.
             with study.journal.locked():
-                found = _ask_new(study, claim, space, skipped, insist=True)
-        if found is not None and found[1].twin is None:
-            number, choice = found
+                made = _ask_new(study, metadata, space, skipped, insist=True)
+        if made is not None and made[1].twin is None:
+            number, choice = made
             return Suggestion(number, space.decode(choice.internal), trainer_seed(study, number))
-        tries = tries + 1 if found is None else 0
+        tries = tries + 1 if made is None else 0
 
 
 def _first_waiting(state: StudyState, skipped: Container[int]) -> LiveTrial | None:
-    return next((trial for trial in queue.waiting(state) if trial.number not in skipped), None)
+    waiting = (trial for trial in state.live.values() if trial.state == WAITING and trial.number not in skipped)
+    return next(waiting, None)
 
 
 def _check_budget(state: StudyState, max_trials: int | None) -> None:
-    if max_trials is not None and state.n_trials >= max_trials and n_counted(state) >= max_trials:
+    if max_trials is None or state.n_trials < max_trials:
+        return
+    from journaltune.study.trials import n_counted
+
+    if n_counted(state) >= max_trials:
         raise ExhaustedError(f"study {state.name!r} has its {max_trials} trials; raise --trials to go on")
 
 
 def _ask_waiting(
-    study: OpenStudy, claim: dict[str, Any], space: Space, waiting: LiveTrial, skipped: set[int]
+    study: OpenStudy, metadata: dict[str, Any], space: Space, waiting: LiveTrial, skipped: set[int]
 ) -> tuple[int, Choice] | None:
-    """Claim an enqueued trial; None when it can't be now."""
+    """Claim an enqueued trial; None when it can't run now."""
+    from journaltune.engine.claim import claim, decide
+
     number, saw = waiting.number, study.journal.offset
     choice = decide(study, waiting)
     if choice is None:
         skipped.add(number)
         return None
-    return (number, choice) if take(study, number, choice, space, {"n": number, "saw": saw, **claim}) else None
+    return (number, choice) if claim(study, number, choice, space, {"n": number, "saw": saw, **metadata}) else None
 
 
 def _ask_new(
-    study: OpenStudy, claim: dict[str, Any], space: Space, skipped: Container[int], *, insist: bool = False
+    study: OpenStudy, metadata: dict[str, Any], space: Space, skipped: Container[int], *, insist: bool = False
 ) -> tuple[int, Choice] | None:
-    """Suggest and create; None when meanwhile the number, the queue or the space changed that the suggestion was made for.
+    """Suggest and create; None when the number, the queue or the space changed meanwhile, so that the suggestion is for another.
 
-    With ``insist`` another number will do: stock writers don't wait for our lock. The record says which one was meant.
+    With ``insist`` a changed number is taken: stock writers don't wait for our lock. The record says which number was meant.
     """
     journal, number, saw = study.journal, study.state().n_trials, study.journal.offset
     choice = choose(study, number)
@@ -135,7 +171,7 @@ def _ask_new(
         if study.space is not space or (not insist and (state.n_trials != number or _first_waiting(state, skipped) is not None)):
             return None
         record = _new_record(study, choice)
-        record["jt"] = {"n": number, "saw": saw, **claim}
+        record["jt"] = {"n": number, "saw": saw, **metadata}
         *_, trial = journal.append([*environment.records_of_change(study), record])
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")
@@ -143,7 +179,7 @@ def _ask_new(
 
 
 def _new_record(study: OpenStudy, choice: Choice) -> dict[str, Any]:
-    """A running trial; one that has its twin's result, where there is a twin."""
+    """A running trial; with a twin, a finished one that has the twin's result."""
     state, system_attrs = study.state(), choice.attrs
     record = records.create_trial(state.study_id, study.stored_distributions, choice.internal, RUNNING)
     if choice.twin is not None:
@@ -151,7 +187,7 @@ def _new_record(study: OpenStudy, choice: Choice) -> dict[str, Any]:
 
         record["state"], record["values"], constraints = result_of(state, choice.twin.number)
         record["datetime_complete"] = record["datetime_start"]
-        system_attrs = system_attrs | constraints
+        system_attrs = system_attrs | as_attrs(constraints)
     for name, attrs in (("user_attrs", choice.user_attrs), ("system_attrs", system_attrs)):
         if attrs:
             record[name] = attrs

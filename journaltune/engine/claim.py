@@ -1,11 +1,11 @@
-"""Claiming: an enqueued trial becomes a running one, with its fixed parameters and suggestions for the rest."""
+"""claim: an enqueued trial becomes a running one, with its fixed parameters and suggestions for the rest."""
 
 from __future__ import annotations
 
+from journaltune.base.codes import FAIL, RUNNING, WAITING
 from journaltune.base.errors import SpaceError
 from journaltune.journal import records
 from journaltune.journal.records import finishing
-from journaltune.journal.state import FAIL, RUNNING, WAITING
 from journaltune.study import environment
 from journaltune.study.open_study import space_of
 from journaltune.study.queue import fixed_internal
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 
 def decide(study: OpenStudy, trial: LiveTrial) -> Choice | None:
-    """What an enqueued trial is to try. None when it can't run now: its parameters are impossible, and it is failed; or
-    another trial with them is running, and the study's policy does not allow two."""
+    """The choice for an enqueued trial. None when it can't run now.
+
+    Either its parameters are impossible, and it is failed here; or another trial with the same ones is running, and the study
+    does not allow two.
+    """
     try:
         fixed = fixed_internal(trial, space_of(study))
     except SpaceError:
@@ -34,11 +37,13 @@ def decide(study: OpenStudy, trial: LiveTrial) -> Choice | None:
     return None if choice.twin is not None and choice.twin.state == RUNNING else choice
 
 
-def take(study: OpenStudy, number: int, choice: Choice, space: Space, jt: Mapping[str, Any]) -> bool:
-    """Make an enqueued trial a running one, or with a twin a finished one. False when another process was faster, or the space
-    changed meanwhile."""
+def claim(study: OpenStudy, number: int, choice: Choice, space: Space, metadata: Mapping[str, Any]) -> bool:
+    """Make an enqueued trial a running one, or with a twin a finished one.
+
+    False when another process was faster, or the space changed meanwhile.
+    """
     journal = study.journal
-    # Alone: where stock Optuna claims the trial between our reading and our writing, it keeps it, and gets our parameters too.
+    # Alone, or stock Optuna could claim the trial between our reading and our writing, and run it with our parameters.
     with journal.locked(alone=True):
         trial = study.state().live.get(number)
         if trial is None or trial.state != WAITING or study.space is not space:
@@ -48,12 +53,12 @@ def take(study: OpenStudy, number: int, choice: Choice, space: Space, jt: Mappin
         batch = [_set_param(study, trial, name, internal[name]) for name in internal if name not in trial.params]
         batch += [_set_attr(trial, key, value) for key, value in choice.attrs.items()]
         *batch, last = [*batch, *_start(study, trial, choice)]
-        effects = journal.append([*environment.records_of_change(study), *batch, {**last, "jt": jt}])
+        effects = journal.append([*environment.records_of_change(study), *batch, {**last, "jt": metadata}])
     return bool(effects[-1])
 
 
 def _start(study: OpenStudy, trial: LiveTrial, choice: Choice) -> list[dict[str, Any]]:
-    """The records that make a waiting trial a running one, or finish it at once."""
+    """The records that make a waiting trial a running one, or with a twin a finished one."""
     if choice.twin is not None:
         from journaltune.study.trials import result_of
 

@@ -1,4 +1,4 @@
-"""Making a study, and laying new settings over one that exists."""
+"""create: a study, or other settings of one that exists. delete: a study."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from journaltune.base.errors import ConflictError, JournaltuneError, MachineErro
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
-from journaltune.study import environment
+from journaltune.study import environment, settings
 from journaltune.study.open_study import OpenStudy, resolve
-from journaltune.study.settings import _SAMPLER, _defaults, _given, _sound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Unpack
+    from typing import Any
 
     from journaltune.journal.state import StudyState
-    from journaltune.study.settings import Settings
 
 
-def create_study(
+def create(
     path: str | os.PathLike[str],
     *,
     name: str | None = None,
@@ -30,30 +28,29 @@ def create_study(
     exist_ok: bool = False,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
-    **settings: Unpack[Settings],
+    **given: Any,
 ) -> OpenStudy:
-    """Make a study, and its journal where there is none. ConflictError when it exists, unless ``exist_ok``.
+    """Make a study, and its journal where there is none. ConflictError when the study exists, unless ``exist_ok``.
 
-    With ``exist_ok`` what is given is laid over what an existing study has (also one that another program made), and nothing is
-    written where nothing differs; its directions can't change. Options left out: minimize, ``tpe``, a drawn seed, "worst".
-    ``lag``: trial k sees the results of trials up to k - lag, and no others, so that a parallel search can be repeated.
-    ``duplicates``: what happens when parameters are suggested again; ``replicates``: how often each configuration is asked.
-    ``lock_file``: a file whose SHA-256 belongs to the environment that the study records.
+    ``given``: settings by their names in ``study.settings``; None is as good as left out. ``space`` is a Space.
+
+    With ``exist_ok`` the given settings replace those of an existing study, also of one that another program made; its directions
+    can't change, and nothing is written where nothing differs.
     """
     path = os.fspath(path)
     name = checks.text(os.path.basename(path).partition(".")[0] or "study" if name is None else name, "a study's name")
-    given = _given(settings)
+    config = settings.checked(given)
     codes = None if directions is None else checks.directions(directions)
-    names = settings.get("objective_names")
+    names = given.get("objectives")
     if names is not None and codes is not None and len(names) != len(codes):
         raise UsageError(f"{len(codes)} directions and {len(names)} names of objectives don't go together")
-    if not exist_ok:  # what an existing study has may complete what is given, so that is looked at later
-        _check_sampler({"sampler": _SAMPLER, "sampler_options": {}, **given}, len(codes or [1]))
+    if not exist_ok:  # the settings of an existing study may complete the given ones, so those are checked later
+        _check_sampler(config, len(codes or [1]))
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
     with journal.locked():
         try:
-            _create_or_lay_over(journal, name, codes, given, exist_ok)
+            _create_or_change(journal, name, codes, config, exist_ok)
         except JournaltuneError:
             if not existed:
                 _remove_empty(journal)
@@ -64,55 +61,58 @@ def create_study(
     return OpenStudy(journal, resolve(journal, name))
 
 
-def _create_or_lay_over(journal: Journal, name: str, codes: list[int] | None, given: dict[str, Any], exist_ok: bool) -> None:
-    found = journal.state.study_named(name)
-    if found is None:
-        config = {**_defaults(), **given, "environment": environment.describe(given.get("lock_file"))}
+def _create_or_change(journal: Journal, name: str, codes: list[int] | None, config: dict[str, Any], exist_ok: bool) -> None:
+    study = journal.state.study_named(name)
+    if study is None:
+        config = {**settings.initial(), **config, "environment": environment.describe(config.get("lock_file"))}
         _check_sampler(config, len(codes or [1]))
         journal.append([records.create_study(name, codes or [1], config)])
     elif not exist_ok:
         raise ConflictError(f"study {name!r} exists in {journal.path}; use it, name another with --study, or say --exist-ok")
     else:
-        _lay_over(journal, found, codes, given)
+        _change(journal, study, codes, config)
 
 
-def _lay_over(journal: Journal, found: StudyState, codes: list[int] | None, given: Mapping[str, Any]) -> None:
-    if codes is not None and codes != found.directions:
-        raise ConflictError(f"study {found.name!r} has other directions; they can't change, so make a new study")
-    if "objectives" in given and len(given["objectives"]) != len(found.directions):
-        raise UsageError(f"study {found.name!r} has {len(found.directions)} objectives, not {len(given['objectives'])}")
-    _check_compatible(found, given)
-    before = found.config
-    sound = _defaults() if before is None else _sound(before)
-    if "sampler" in given and given["sampler"] != sound.get("sampler"):
+def _change(journal: Journal, study: StudyState, codes: list[int] | None, given: Mapping[str, Any]) -> None:
+    """Replace the given settings of a study, and what a damaged record left in the place of others."""
+    if codes is not None and codes != study.directions:
+        raise ConflictError(f"study {study.name!r} has other directions; they can't change, so make a new study")
+    if "objectives" in given and len(given["objectives"]) != len(study.directions):
+        raise UsageError(f"study {study.name!r} has {len(study.directions)} objectives, not {len(given['objectives'])}")
+    _check_compatible(study, given)
+    before = study.config
+    kept = settings.initial() if before is None else settings.sound(before)
+    if "sampler" in given and given["sampler"] != kept.get("sampler"):
         given = {"sampler_options": {}, **given}
-    after = {**sound, **given}
+    after = {**kept, **given}
     if after != before:
-        _check_sampler(after, len(found.directions))
+        _check_sampler(after, len(study.directions))
         attr = {records.CONFIG_ATTR: after}
-        journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, found.study_id, system_attr=attr)])
+        journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr=attr)])
 
 
-def _check_compatible(found: StudyState, given: Mapping[str, Any]) -> None:
+def _check_compatible(study: StudyState, given: Mapping[str, Any]) -> None:
     """Kind, scale and categories of a parameter can't change: Optuna refuses such trials, samplers can't learn from them."""
     from journaltune.space import Distribution, Space, compatible
 
     space = Space.from_config(given["space"]).distributions if "space" in given else {}
     for name, distribution in space.items():
-        first = found.first_distributions.get(name)
+        first = study.first_distributions.get(name)
         if first is not None and not compatible(Distribution.from_json(first[1]), distribution):
             raise ConflictError(
-                f"parameter {name!r} of study {found.name!r} has another kind, scale or other categories in its trials; "
+                f"parameter {name!r} of study {study.name!r} has another kind, scale or other categories in its trials; "
                 "only bounds can change, so give it another name, or make a new study"
             )
 
 
 def _check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
+    """UsageError when the sampler can't be made, or can't search in this space."""
     from journaltune.space import Space
-    from journaltune.suggest.samplers import make
+    from journaltune.suggest.samplers.registry import make
 
-    space = Space.from_config(config["space"]).distributions if "space" in config else {}
-    make(config.get("sampler", _SAMPLER), config.get("sampler_options", {})).check(space, n_objectives)
+    values = settings.values(config)
+    space = Space.from_config(values["space"]).distributions if values["space"] is not None else {}
+    make(values["sampler"], values["sampler_options"]).check(space, n_objectives)
 
 
 def _remove_empty(journal: Journal) -> None:
@@ -124,10 +124,8 @@ def _remove_empty(journal: Journal) -> None:
         pass
 
 
-def delete_study(
-    path: str | os.PathLike[str], name: str, *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False
-) -> None:
-    """Delete a study; its bytes stay in the journal. NotFoundError when there is none of that name."""
+def delete(path: str | os.PathLike[str], name: str, *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> None:
+    """Delete a study; its bytes stay in the journal. NotFoundError when no study has that name."""
     journal = Journal(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
     with journal.locked():
         state = resolve(journal, name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from os import urandom
 
 from journaltune.base import checks
+from journaltune.base.codes import WAITING
 from journaltune.base.errors import ConflictError, InDoubtError, NotFoundError
 from journaltune.base.jsontext import dumps
-from journaltune.engine.requests import earlier_request
+from journaltune.engine.tell import earlier_request
 from journaltune.journal import records
-from journaltune.journal.state import WAITING
 from journaltune.study.open_study import OpenStudy, space_of
 from journaltune.study.queue import Queue, attrs_of, same_params
 
@@ -27,10 +27,10 @@ def enqueue(
     attrs: Mapping[str, Any] | None = None,
     request_id: str | None = None,
 ) -> int | None:
-    """Queue parameters for the next ask; those left out are suggested then. The new trial's number, None when skipped.
+    """Queue parameters for the next ask, which suggests those that are left out. The new trial's number, None when skipped.
 
     The same ``request_id`` again queues nothing and answers the same number; ConflictError when it is used for something else.
-    One is made up when none is given; an InDoubtError names it.
+    Without a ``request_id`` one is made up, which an InDoubtError names.
     """
     params, user_attrs = checks.mapping(params, "parameters"), checks.attrs(attrs)
     request_id = checks.request_id(request_id) or urandom(8).hex()
@@ -43,7 +43,7 @@ def enqueue(
             with study.journal.locked():
                 begun, number = study.journal.offset, earlier_request(study, "enqueue", request_id)
                 if number is not None:
-                    _check_same(study, number, fixed, user_attrs, request_id)
+                    _require_same(study, number, fixed, user_attrs, request_id)
                 elif skip_if_exists and _exists(study, internal, fixed):
                     return None
                 else:
@@ -54,11 +54,11 @@ def enqueue(
     return number
 
 
-def _check_same(study: OpenStudy, number: int, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> None:
+def _require_same(study: OpenStudy, number: int, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> None:
     """ConflictError when trial ``number`` was enqueued with something else, as far as the journal still says with what."""
     state = study.state()
     same, live = same_params(attrs_of(state, number), fixed), state.live.get(number)
-    if live is not None and live.state == WAITING:  # later others may have been added to its attributes
+    if live is not None and live.state == WAITING:  # once it runs, others may have been added to its attributes
         same = same and dumps(sorted(live.user_attrs.items())) == dumps(sorted(user_attrs.items()))
     if not same:
         raise ConflictError(

@@ -6,20 +6,22 @@ from math import isnan
 
 from journaltune.base import checks
 from journaltune.base.errors import ConflictError, UsageError
-from journaltune.engine.requests import earlier_request
-from journaltune.engine.tell import _finished, _live_trial
+from journaltune.engine.tell import earlier_request, running_trial
 from journaltune.journal import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from journaltune.journal.state import LiveTrial
     from journaltune.study.open_study import OpenStudy
 
 
 def report(study: OpenStudy, number: int, step: int, value: float, *, request_id: str | None = None) -> bool:
-    """Record an intermediate value of a running trial, on disk when this returns; whether it was recorded.
+    """Record an intermediate value of a running trial, on disk when this returns. True if it is recorded now or was before.
 
-    As in Optuna the first value of a step counts, and later ones for it are ignored: a trainer that resumed from a checkpoint
-    reports some steps again. No spelling of NaN in a record suits every reader of the journal, so others see a NaN only as the
+    As in Optuna the first value of a step counts and later ones are ignored: a trainer that resumed from a checkpoint reports
+    some steps again. Each reader of the journal takes another spelling of NaN, so a NaN is recorded for us alone; others see the
     trial's system attribute ``journaltune:nan_step``.
 
     Raises NotFoundError for an unknown number, ConflictError when the trial is not running, UsageError for a step below 0.
@@ -40,9 +42,8 @@ def report(study: OpenStudy, number: int, step: int, value: float, *, request_id
 
 
 def _reported_before(study: OpenStudy, number: int, step: int, value: float, request_id: str | None) -> bool:
-    """True for what an earlier call with this request id recorded; ConflictError when that was something else."""
-    trial = study.state().live.get(number)
-    reported = _finished(study, number).intermediate_values if trial is None else trial.intermediate
+    """True if an earlier call with this request id recorded the same; ConflictError if it recorded something else."""
+    reported = _intermediate_values(study, number)
     if step not in reported or not _equal(reported[step], value):
         raise ConflictError(
             f"request id {request_id!r} was used for another report of trial {number} than {value!r} at step {step}; "
@@ -51,21 +52,35 @@ def _reported_before(study: OpenStudy, number: int, step: int, value: float, req
     return True
 
 
+def _intermediate_values(study: OpenStudy, number: int) -> dict[int, float]:
+    trial = study.state().live.get(number)
+    if trial is not None:
+        return trial.intermediate
+    from journaltune.study.trials import finished_trial
+
+    return finished_trial(study.state(), number).intermediate_values
+
+
 def _equal(one: float, other: float) -> bool:
     return one == other or (isnan(one) and isnan(other))
 
 
 def _report(study: OpenStudy, number: int, step: int, value: float, request_id: str | None) -> bool:
-    trial = _live_trial(study, number)
+    trial = running_trial(study, number)
     if trial is None:
-        state = str(_finished(study, number).state.name).lower()
+        from journaltune.study.trials import finished_trial
+
+        state = finished_trial(study.state(), number).state.name.lower()
         raise ConflictError(f"trial {number} of study {study.name!r} is already {state}; only a running one takes reports")
     if step in trial.intermediate:
         return _equal(trial.intermediate[step], value)
-    if isnan(value):
-        record = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={records.NAN_STEP_ATTR: step})
-        record["jt"] = {"nan_step": step}
-    else:
-        record = records.trial_record(records.SET_TRIAL_INTERMEDIATE, trial.trial_id, step=step, intermediate_value=value)
-    (effect,) = study.journal.append([records.requested(record, request_id)])
+    (effect,) = study.journal.append([records.requested(_record(trial, step, value), request_id)])
     return bool(effect)
+
+
+def _record(trial: LiveTrial, step: int, value: float) -> dict[str, Any]:
+    if not isnan(value):
+        return records.trial_record(records.SET_TRIAL_INTERMEDIATE, trial.trial_id, step=step, intermediate_value=value)
+    record = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={records.NAN_STEP_ATTR: step})
+    record["jt"] = {"nan_step": step}
+    return record

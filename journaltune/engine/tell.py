@@ -1,15 +1,15 @@
-"""Tell and report: what a trainer says of its trial, checked, made definite, and written once."""
+"""tell: the result of a trial."""
 
 from __future__ import annotations
 
 from math import isnan
 
 from journaltune.base import checks
+from journaltune.base.codes import COMPLETE, FAIL, FINISHED, PRUNED, STATE_NAMES, WAITING
 from journaltune.base.errors import ConflictError, NotFoundError, UsageError
+from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps
-from journaltune.engine.requests import earlier_request
 from journaltune.journal.records import finishing
-from journaltune.journal.state import COMPLETE, FAIL, PRUNED, WAITING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from journaltune.journal.state import LiveTrial
     from journaltune.study.open_study import OpenStudy
 
-_LIVED_CHECK_EVERY = 256  # tells of one process, between two looks whether its journal needs a snapshot
-_FINAL_STATES = {"complete": COMPLETE, "pruned": PRUNED, "fail": FAIL}
+_TELLS_PER_SNAPSHOT_CHECK = 256  # of one process that keeps its journal open
+_FINAL_STATES = {STATE_NAMES[code]: code for code in FINISHED}
+
+
+class Result(Frozen):
+    """What a tell brings, checked. ``state`` is the code of a final state; a failed trial has no values."""
+
+    state: int
+    values: list[float] | None
+    attrs: dict[str, Any]
+    constraints: dict[str, float]
 
 
 def tell(
@@ -35,7 +44,7 @@ def tell(
     attrs: Mapping[str, Any] | None = None,
     request_id: str | None = None,
 ) -> int:
-    """Finish a trial; what this returns for is on disk: the code of its state. The same call again changes nothing.
+    """Finish a trial and return the code of its state; the result is on disk by then. The same call again changes nothing.
 
     ``values``: one float for each objective; NaN among them makes it a failure with reason ``nan``. ``state``: "complete",
     "pruned" or "fail"; without it, complete if there are values. A pruned trial without values takes its last intermediate one.
@@ -44,72 +53,77 @@ def tell(
     be asked, UsageError for wrong values, MachineError when nothing could be written.
     """
     number = checks.whole(number, "a trial's number")
-    told = _Told(study, number, values, state, reason, checks.constraints(constraints), checks.attrs(attrs))
+    checked = checks.values(values, len(study.directions), number), checks.constraints(constraints), checks.attrs(attrs)
+    result = _result(number, state, reason, *checked)
     journal, request_id = study.journal, checks.request_id(request_id)
     with study.turn.lock, study.turn:
         with journal.locked():
             earlier_request(study, "tell", request_id, number)
-            trial = _live_trial(study, number)
+            trial, recorded = running_trial(study, number), False
             if trial is not None:
-                told.complete_from(trial)
-                effects = journal.append(
-                    finishing(trial.trial_id, told.state, told.values, told.attrs, told.constraints, request_id)
-                )
-                if not effects[-1]:
-                    trial = None
-        if trial is None:
-            _same_again(study, number, told)
-        journal.flush(again=trial is None)
+                result = _with_last_report(result, trial)
+                batch = finishing(trial.trial_id, result.state, result.values, result.attrs, result.constraints, request_id)
+                recorded = bool(journal.append(batch)[-1])
+        if not recorded:
+            _require_same(study, number, result)
+        journal.flush(again=not recorded)
         study.n_tells += 1
-        if study.n_tells % _LIVED_CHECK_EVERY == 0:
+        if study.n_tells % _TELLS_PER_SNAPSHOT_CHECK == 0:
             journal.save_snapshot_when_due(lived=True)
-    return told.state
+    return result.state
 
 
-class _Told:
-    """A result, checked and made definite."""
-
-    __slots__ = ("attrs", "constraints", "state", "values")
-
-    def __init__(
-        self,
-        study: OpenStudy,
-        number: int,
-        values: float | Sequence[float] | None,
-        state: str | TrialState | None,
-        reason: str | None,
-        constraints: dict[str, float],
-        attrs: dict[str, Any],
-    ) -> None:
-        self.values = checks.values(values, len(study.directions), number)
-        self.constraints = constraints
-        self.attrs = attrs
-        name = state if state is None or isinstance(state, str) else str(getattr(state, "name", state)).lower()
-        if name is None:
-            if self.values is None and reason is None:
-                raise UsageError(f"trial {number} takes a value, or --state fail or pruned")
-            name = "fail" if self.values is None else "complete"
-        self.state = _FINAL_STATES[checks.one_of(name, tuple(_FINAL_STATES), "a trial's final state")]
-        if self.values is not None and any(isnan(value) for value in self.values):
-            self.state, self.values, reason = FAIL, None, reason or "nan"
-        if self.state == FAIL and self.values is not None:
-            raise UsageError("a failed trial takes no value; leave it out")
-        if self.state == COMPLETE and self.values is None:
-            raise UsageError(f"trial {number} can't be complete without a value")
-        if reason is not None:
-            if self.state != FAIL:
-                raise UsageError("only a failed trial has a reason; say --state fail too")
-            self.attrs = {**attrs, "fail_reason": checks.text(reason, "a reason")}
-
-    def complete_from(self, trial: LiveTrial) -> None:
-        if self.state == PRUNED and self.values is None and trial.intermediate:
-            last = trial.intermediate[max(trial.intermediate)]
-            if not isnan(last) and len(trial.study.directions) == 1:
-                self.values = [last]
+def _result(
+    number: int,
+    state: str | TrialState | None,
+    reason: str | None,
+    values: list[float] | None,
+    constraints: dict[str, float],
+    attrs: dict[str, Any],
+) -> Result:
+    """The result that these checked parts make. UsageError when they don't go together."""
+    code = _state_code(number, state, reason, values)
+    if values is not None and any(map(isnan, values)):
+        code, values, reason = FAIL, None, reason or "nan"
+    if code == FAIL and values is not None:
+        raise UsageError("a failed trial takes no value; leave it out")
+    if code == COMPLETE and values is None:
+        raise UsageError(f"trial {number} can't be complete without a value")
+    if reason is not None:
+        if code != FAIL:
+            raise UsageError("only a failed trial has a reason; say --state fail too")
+        attrs = {**attrs, "fail_reason": checks.text(reason, "a reason")}
+    return Result(code, values, attrs, constraints)
 
 
-def _live_trial(study: OpenStudy, number: int) -> LiveTrial | None:
-    """The trial if it is running; None if it is finished."""
+def _state_code(number: int, state: str | TrialState | None, reason: str | None, values: list[float] | None) -> int:
+    if state is None:
+        if values is None and reason is None:
+            raise UsageError(f"trial {number} takes a value, or --state fail or pruned")
+        return FAIL if values is None else COMPLETE
+    name = state if isinstance(state, str) else str(getattr(state, "name", state)).lower()
+    return _FINAL_STATES[checks.one_of(name, tuple(_FINAL_STATES), "a trial's final state")]
+
+
+def _with_last_report(result: Result, trial: LiveTrial) -> Result:
+    """The result; when it is pruned and has no value, with the last intermediate one, as in Optuna."""
+    if result.state == PRUNED and result.values is None and trial.intermediate:
+        last = trial.intermediate[max(trial.intermediate)]
+        if not isnan(last) and len(trial.study.directions) == 1:
+            return result.but(values=[last])
+    return result
+
+
+def earlier_request(study: OpenStudy, kind: str, request_id: str | None, number: int | None = None) -> int | None:
+    """The trial for which this request id was used before. ConflictError when that is another trial than ``number``."""
+    known = study.state().requests.get(f"{kind}:{request_id}") if request_id is not None else None
+    if known is not None and number is not None and known != number:
+        raise ConflictError(f"request id {request_id!r} was used to {kind} trial {known}; take a new one for trial {number}")
+    return known
+
+
+def running_trial(study: OpenStudy, number: int) -> LiveTrial | None:
+    """The trial if it is running; None if it is finished. NotFoundError, and ConflictError for a trial that waits."""
     state = study.state()
     if not 0 <= number < state.n_trials:
         last = f"the last one is {state.n_trials - 1}" if state.n_trials else "nothing was asked yet"
@@ -120,30 +134,14 @@ def _live_trial(study: OpenStudy, number: int) -> LiveTrial | None:
     return trial
 
 
-def _finished(study: OpenStudy, number: int) -> Trial:
-    from journaltune.study.trials import finished_trial
+def _require_same(study: OpenStudy, number: int, result: Result) -> None:
+    """ConflictError unless a finished trial holds just this result."""
+    from journaltune.study.trials import finished_trial  # for repeated and refused calls alone
 
-    return finished_trial(study.state(), number)
-
-
-def _bits(values: list[float] | None) -> list[str] | None:
-    """Numbers with all their bits: 0.0 is another result than -0.0, although they are equal."""
-    return None if values is None else [float(value).hex() for value in values]
-
-
-def _same_again(study: OpenStudy, number: int, told: _Told) -> None:
-    """Pass when a finished trial already holds just this result; ConflictError otherwise."""
-    trial = _finished(study, number)
-    if told.state == PRUNED and told.values is None and trial.intermediate_values:
-        told.values = trial.values
-    same = (int(trial.state), _bits(trial.values)) == (told.state, _bits(told.values))
-    held = trial.user_attrs
-    same = same and all(key in held and dumps(held[key]) == dumps(value) for key, value in told.attrs.items())
-    constraints = trial.constraints
-    same = same and all(
-        name in constraints and _bits([constraints[name]]) == _bits([value]) for name, value in told.constraints.items()
-    )
-    if not same:
+    trial = finished_trial(study.state(), number)
+    if result.state == PRUNED and result.values is None and trial.intermediate_values:
+        result = result.but(values=trial.values)
+    if not _holds(trial, result):
         with_what = f" with {', '.join(map(repr, trial.values))}" if trial.values else ""
         reason = trial.user_attrs.get("fail_reason")
         because = f" ({reason})" if reason else ""
@@ -151,3 +149,20 @@ def _same_again(study: OpenStudy, number: int, told: _Told) -> None:
             f"trial {number} of study {study.name!r} is already {trial.state.name.lower()}{with_what}{because}; "
             "tell it again with the same result, or ask for a new one"
         )
+
+
+def _holds(trial: Trial, result: Result) -> bool:
+    """Whether the trial has this state, these values, and at least these attributes and constraints."""
+    attrs, constraints = trial.user_attrs, trial.constraints
+    return (
+        (int(trial.state), _bits(trial.values)) == (result.state, _bits(result.values))
+        and all(key in attrs and dumps(attrs[key]) == dumps(value) for key, value in result.attrs.items())
+        and all(
+            name in constraints and _bits([constraints[name]]) == _bits([value]) for name, value in result.constraints.items()
+        )
+    )
+
+
+def _bits(values: list[float] | None) -> list[str] | None:
+    """Numbers with all their bits: 0.0 is another result than -0.0, although they are equal."""
+    return None if values is None else [float(value).hex() for value in values]

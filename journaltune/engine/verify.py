@@ -1,18 +1,19 @@
-"""Recomputing every suggestion of a study from the journal itself."""
+"""verify: recompute every suggestion of a study from the journal alone."""
 
 from __future__ import annotations
 
 from collections import deque
 
+from journaltune.base.codes import WAITING
+from journaltune.base.constraints import is_constraint
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.fold import Fold
 from journaltune.journal.journal import Journal
-from journaltune.journal.state import WAITING, JournalState
+from journaltune.journal.state import JournalState
 from journaltune.study import environment
-from journaltune.study.constraints import CONSTRAINTS
 from journaltune.study.open_study import OpenStudy, resolve, space_of
 from journaltune.study.queue import fixed_internal
 from journaltune.suggest.choose import choose
@@ -32,7 +33,7 @@ _LOOKED_AT = (b'{"op_code":4' + _OURS, b'{"op_code":5', b'{"op_code":6', b'{"op_
 
 
 class Difference(Frozen):
-    """A suggestion that came out otherwise: ``found`` is in the journal at ``offset``, ``recomputed`` is what it should be."""
+    """A suggestion that differs: the journal has ``found`` at ``offset``, where ``recomputed`` should stand."""
 
     number: int
     offset: int
@@ -44,12 +45,12 @@ class Difference(Frozen):
 class Verdict(Frozen):
     """What ``verify`` found.
 
-    ``n_verified`` suggestions came out the same, bit for bit; ``n_foreign`` trials can't be verified: other programs made them,
-    they wait to be asked for, or the record does not say any more what it saw, as ``compact`` leaves it, and as it is after
-    ``repair`` where bytes were put in or taken out before it. ``difference`` is the first suggestion that came out otherwise,
-    or None.
-    ``environment_changes`` tells in words what differs between the recorded environment and this one, by the number of the
-    first trial that was asked for in it.
+    ``n_verified`` suggestions are the same, bit for bit. ``n_foreign`` trials can't be verified: other programs made them, they
+    wait to be asked for, or their records no longer say what their asks saw; ``compact`` leaves them so, and ``repair`` where
+    bytes before them were added or taken out. ``difference`` is the first suggestion that differs, or None.
+
+    ``environment_changes`` says in words how a recorded environment differs from this one, by the number of the first trial that
+    was asked for in it.
     """
 
     n_verified: int
@@ -68,8 +69,8 @@ def verify(
 ) -> Verdict:
     """Recompute every suggestion of a study, and stop at the first one that differs.
 
-    Each is computed from the prefix of the journal that its ask saw, in about the time that a loop of asks takes.
-    ``progress(n, total)`` is called after each. Nothing is locked: what is written meanwhile is left out.
+    Each is computed from the prefix of the journal that its ask saw; all together take about as long as a loop of asks.
+    ``progress(n, total)`` is called after each. Nothing is locked, and records that are written meanwhile are left out.
 
     Raises NotFoundError, UsageError when there are several studies and no name, JournalDamagedError when the journal was changed
     in a way that its checksums show.
@@ -82,14 +83,14 @@ def verify(
 
 
 class _Prefix:
-    """What ``OpenStudy`` needs of a journal: here its state at an earlier moment."""
+    """The part of a journal that ``OpenStudy`` reads, with the state of an earlier moment."""
 
     def __init__(self, path: str, state: JournalState) -> None:
         self.path, self.state = path, state
 
 
 class _Verification:
-    """Two folds over one reading: one is where the record stands, the other where its ask saw the journal."""
+    """Reads the journal once and replays it twice: ``_ahead`` up to the record of an ask, ``_behind`` up to what that ask saw."""
 
     def __init__(self, journal: Journal, study_id: int, progress: Callable[[int, int], None] | None) -> None:
         self._journal, self._study_id, self._progress = journal, study_id, progress
@@ -120,33 +121,33 @@ class _Verification:
                 at += len(line) + 1
 
     def _look_at(self, place: tuple[int, bytes]) -> Difference | None:
-        """Verify the record of an ask; whatever else stands there is passed over."""
+        """Verify the record of an ask; pass over any other."""
         offset, line = place
         text = line.lstrip(b" ")
         if not text.startswith(_LOOKED_AT):
             return None
         record = self._reader.decode(text)
-        jt = record.get("jt") or {}
+        metadata = record.get("jt") or {}
         if record["op_code"] == records.SET_TRIAL_PARAM:
             self._claimed.setdefault(record["trial_id"], {})[record["param_name"]] = record["param_value_internal"]
         elif record["op_code"] in _ATTRS:
             self._note(record, offset)
-        elif "saw" not in jt or jt["saw"] > offset:
-            return None
-        elif (found := self._verify(record, jt, offset)) is not None and jt.get("at", offset) == offset:
-            return found  # from a record that stands elsewhere than it was written, nobody knows what its ask saw
+        elif "saw" in metadata and metadata["saw"] <= offset:
+            difference = self._verify(record, metadata, offset)
+            # A record that was moved in the file no longer says what its ask saw, so it proves nothing.
+            return difference if metadata.get("at", offset) == offset else None
         return None
 
-    def _verify(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
+    def _verify(self, record: Mapping[str, Any], metadata: Mapping[str, Any], offset: int) -> Difference | None:
         if record["op_code"] == records.CREATE_TRIAL:
-            return self._verify_new(record, jt, offset) if record["study_id"] == self._study_id else None
+            return self._verify_new(record, metadata, offset) if record["study_id"] == self._study_id else None
         trial = self._ahead.state.live.get(record["trial_id"])
         if trial is not None and trial.study.study_id == self._study_id:
-            return self._verify_claim(record, jt, offset)
+            return self._verify_claim(record, metadata, offset)
         return None
 
     def _note(self, record: Mapping[str, Any], offset: int) -> None:
-        """Keep an attribute of a trial that waits: a claim writes them before it makes the trial a running one."""
+        """Keep an attribute of a trial that waits: a claim writes attributes before it makes the trial a running one."""
         trial = self._ahead.state.live.get(record["trial_id"])
         if trial is not None and trial.state == WAITING and trial.study.study_id == self._study_id:
             kind = _ATTRS[record["op_code"]]
@@ -165,27 +166,28 @@ class _Verification:
             self._study = OpenStudy(_Prefix(self._journal.path, self._behind.state), state)  # type: ignore[arg-type]
         return self._study
 
-    def _verify_new(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
-        study, number = self._prefix(jt["saw"]), jt["n"]
+    def _verify_new(self, record: Mapping[str, Any], metadata: Mapping[str, Any], offset: int) -> Difference | None:
+        study, number = self._prefix(metadata["saw"]), metadata["n"]
         if study is None:
-            return Difference(number, offset, "the place that it saw", jt["saw"], None)
+            return Difference(number, offset, "the place that it saw", metadata["saw"], None)
         choice = choose(study, number)
         difference = _compare_notes(number, offset, record.get("system_attrs", {}), record.get("user_attrs", {}), choice)
         return difference or self._compare(number, offset, record["params"], choice.internal)
 
-    def _verify_claim(self, record: Mapping[str, Any], jt: Mapping[str, Any], offset: int) -> Difference | None:
-        study, number = self._prefix(jt["saw"]), jt["n"]
+    def _verify_claim(self, record: Mapping[str, Any], metadata: Mapping[str, Any], offset: int) -> Difference | None:
+        study, number = self._prefix(metadata["saw"]), metadata["n"]
         waiting = study.state().live.get(number) if study is not None else None
         if study is None or waiting is None or waiting.state != WAITING:
-            return Difference(number, offset, "the place that it saw", jt["saw"], None)
+            return Difference(number, offset, "the place that it saw", metadata["saw"], None)
         choice = choose(study, number, fixed_internal(waiting, space_of(study)))
-        found = {**waiting.params, **self._claimed.pop(record["trial_id"], {})}
+        claimed = {**waiting.params, **self._claimed.pop(record["trial_id"], {})}
+        recorded = {name: claimed.get(name) for name in choice.internal}
         noted: dict[str, dict[str, Any]] = {kind: {} for kind in _ATTRS.values()}
         for at, kind, attr in self._noted.pop(record["trial_id"], ()):
-            if at >= jt["saw"]:  # what was noted before belongs to a claim that broke off
+            if at >= metadata["saw"]:  # earlier ones belong to a claim that broke off
                 noted[kind] |= attr
         difference = _compare_notes(number, offset, noted["system_attr"], noted["user_attr"], choice)
-        return difference or self._compare(number, offset, {name: found.get(name) for name in choice.internal}, choice.internal)
+        return difference or self._compare(number, offset, recorded, choice.internal)
 
     def _compare(self, number: int, offset: int, found: Mapping[str, Any], recomputed: dict[str, float]) -> Difference | None:
         self._note_environment(number)
@@ -200,7 +202,7 @@ class _Verification:
         return None
 
     def _note_environment(self, number: int) -> None:
-        study = self._ahead.state.studies[self._study_id]  # a changed environment is written right before the ask
+        study = self._ahead.state.studies[self._study_id]  # an ask records a changed environment right before itself
         then = environment.recorded(study.config or {}, study.system_attrs)
         lock = {name: value for name, value in then.items() if name == "lock_file"}
         changes = environment.differences(then, self._environment | lock) if then else []
@@ -211,7 +213,7 @@ class _Verification:
 def _compare_notes(
     number: int, offset: int, system_attrs: Mapping[str, Any], user_attrs: Mapping[str, Any], choice: Choice
 ) -> Difference | None:
-    attrs = {name: value for name, value in system_attrs.items() if not name.startswith(CONSTRAINTS)}
+    attrs = {name: value for name, value in system_attrs.items() if name in choice.attrs or not is_constraint(name)}
     for what, found, recomputed in (
         ("what the sampler noted", attrs, choice.attrs),
         ("whose duplicate it is", user_attrs, choice.user_attrs),

@@ -1,4 +1,4 @@
-"""Waiting for another trial's result, in a study with a lag."""
+"""wait: for the result of another trial, in a study with a lag."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-DAY_S = 86400.0
-
-
 class Waiting:
-    """Waits until the journal changes, for as long as one ask may wait in all."""
+    """Waits until the journal changes; in all its calls together as long as one ask may wait."""
 
     __slots__ = ("_awaited", "_deadline", "_on_wait", "_pause_s", "_study", "_wait_s")
 
@@ -26,7 +23,7 @@ class Waiting:
         self._deadline: float | None = None
 
     def for_result(self, number: int, awaited: int, offset: int) -> None:
-        """Until something stands behind ``offset``, or it is time to look whether the trial's state changed otherwise."""
+        """Return when the journal's size is no longer ``offset``. WaitTimeoutError when the time is over."""
         from time import monotonic, sleep
 
         if self._deadline is None:
@@ -50,4 +47,4 @@ class Waiting:
         try:
             return stat(self._study.path).st_size != offset
         except OSError:
-            return True  # the next ask says what is wrong
+            return True  # the next sync says what is wrong

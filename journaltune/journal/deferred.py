@@ -6,10 +6,11 @@ checksums are right is what a program of ours wrote, so its contents can wait un
 
 from __future__ import annotations
 
+from journaltune.base.codes import FAIL, RUNNING
 from journaltune.base.errors import JournalDamagedError
 from journaltune.base.jsontext import loads
 from journaltune.journal import records, replay
-from journaltune.journal.state import FAIL, RUNNING, LiveTrial
+from journaltune.journal.state import LiveTrial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ class DeferredTrial(LiveTrial):
             return False
         self.state, self._told = state, (told, where)
         return True
+
+    def may_have_owner(self) -> bool:
+        """From the bytes of its record: most processes only ask this of the trials of others."""
+        if self._asked is None:
+            return super().may_have_owner()
+        return b'"owner":' in self._asked or b'"ttl_s":' in self._asked
 
     def decode(self) -> None:
         asked, where, state = self._asked, self._where, self.state

@@ -57,6 +57,20 @@ def release(fd: int) -> None:
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
+def try_exclusive(fd: int) -> None:
+    """Lock a file of one's own. BlockingIOError where somebody has it, OSError where none can be had."""
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def try_shared(fd: int) -> bool:
+    """Whether nobody keeps the file to himself."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def try_asks(fd: int, study_id: int) -> bool:
     """Take the lock that serialises the asks of one study, if it is free; tells go on meanwhile."""
     try:

@@ -11,6 +11,8 @@ from binascii import crc32
 from bisect import bisect_left
 from datetime import UTC, datetime
 
+from journaltune.base.codes import WAITING
+from journaltune.base.constraints import as_attrs
 from journaltune.base.jsontext import dumps, loads
 from journaltune.journal import records
 
@@ -55,7 +57,7 @@ def create_trial(study_id: int, distributions: Mapping[str, str], params: Mappin
         "state": state,
         "distributions": distributions,
         "params": params,
-        "datetime_start": None if state == 4 else now_iso(),
+        "datetime_start": None if state == WAITING else now_iso(),
     }
 
 
@@ -255,8 +257,8 @@ def finishing(
 ) -> list[dict[str, Any]]:
     """The records that finish a trial. Attributes first: no reader changes a finished trial."""
     batch = [records.trial_record(records.SET_TRIAL_USER_ATTR, trial_id, user_attr={key: value}) for key, value in attrs.items()]
-    for name, value in constraints.items():
-        batch.append(records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={f"constraints:{name}": value}))
+    for key, value in as_attrs(constraints).items():
+        batch.append(records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={key: value}))
     return [*batch, records.requested(records.finish_trial(trial_id, state, values), request_id)]
 
 

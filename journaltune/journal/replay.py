@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from math import nan
 
+from journaltune.base.codes import DIRECTIONS, FINISHED, RUNNING, STATES
 from journaltune.base.jsontext import loads
 from journaltune.journal import records as r
 from journaltune.journal.state import ODD, Familiar, JournalState, LiveTrial, StudyState, to_microseconds
@@ -18,9 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-_FINISHED = (1, 2, 3)
-_STATES = range(5)
 
 
 def apply(state: JournalState, record: Mapping[str, Any]) -> LiveTrial | bool:
@@ -39,7 +37,7 @@ def apply(state: JournalState, record: Mapping[str, Any]) -> LiveTrial | bool:
 
 
 def _create_study(state: JournalState, record: Mapping[str, Any]) -> bool:
-    name, directions = _text(record["study_name"]), [_one_of(d, range(3)) for d in record["directions"]]
+    name, directions = _text(record["study_name"]), [_one_of(d, DIRECTIONS) for d in record["directions"]]
     if state.study_named(name) is not None:
         return False
     study = state.studies[state.n_studies] = StudyState(state.n_studies, name, directions)
@@ -82,12 +80,12 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
     if study is None:
         return False
     trial = LiveTrial(study, state.n_trials, study.n_trials)
-    trial.state = _one_of(record.get("state", 0), _STATES)
+    trial.state = _one_of(record.get("state", RUNNING), STATES)
     fill(trial, record)
     _take_params(state, trial, trial.params)
     study.enrol(trial.trial_id)
     state.n_trials += 1
-    if trial.state in _FINISHED:
+    if trial.state in FINISHED:
         study.finished.add(trial)
     else:
         study.live[trial.number] = state.live[trial.trial_id] = trial
@@ -207,14 +205,14 @@ def _compatible(old: str, new: str) -> bool:
 
 def _set_trial_state_values(state: JournalState, record: Mapping[str, Any]) -> bool:
     trial = state.live.get(record["trial_id"])
-    new_state, values = _one_of(record["state"], _STATES), _numbers(record["values"])
-    if trial is None or (new_state == 0 and trial.state == 0):
+    new_state, values = _one_of(record["state"], STATES), _numbers(record["values"])
+    if trial is None or (new_state == RUNNING and trial.state == RUNNING):
         return False
     trial.decode()
-    if new_state == 0:
+    if new_state == RUNNING:
         trial.began = to_microseconds(record["datetime_start"])
         trial.jt = record.get("jt") or trial.jt
-    if new_state in _FINISHED:
+    if new_state in FINISHED:
         finish(trial, record)
         leave(state, trial)
         _remember("tell", trial, record)

@@ -8,12 +8,13 @@ from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter, le
 
+from journaltune.base.codes import FAIL, RUNNING
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
-RUNNING, COMPLETE, PRUNED, FAIL, WAITING = range(5)
 STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
 HAS_VALUES = 0x20
@@ -28,6 +29,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 Shape = tuple[tuple[str, str], ...]
+
+
+OWNER_ATTR = "journaltune:owner"  # system attribute: who has a running trial that changed hands
 
 
 class LiveTrial:
@@ -54,7 +58,7 @@ class LiveTrial:
         self.study = study
         self.trial_id = trial_id
         self.number = number
-        self.state = 0
+        self.state = RUNNING
         self.odd = 0
         self.params: dict[str, float] = {}
         self.distributions: dict[str, str] = {}
@@ -68,6 +72,16 @@ class LiveTrial:
 
     def decode(self) -> None:
         """Before fields are set: see ``DeferredTrial``, whose are not there yet."""
+
+    @property
+    def holder(self) -> Mapping[str, Any]:
+        """What the latest record that gave the trial to somebody says: the ask's, or that of who took it up later."""
+        noted = self.system_attrs.get(OWNER_ATTR)
+        return noted if isinstance(noted, dict) else self.jt
+
+    def may_have_owner(self) -> bool:
+        """Whether its records say who works on it, or until when."""
+        return OWNER_ATTR in self.system_attrs or "owner" in self.jt or "ttl_s" in self.jt
 
 
 LIVE_FIELDS = tuple(name for name in LiveTrial.__slots__ if name != "study")
@@ -103,9 +117,8 @@ class Finished:
         self.shape_ids: dict[Shape, int] = {}
         self._n_packed = n_packed
         self._load = load
-        self._base = (
-            {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
-        )  # what the snapshot has and nobody asked for yet
+        # What the snapshot has and nobody asked for yet.
+        self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
         self._extras: dict[int, dict[str, Any]] = {}
         self._ends: array[int] | None = None

@@ -22,17 +22,17 @@ __all__ = ["JournaltuneStorage", "ReseededSampler", "storage", "to_optuna"]
 def storage(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> JournaltuneStorage:
     """An Optuna storage on the journal at ``path``, which is made when it is missing: ``optuna.create_study(storage=...)``.
 
-    The same file serves stock Optuna, Rustuna and this package's commands. Against ``JournalStorage(JournalFileBackend(...))``
-    it takes the kernel's lock, mends what a killed writer left, checks checksums, reads a snapshot in place of the journal's
-    beginning, and keeps the trials that it built.
+    Stock Optuna, Rustuna and this package's commands can use the same file. Unlike ``JournalStorage(JournalFileBackend(...))``
+    this storage takes the kernel's lock, mends the torn record of a killed writer, verifies checksums, reads a snapshot in place
+    of the journal's beginning, and builds each finished trial once.
 
-    On disk when a call returns: a finished, enqueued or added trial, a study and its attributes. What is written to a running
-    trial gets there with its end. A NaN reads back as NaN here and in journaltune; other programs see the word for it in an
-    attribute, and the system attribute ``journaltune:nan_step`` in place of an intermediate value. Categories that are NaN or
-    infinite are stored as Optuna does, and make Rustuna refuse the journal.
+    On disk when a call returns: a finished, enqueued or added trial, a study and its attributes. Writes to a running trial are on
+    disk when it is finished. A NaN reads back as NaN here and in journaltune; other programs see the word for it in an attribute,
+    and the system attribute ``journaltune:nan_step`` in place of an intermediate value. Categories that are NaN or infinite are
+    stored as Optuna does, and make Rustuna refuse the journal.
 
-    Raises Optuna's exceptions for what its storages raise; MachineError, LockTimeoutError and JournalDamagedError beside them.
-    ValueError for what some reader of the journal could not hold: a negative step, a value that is NaN, more than 60 levels.
+    Raises the exceptions of Optuna's own storages, and MachineError, LockTimeoutError and JournalDamagedError. ValueError for
+    values that some reader of the journal can't hold: a negative step, a NaN result, more than 60 levels.
     """
     return JournaltuneStorage(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
 

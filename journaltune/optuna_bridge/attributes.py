@@ -1,4 +1,4 @@
-"""What Optuna lets people store, made ready for a record that every reader of the journal survives."""
+"""Values that Optuna can store, in a form that every reader of the journal can read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _STEP_LIMIT = 2**63
 
 
 def with_attrs(record: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with ``fields``, JSON values of the caller's that are copied here.
+    """The record with copies of ``fields``, which are JSON values.
 
-    NaN is no JSON, and Rustuna's reader gives up at one: it gets the word for it, and the numbers themselves stand as text in
-    ``jt``, from where ``replay`` takes them. TypeError for what JSON has no word for, ValueError for what is nested too deeply.
+    Rustuna's reader fails at a NaN, so the field gets the word "NaN", and ``jt`` the exact value as text, which ``replay`` reads.
+    TypeError for a value that JSON can't hold, ValueError for one that is nested too deeply.
     """
     exact = dumps(dict(fields))
-    kept: dict[str, Any] = loads(exact)
+    copied: dict[str, Any] = loads(exact)
     if "NaN" not in exact and exact.count("[") + exact.count("{") <= _DEPTH:
-        return {**record, **kept}
-    plain = _without_nan(kept, 0)
-    if plain == kept:
+        return {**record, **copied}
+    plain = _without_nan(copied, 0)
+    if plain == copied:
         return {**record, **plain}
     return {**record, **plain, "jt": {"exact": exact}}
 
@@ -42,20 +42,20 @@ def _without_nan(value: Any, depth: int) -> Any:
 
 
 def values_of(values: Sequence[float] | None) -> list[float] | None:
-    """Objective values as floats. ValueError for NaN: Optuna takes none either."""
-    told = None if values is None else [float(value) for value in values]
-    if told is not None and any(map(isnan, told)):
-        raise ValueError(f"{told} is no result: an objective value can't be NaN; fail the trial instead")
-    return told
+    """Objective values as floats. ValueError for NaN, which Optuna refuses too."""
+    floats = None if values is None else [float(value) for value in values]
+    if floats is not None and any(map(isnan, floats)):
+        raise ValueError(f"{floats} is not a result: an objective value can't be NaN; fail the trial instead")
+    return floats
 
 
 def step_of(step: int) -> int:
-    """A step that every reader can hold."""
+    """The step as int. ValueError for one that some reader can't hold."""
     if not 0 <= step < _STEP_LIMIT:
         raise ValueError(f"a step lies between 0 and {_STEP_LIMIT - 1}, not {step}")
     return int(step)
 
 
 def intermediate_of(given: Mapping[int, float]) -> dict[str, Any]:
-    """Intermediate values as a record of a whole trial holds them; a NaN is left to ``with_attrs``."""
+    """Intermediate values as in the record of a whole trial; ``with_attrs`` takes care of a NaN."""
     return {str(step_of(step)): nan if isnan(value) else float(value) for step, value in given.items()}

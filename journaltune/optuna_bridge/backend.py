@@ -1,4 +1,4 @@
-"""An Optuna storage on a journal: with the kernel's lock, mending, snapshot and checksums of this package."""
+"""An Optuna storage on a journal, with this package's lock, mending, snapshot and checksums."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from journaltune.journal import records
 from journaltune.journal.journal import Journal
 from journaltune.journal.turn import Turn
 from journaltune.optuna_bridge.attributes import intermediate_of, step_of, values_of, with_attrs
-from journaltune.optuna_bridge.views import StudyView, copies_of
+from journaltune.optuna_bridge.views import StudyView, copy_of
 from journaltune.study.trials import copied
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ _logger = optuna.logging.get_logger("optuna.storages.journaltune")
 
 
 class _Refusal(JournaltuneError):
-    """A call that Optuna wants an exception of its own for; ours, so that it does not look like a journal left half done."""
+    """Carries an exception of Optuna's out of the turn, which would take any other exception for a write left half done."""
 
     def __init__(self, verdict: Exception) -> None:
         super().__init__(verdict)
@@ -53,7 +53,7 @@ class _Refusal(JournaltuneError):
 
 
 class JournaltuneStorage(BaseStorage):
-    """See ``journaltune.storage``. For several threads; a forked child and an unpickled copy open the file by themselves."""
+    """See ``journaltune.storage``. Safe for several threads; a forked child and an unpickled copy open the file anew."""
 
     def __init__(self, path: str, *, create: bool = True, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> None:
         self._journal = Journal(
@@ -74,7 +74,7 @@ class JournaltuneStorage(BaseStorage):
         return f"journaltune.storage({self._journal.path!r})"
 
     def break_off(self) -> None:
-        """Forget everything that an exception may have left half done: the next call reads the journal again."""
+        """Forget any state that an exception may have left half done: the next call reads the journal again."""
         self._views = {}
         self._journal.break_off()
 
@@ -83,8 +83,6 @@ class JournaltuneStorage(BaseStorage):
         with self._turn.lock, self._turn:
             self._journal.save_snapshot_when_due()
             self._journal.close()
-
-    # -- one call ----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _reading(self) -> Iterator[JournalState]:
@@ -98,10 +96,10 @@ class JournaltuneStorage(BaseStorage):
 
     @contextmanager
     def _writing(self, *, durable: bool) -> Iterator[JournalState]:
-        """The journal's lock; what is ``durable`` is on disk at the end, and all that was written before it."""
+        """Holds the journal's lock. With ``durable`` the write is on disk at the end, and so is everything written before."""
         try:
             with self._turn.lock, self._turn:
-                self._journal.sync()  # so that less is left to read while others wait for this one
+                self._journal.sync()  # so that less is left to read while others wait for the lock
                 with self._journal.locked():
                     yield self._journal.state
                 if durable:
@@ -111,13 +109,13 @@ class JournaltuneStorage(BaseStorage):
             raise refusal.verdict from None
 
     def _leave_snapshot_at_times(self) -> None:
-        """Not when the journal is opened: whoever opens it waits for what he opened it for."""
+        """Not when the journal is opened: its user waits for the first answer then."""
         self._n_calls += 1
         if self._n_calls == _FIRST_CHECK or self._n_calls % _LIVED_CHECK_EVERY == 0:
             self._journal.save_snapshot_when_due(lived=self._n_calls > _FIRST_CHECK)
 
     def _append(self, record: dict[str, Any]) -> Any:
-        """What a record did: false where a program without our lock was faster and it took no effect."""
+        """The effect of a record; false if it had none, because a program without our lock was faster."""
         (effect,) = self._journal.append([record])
         return effect
 
@@ -126,8 +124,6 @@ class JournaltuneStorage(BaseStorage):
         if view is None or view.study is not study:
             view = self._views[study.study_id] = StudyView(study)
         return view
-
-    # -- studies -----------------------------------------------------------------------------------------------------
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         name = DEFAULT_STUDY_NAME_PREFIX + str(uuid.uuid4()) if study_name is None else study_name
@@ -196,8 +192,6 @@ class JournaltuneStorage(BaseStorage):
                 for study in state.studies.values()
             ]
 
-    # -- writing trials ----------------------------------------------------------------------------------------------
-
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         running = TrialState.RUNNING
         if template_trial is None:
@@ -226,14 +220,14 @@ class JournaltuneStorage(BaseStorage):
                 _check_compatible(_updatable(state, trial_id), param_name, text)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        told = values_of(values)
+        floats = values_of(values)
         with self._writing(durable=state.is_finished()) as journal_state:
             trial = _updatable(journal_state, trial_id)
             if state == TrialState.RUNNING and trial.state == TrialState.RUNNING:
                 return False  # taken by another worker, or running already
-            if state == TrialState.COMPLETE and told is None and trial.values is None:
+            if state == TrialState.COMPLETE and floats is None and trial.values is None:
                 raise _Refusal(ValueError(f"Trial {trial.number} can't be complete without a value."))
-            effect = self._append(_state_record(trial_id, state, told))
+            effect = self._append(_state_record(trial_id, state, floats))
             if not effect and state != TrialState.RUNNING:
                 _updatable(journal_state, trial_id)
         return bool(effect)
@@ -243,7 +237,7 @@ class JournaltuneStorage(BaseStorage):
         if value == value:
             self._update(records.trial_record(records.SET_TRIAL_INTERMEDIATE, trial_id, step=step, intermediate_value=value))
             return
-        # No spelling of NaN there suits every reader; Rustuna gives up at Python's, and Optuna takes Rustuna's for text.
+        # No spelling of NaN there suits every reader: Rustuna fails at Python's, and Optuna reads Rustuna's as text.
         record = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={records.NAN_STEP_ATTR: step})
         self._update({**record, "jt": {"nan_step": step}})
 
@@ -254,13 +248,11 @@ class JournaltuneStorage(BaseStorage):
         self._update(with_attrs(records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id), {"system_attr": {key: value}}))
 
     def _update(self, record: dict[str, Any]) -> None:
-        """Change a running trial. That needs no fsync: the one of its end covers it, and without an end it is no result."""
+        """Change a running trial. This needs no fsync: the trial is no result before its end, whose fsync covers this."""
         with self._writing(durable=False) as state:
             _updatable(state, record["trial_id"])
             if not self._append(record):
                 _updatable(state, record["trial_id"])
-
-    # -- reading trials ----------------------------------------------------------------------------------------------
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         with self._reading() as state:
@@ -274,8 +266,8 @@ class JournaltuneStorage(BaseStorage):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         with self._reading() as state:
-            found = self._view(_study(state, study_id)).trials(states)
-        return copies_of(found) if deepcopy else found
+            trials = self._view(_study(state, study_id)).trials(states)
+        return [copy_of(trial) for trial in trials] if deepcopy else trials
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         with self._reading() as state:
@@ -365,8 +357,7 @@ def _record_of(template: FrozenTrial, study_id: int) -> dict[str, Any]:
             "intermediate_values": intermediate_of(template.intermediate_values),
         },
     )
-    seen = record["intermediate_values"].items()
-    record["intermediate_values"] = {step: value for step, value in seen if value != "NaN"}
+    record["intermediate_values"] = {step: value for step, value in record["intermediate_values"].items() if value != "NaN"}
     return record
 
 

@@ -1,4 +1,4 @@
-"""An Optuna sampler that is made afresh for each trial, so that nothing but the journal carries over from one to the next."""
+"""An Optuna sampler that is made anew for each trial, so that only the journal carries state from one trial to the next."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from journaltune.space import Space
     from journaltune.study.open_study import OpenStudy
 
-# Rustuna's samplers, and Optuna's of the same algorithms.
-_COUNTERPARTS = {"tpe": "optuna.TPESampler", "random": "optuna.RandomSampler", "nsgaii": "optuna.NSGAIISampler"}
-_KEPT = 4096  # trials that were asked for and never told leave their samplers behind
+_MOST_SAMPLERS = 4096  # trials that are asked and never told leave their samplers behind
 
 
 class ReseededSampler(BaseSampler):
-    """Hands each trial to a sampler of its own, which ``make(seed)`` gives, seeded from the study's seed and its number."""
+    """Passes each trial to a sampler of its own, ``make(seed)``, with a seed from the study's seed and the trial's number."""
 
     def __init__(self, make: Callable[[int], BaseSampler], study_seed: int) -> None:
         self._make, self._study_seed = make, study_seed
@@ -37,13 +35,13 @@ class ReseededSampler(BaseSampler):
         return f"{type(self).__name__}({self._make!r})"
 
     def _own(self, trial: FrozenTrial) -> BaseSampler:
-        found = self._of_trial.get(trial.number)
-        if found is None:
-            found = self._make(_seed(self._study_seed, trial.number))
-            self._of_trial[trial.number] = found
-            for number in list(self._of_trial)[: -_KEPT or None]:
+        sampler = self._of_trial.get(trial.number)
+        if sampler is None:
+            sampler = self._make(_seed(self._study_seed, trial.number))
+            self._of_trial[trial.number] = sampler
+            for number in list(self._of_trial)[: -_MOST_SAMPLERS or None]:
                 self._of_trial.pop(number, None)
-        return found
+        return sampler
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         self._of_trial.pop(trial.number, None)
@@ -73,7 +71,7 @@ class ReseededSampler(BaseSampler):
 
 
 class Recipe:
-    """How to make a study's sampler from a seed. Some keep their place in attributes, which only one seed makes sense of."""
+    """Makes a study's sampler from a seed. A class that keeps its place in attributes gets one seed for the whole study."""
 
     def __init__(self, kind: type[BaseSampler], options: Mapping[str, Any], study_seed: int) -> None:
         self._kind, self._options, self._constant = _without_pickles(kind), dict(options), _seed(study_seed, 0, CONSTANT)
@@ -92,7 +90,7 @@ class Recipe:
 
 
 def _without_pickles(kind: type[BaseSampler]) -> type[BaseSampler]:
-    """Optuna's CMA-ES reads pickles from the journal, which may come from anybody; ours replays its state."""
+    """Optuna's CMA-ES loads pickles from the journal, which may come from anybody; ours replays its state."""
     if kind is not optuna.samplers.CmaEsSampler:
         return kind
     from journaltune.suggest.samplers.cmaes import ReplayedCmaEs
@@ -101,9 +99,9 @@ def _without_pickles(kind: type[BaseSampler]) -> type[BaseSampler]:
 
 
 def recipe_of(study: OpenStudy) -> Recipe:
-    """How to make Optuna's counterpart of the study's sampler. UsageError when there is none, or it takes other options."""
-    name, options = study.sampler, dict(study.setting("sampler_options", {}))
-    kind = sampler_class(_COUNTERPARTS.get(name, name))
+    """The recipe for Optuna's class of the study's sampler. UsageError when Optuna has no such class, or other options."""
+    name, options = study.sampler, dict(study.setting("sampler_options"))
+    kind = sampler_class(name)
     if issubclass(kind, optuna.samplers.GridSampler):
         options.setdefault("search_space", _grid(study.space))
     recipe = Recipe(kind, options, study.seed)
@@ -118,7 +116,7 @@ def recipe_of(study: OpenStudy) -> Recipe:
 
 
 def _grid(space: Space | None) -> dict[str, list[Any]]:
-    """Every value of every parameter of the space. UsageError when that is no grid."""
+    """Every value of every parameter of the space. UsageError when that is not finite."""
     if space is None:
         raise UsageError("a grid takes a space; pass to_optuna(sampler=FUNCTION), which makes a sampler from a seed")
     return {
@@ -128,5 +126,5 @@ def _grid(space: Space | None) -> dict[str, list[Any]]:
 
 
 def _seed(study_seed: int, number: int, purpose: int = SAMPLING) -> int:
-    """32 bits: what numpy's generators take."""
+    """32 bits, as numpy's generators take."""
     return derive_seed(study_seed, number, purpose) & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""The trial of an Optuna study that has another one's parameters: by an index that grows with the study."""
+"""The newest trial of an Optuna study with given parameters, by an index that grows with the study."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from weakref import WeakKeyDictionary
 from optuna.distributions import distribution_to_json
 from optuna.trial import TrialState
 
+from journaltune.base.codes import COMPLETE
 from journaltune.journal.keys import Index, KeyMaker
-from journaltune.journal.state import COMPLETE, STATE_MASK
+from journaltune.journal.state import STATE_MASK
 from journaltune.optuna_bridge.backend import JournaltuneStorage
 
 TYPE_CHECKING = False
@@ -20,22 +21,22 @@ if TYPE_CHECKING:
 
 
 def newest_twin(trial: Trial) -> FrozenTrial | None:
-    """The complete trial with the same parameters, distributions aside, that is the newest; None when there is none."""
+    """The newest complete trial with the same parameters, whatever its distributions; None when there is no such trial."""
     storage, study_id = trial.study._storage, trial.study._study_id
     by_study = _indexes.setdefault(storage, {})
     if study_id not in by_study:
         if isinstance(storage, JournaltuneStorage):
-            by_study[study_id] = _OfOurs(storage, study_id)
+            by_study[study_id] = _JournalIndex(storage, study_id)
         else:
-            by_study[study_id] = _OfOthers(storage, study_id)
+            by_study[study_id] = _StorageIndex(storage, study_id)
     number = by_study[study_id].newest(trial)
     if number is None:
         return None
     return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
 
-class _OfOurs:
-    """On the keys that the journal's own state holds."""
+class _JournalIndex:
+    """Looks up the keys in the journal's own state."""
 
     def __init__(self, storage: JournaltuneStorage, study_id: int) -> None:
         self._storage, self._study_id = storage, study_id
@@ -51,8 +52,8 @@ class _OfOurs:
             return max((numbers[row] for row in rows if codes[row] & STATE_MASK == COMPLETE), default=None)
 
 
-class _OfOthers:
-    """On any other storage: each trial is read once when it has finished, and asked for again until it has."""
+class _StorageIndex:
+    """For any other storage: reads each trial until it has finished, and then never again."""
 
     def __init__(self, storage: BaseStorage, study_id: int) -> None:
         self._storage, self._study_id = storage, study_id
@@ -63,16 +64,16 @@ class _OfOthers:
         self._n_known = 0
 
     def newest(self, trial: Trial) -> int | None:
-        storage, number = self._storage, trial.number
-        candidates = [*self._unfinished, *range(self._n_known, number)]
-        self._unfinished, self._n_known = [], max(self._n_known, number)
-        for other in candidates:
-            found = storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self._study_id, other))
-            if found.state == TrialState.COMPLETE:
-                key = self._key(found)
-                self._newest[key] = max(other, self._newest.get(key, other))
-            elif not found.state.is_finished():
-                self._unfinished.append(other)
+        storage = self._storage
+        numbers = [*self._unfinished, *range(self._n_known, trial.number)]
+        self._unfinished, self._n_known = [], max(self._n_known, trial.number)
+        for number in numbers:
+            other = storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
+            if other.state == TrialState.COMPLETE:
+                key = self._key(other)
+                self._newest[key] = max(number, self._newest.get(key, number))
+            elif not other.state.is_finished():
+                self._unfinished.append(number)
         return self._newest.get(self._key(storage.get_trial(trial._trial_id)))
 
     def _key(self, trial: FrozenTrial) -> int:
@@ -81,10 +82,10 @@ class _OfOthers:
         return self._maker.key_of(internal, texts)
 
     def _text(self, distribution: BaseDistribution) -> str:
-        found = self._texts.get(distribution)
-        if found is None:
-            found = self._texts[distribution] = distribution_to_json(distribution)
-        return found
+        text = self._texts.get(distribution)
+        if text is None:
+            text = self._texts[distribution] = distribution_to_json(distribution)
+        return text
 
 
-_indexes: WeakKeyDictionary[BaseStorage, dict[int, _OfOurs | _OfOthers]] = WeakKeyDictionary()
+_indexes: WeakKeyDictionary[BaseStorage, dict[int, _JournalIndex | _StorageIndex]] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""Optuna's ``FrozenTrial`` of each trial in a replayed study, built once where the trial is finished."""
+"""Optuna's ``FrozenTrial`` of each trial in a replayed study; that of a finished trial is built once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from operator import is_
 from optuna.distributions import FloatDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from journaltune.journal.state import COMPLETE, HAS_EXTRAS, NO_TIME, STATE_MASK
+from journaltune.base.codes import COMPLETE
+from journaltune.journal.state import HAS_EXTRAS, NO_TIME, STATE_MASK
 from journaltune.study.trials import copied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping
     from typing import Any
 
     from optuna.distributions import BaseDistribution
@@ -27,7 +28,7 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class StudyView:
-    """The trials of one study for Optuna. What it hands out is shared: ``copy_of`` makes what a caller may change."""
+    """The trials of one study for Optuna. The trials that it returns are shared: a caller that changes one needs ``copy_of``."""
 
     __slots__ = ("_best", "_decoders", "_finished", "_live", "_n_built", "_n_judged", "study")
 
@@ -41,30 +42,30 @@ class StudyView:
         self._n_judged = 0
 
     def trials(self, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        """Every trial by number, or those in one of ``states``. Without finished ones among these it takes no time."""
+        """Every trial by number, or those in one of ``states``; quick where ``states`` has no finished one."""
         if states is not None and not any(state in states for state in _FINISHED):
             return [trial for trial in self._live_trials() if trial.state in states]
         collecting = gc.isenabled()
-        gc.disable()  # many objects and no garbage: looking for some takes half of the time
+        gc.disable()  # half of the time would go into looking for garbage among many new objects
         try:
             self._build_rows()
         finally:
             if collecting:
                 gc.enable()
-        found = self._finished.copy()
+        trials = self._finished.copy()
         for trial in self._live_trials():
-            found[trial.number] = trial
-        return [trial for trial in found if trial is not None and (states is None or trial.state in states)]
+            trials[trial.number] = trial
+        return [trial for trial in trials if trial is not None and (states is None or trial.state in states)]
 
     def finished(self, number: int) -> FrozenTrial:
-        """One finished trial. KeyError when it isn't finished."""
+        """One finished trial. KeyError when it has not finished."""
         self._make_room()
-        found = self._finished[number]
-        if found is None:
+        trial = self._finished[number]
+        if trial is None:
             row, column = self.study.finished.row_of(number), self.study.finished.column
             fields = (column(name)[row] for name in ("codes", "shapes", "began", "ended"))
-            found = self._finished[number] = self._build(row, number, *fields)
-        return found
+            trial = self._finished[number] = self._build(row, number, *fields)
+        return trial
 
     def best(self) -> FrozenTrial | None:
         """The best complete trial of a study with one objective, the earliest of equals; None before the first."""
@@ -79,7 +80,7 @@ class StudyView:
         return None if self._best is None else self.finished(self._best[1])
 
     def live(self, trial: LiveTrial) -> FrozenTrial:
-        """A trial that is not finished, of the caller's own: Optuna writes into what it shows to an objective."""
+        """A new copy of an unfinished trial: Optuna writes into the trials that it passes to objectives."""
         distributions = {name: json_to_distribution(text) for name, text in trial.distributions.items()}
         params = {name: distributions[name].to_external_repr(value) for name, value in trial.params.items()}
         return FrozenTrial(
@@ -132,7 +133,7 @@ class StudyView:
         )
 
     def _live_trials(self) -> Iterable[FrozenTrial]:
-        """Those that are not finished, by number; one that did not change since the last time is the same object."""
+        """The unfinished trials by number; one that did not change since the last call is the same object."""
         before, self._live = self._live, {}
         for number, trial in self.study.live.items():
             looks, known = _looks(trial), before.get(number)
@@ -143,7 +144,7 @@ class StudyView:
 
 
 class _Decoder:
-    """Parameters as trainers see them, for all trials of one shape. They share one object for each distribution."""
+    """External parameters for all trials of one shape, which share the objects of their distributions."""
 
     __slots__ = ("_distributions", "_names", "_to_external", "width")
 
@@ -163,14 +164,14 @@ class _Decoder:
         return dict(zip(self._names, external, strict=True))
 
     def with_valueless(self, texts: Mapping[str, str] | None) -> dict[str, BaseDistribution]:
-        """The distributions, and those of parameters that a trial has no values for."""
+        """The distributions, with those of parameters without values."""
         if not texts:
             return self._distributions
         return {**self._distributions, **{name: json_to_distribution(text) for name, text in texts.items()}}
 
 
 def _looks(trial: LiveTrial) -> tuple[Any, ...]:
-    """What is another object once it changed. Intermediate values are added in place, so they are no part of it."""
+    """The fields that are replaced when they change. Intermediate values are not among them: they are added in place."""
     return trial.state, trial.params, trial.distributions, trial.user_attrs, trial.system_attrs, trial.values, trial.began
 
 
@@ -182,12 +183,8 @@ def _local(microseconds: int) -> datetime | None:
     return datetime.fromtimestamp(seconds).replace(microsecond=rest, fold=0)
 
 
-def copies_of(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    return [copy_of(trial) for trial in trials]
-
-
 def copy_of(trial: FrozenTrial) -> FrozenTrial:
-    """A trial that its caller may change. Distributions stay shared: nobody changes one."""
+    """A trial that its caller may change. Distributions stay shared: they are never changed."""
     return FrozenTrial(
         number=trial.number,
         trial_id=trial._trial_id,

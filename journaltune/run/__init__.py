@@ -1,1 +1,4 @@
-"""Who runs trials, and what becomes of them: in this process, in children, in other people's executors."""
+"""Running trials: in this process (``runners``), in forked children (``forked``), in the caller's executor (``runners``).
+
+Another way to run trials is another ``Runner`` (see ``loop``) in ``runners`` or in a file beside it.
+"""

@@ -1,4 +1,4 @@
-"""One call of an objective: made anywhere, and answered with what to tell."""
+"""One call of an objective, in any process, which returns an Outcome to tell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """An objective that answers with an Outcome, whatever it does. It can be pickled where the objective can."""
+    """An objective that returns an Outcome, whatever happens in it. It can be pickled if the objective can."""
 
     __slots__ = ("catch", "collect", "n_objectives", "objective")
 
@@ -29,7 +29,7 @@ class Call:
         self.objective, self.n_objectives, self.catch, self.collect = objective, n_objectives, catch, collect
 
     def __call__(self, trial: AskedTrial) -> Outcome:
-        # No outcome in a variable here: this frame is in the traceback of the exception that an outcome holds.
+        # No outcome in a variable here: an outcome holds an exception, whose traceback holds this frame, which is a cycle.
         try:
             return self._outcome(trial).with_notes(trial._user_attrs, trial._constraints)
         finally:
@@ -46,5 +46,5 @@ class Call:
         return Call(self.objective, self.n_objectives, self.catch)
 
     def catching_exit(self) -> Call:
-        """For a process of its own, which ``sys.exit`` ends: the trial has failed, the search goes on."""
+        """For a child process, which ``sys.exit`` ends: the trial has failed, and the search goes on."""
         return Call(self.objective, self.n_objectives, (*self.catch, SystemExit), self.collect)

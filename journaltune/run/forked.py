@@ -1,4 +1,4 @@
-"""Objectives in forked children of this process: closures and lambdas work, and a child that dies fails its trial only."""
+"""Calls in forked children of this process: closures and lambdas work, and a child that dies fails its own trial only."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Forked:
-    """Up to ``size`` children at once: each serves many calls, or one alone (``isolate``), whose memory ends with it.
+    """Up to ``size`` children at once. Each serves many calls, or with ``isolate`` one call, whose memory ends with the child.
 
-    A fork copies one thread only: what the caller started before (CUDA, OpenMP's threads) does not work in the children; start
-    it in the objective. NumPy's and PyTorch's shared generators, which all children would copy alike, are seeded from the
-    trial's seed before each call.
+    A fork copies one thread only: CUDA and OpenMP's threads, if the caller started them before, do not work in the children;
+    start them in the objective. Every child would copy the same state of NumPy's and PyTorch's global generators, so these are
+    seeded from the trial's seed before each call.
     """
 
     def __init__(self, search: Search, call: Call, size: int, isolate: bool, collectors: Sequence[GarbageCollector] = ()) -> None:
@@ -67,23 +67,23 @@ class Forked:
 
     def _result(self, number: int) -> Outcome:
         child = self._busy[number]
-        found = child.answer()
-        if found is None:
+        answer = child.answer()
+        if answer is None:
             outcome = child.cause_of_death()
         else:
-            outcome, stopped = found
+            outcome, stopped = answer
             self._search.stop_asked |= stopped
             if self._isolate:
-                child.end()  # before the next one starts: what it holds of a device is free then
+                child.end()  # before the next one starts, so that the device's memory is free
             else:
                 self._idle.append(child)
-        del self._busy[number]  # not before: Ctrl-C may come in between, and no child is to be forgotten
+        del self._busy[number]  # last: Ctrl-C may come in between, and `close` must find every child
         return outcome
 
     def _serve(self, connection: Connection) -> None:
-        """What a child does until the coordinator hangs up."""
+        """The loop of a child, until the coordinator closes the pipe."""
         for child in [*self._idle, *self._busy.values()]:
-            child.hang_up()  # the coordinator's ends, which came with the fork: left open, nobody would hear it hang up
+            child.hang_up()  # the fork copied the coordinator's ends; while one is open, its child sees no end of file
         try:
             while True:
                 suggestion: Suggestion = connection.recv()
@@ -94,7 +94,7 @@ class Forked:
             return
 
     def _answer(self, connection: Connection, suggestion: Suggestion) -> None:
-        _part_generators(suggestion.seed)
+        _seed_generators(suggestion.seed)
         outcome = self._call(self._search.trial_of(suggestion))
         connection.send((outcome, self._search.stop_asked))
         forget_frames(outcome.error)
@@ -103,7 +103,7 @@ class Forked:
             collect()
 
     def kill(self) -> None:
-        """End the busy ones: SIGINT, which lets an objective clean up, and SIGKILL for what is still there after a while."""
+        """End the busy children: SIGINT, which lets an objective clean up, then SIGKILL for those that still live."""
         children = list(self._busy.values())
         for child in children:
             child.interrupt()
@@ -151,19 +151,19 @@ class _Child:
         self._oom_kills = oom_kills()
         try:
             self.connection.send(suggestion)
-        except OSError:  # it is dead, as `answer` will find
+        except OSError:  # the child is dead, and `answer` returns None
             pass
 
     def answer(self) -> Any:
-        """What it sent, a pair of outcome and whether to stop; None when it died before it had."""
+        """A pair of the outcome and whether to stop; None when the child died before it sent one."""
         try:
             return self.connection.recv() if self.connection.poll() else None
         except (EOFError, OSError):
             return None
 
     def cause_of_death(self) -> Outcome:
-        """Once it is gone. The kernel says which signal, not who sent it: a SIGKILL counts as out of memory when the kernel has
-        killed something for memory in this control group meanwhile."""
+        """The failure of a call whose child died. The kernel reports the signal, not its sender: a SIGKILL counts as out of
+        memory when the kernel has killed some process of this control group for memory meanwhile."""
         self.end()
         status = self.process.exitcode or 0
         if status >= 0:
@@ -174,7 +174,7 @@ class _Child:
         return failure("signal", f"the objective's process was killed by {_signal_name(-status)}")
 
     def is_dead_within(self, timeout_s: float) -> bool:
-        """Not ``Process.join``, which waits for the sentinel."""
+        """``Process.join`` would wait for the sentinel, which the objective's own children may hold open."""
         if self.death < 0:
             return not self.process.is_alive()
         return bool(wait([self.death], max(timeout_s, 0.0)))
@@ -195,7 +195,7 @@ class _Child:
             os.close(death)
 
     def end(self) -> None:
-        """Wait until it is gone; it has nothing left to do."""
+        """Wait until an idle child is gone."""
         self.hang_up()
         self.is_dead_within(_GRACE_S)
         self.kill()
@@ -205,7 +205,8 @@ class _Child:
 
 
 def _death_of(process: BaseProcess) -> int:
-    """Unlike the sentinel, which the objective's own forked children hold open, a pidfd tells of this process alone."""
+    """A descriptor that becomes readable when the process dies. The sentinel stays open in the objective's own forked children;
+    a pidfd belongs to this process alone."""
     if hasattr(os, "pidfd_open") and process.pid is not None:
         try:
             return os.pidfd_open(process.pid)
@@ -215,7 +216,7 @@ def _death_of(process: BaseProcess) -> int:
 
 
 def _start_without_interrupts(process: BaseProcess) -> None:
-    """A child that Ctrl-C reaches before it has come to its own code would go on as a second coordinator."""
+    """A child that gets Ctrl-C before it runs its own code would go on as a second coordinator."""
     before = pthread_sigmask(SIG_BLOCK, ())
     try:
         pthread_sigmask(SIG_BLOCK, (SIGINT,))
@@ -231,11 +232,11 @@ def _main(serve: Callable[[Connection], None], connection: Connection, parent_pi
         serve(connection)
     except KeyboardInterrupt:
         pass
-    signal(SIGINT, SIG_IGN)  # nothing is left to be interrupted but Python's own farewell
+    signal(SIGINT, SIG_IGN)  # only Python's own shutdown is left, and must not print a traceback
 
 
 def _die_with(parent_pid: int) -> None:
-    """On Linux a killed coordinator takes its children along; elsewhere they end with the call that they are at."""
+    """On Linux the kernel kills the children of a killed coordinator; elsewhere they end after their present call."""
     try:
         CDLL(None).prctl(_PR_SET_PDEATHSIG, int(SIGKILL))
     except (OSError, AttributeError):
@@ -244,8 +245,8 @@ def _die_with(parent_pid: int) -> None:
         os._exit(1)
 
 
-def _part_generators(seed: int) -> None:
-    """Python's own does this itself at a fork."""
+def _seed_generators(seed: int) -> None:
+    """Python's own generator is reseeded at each fork by Python."""
     modules: Mapping[str, Any] = sys.modules
     if "numpy" in modules:
         modules["numpy"].random.seed(seed)

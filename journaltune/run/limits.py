@@ -1,4 +1,4 @@
-"""One search over a study: who runs it, and how far it goes."""
+"""One search over a study, and its limits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from time import monotonic
 
 from journaltune.base import checks
 from journaltune.base.errors import ExhaustedError, WaitTimeoutError
-from journaltune.engine.ask import ask
-from journaltune.engine.wait import DAY_S
+from journaltune.engine.ask import DAY_S, ask
+from journaltune.engine.owners import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,21 +21,33 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """A search under way. ``face`` is the study as objectives and callbacks get it; ``stop_asked``: nothing new is to start.
+    """A search that is under way.
 
-    ``thread`` runs it: a search inside of another one is refused.
+    ``face`` is the study as callbacks get it. After ``stop_asked`` no trial starts. ``thread`` runs the search, and may not start
+    another one inside. ``on_failed`` hears of trials that an ask itself fails.
     """
 
-    __slots__ = ("face", "stop_asked", "study", "thread", "trial_of")
+    __slots__ = ("face", "on_failed", "stop_asked", "study", "thread", "trial_of", "worker")
 
     def __init__(self, study: OpenStudy, face: object, trial_of: Callable[[Suggestion], AskedTrial]) -> None:
         self.study, self.face, self.trial_of = study, face, trial_of
         self.stop_asked, self.thread = False, get_ident()
+        self.worker: Worker | None = None
+        self.on_failed: Callable[[int], None] | None = None
+
+    def __enter__(self) -> Search:
+        """Be the owner of its trials, for as long as this process lives or the search goes on."""
+        self.worker = Worker(self.study.path)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.close()
 
 
 class Limits:
-    """How far a search goes. ``n_trials``: so many more; ``total_trials``: until the study has so many; ``timeout_s``: no new
-    ones after that."""
+    """How far a search goes: ``n_trials`` more trials, ``total_trials`` in the study, no new trial after ``timeout_s``."""
 
     __slots__ = ("_deadline", "exhausted", "mark", "n_trials", "started", "timeout_s", "total_trials")
 
@@ -45,7 +57,7 @@ class Limits:
         self.timeout_s = None if timeout_s is None else checks.number(timeout_s, "timeout")
         self._deadline = None if self.timeout_s is None else monotonic() + self.timeout_s
         self.started, self.exhausted = 0, False
-        self.mark = os.urandom(8).hex()  # of its trials: Ctrl-C may come when one is in the journal, and nobody has it yet
+        self.mark = os.urandom(8).hex()  # in the trials' records: Ctrl-C may come between a record and the return of its ask
 
     def left_s(self) -> float | None:
         return None if self._deadline is None else self._deadline - monotonic()
@@ -56,11 +68,18 @@ class Limits:
         return in_time and not self.exhausted and (self.n_trials is None or self.started < self.n_trials)
 
     def ask(self, search: Search, *, busy: bool = False) -> AskedTrial | None:
-        """The next trial; None when there is none: ever, or (with ``busy``) before a running one has finished."""
+        """The next trial; None when no more may start, or (with ``busy``) when a running one must finish first."""
         left_s = self.left_s()
         wait_s = 0.0 if busy else DAY_S if left_s is None else max(left_s, 0.0)
         try:
-            found = ask(search.study, owner_pid=os.getpid(), max_trials=self.total_trials, wait_s=wait_s, mark=self.mark)
+            suggestion = ask(
+                search.study,
+                owner=None if search.worker is None else search.worker.owner,
+                max_trials=self.total_trials,
+                wait_s=wait_s,
+                on_failed=search.on_failed,
+                mark=self.mark,
+            )
         except ExhaustedError:
             self.exhausted = True
             return None
@@ -69,7 +88,7 @@ class Limits:
                 raise
             return None
         self.started += 1
-        return search.trial_of(found)
+        return search.trial_of(suggestion)
 
 
 def _count(number: int | None, what: str) -> int | None:

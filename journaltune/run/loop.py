@@ -1,15 +1,11 @@
-"""The coordinator: it alone asks and tells, whoever runs the objective."""
+"""The coordinator of a search. It alone asks and tells; a runner calls the objective."""
 
 from __future__ import annotations
 
-from journaltune.base.errors import (
-    JournalDamagedError,
-    JournaltuneError,
-    LockTimeoutError,
-    MachineError,
-)
+from journaltune.base.errors import JournalDamagedError, JournaltuneError, LockTimeoutError, MachineError
+from journaltune.engine.reap import release
 from journaltune.engine.tell import tell
-from journaltune.run.outcome import Outcome, failure
+from journaltune.run.outcome import Outcome
 from journaltune.study.trials import finished, is_running, running_with
 
 TYPE_CHECKING = False
@@ -22,24 +18,24 @@ if TYPE_CHECKING:
     from journaltune.run.trial import AskedTrial
 
     class Runner(Protocol):
-        """Runs objectives; ``size`` at once."""
+        """Calls the objective for ``size`` trials at once."""
 
         size: int
 
         def start(self, trial: AskedTrial) -> None: ...
 
         def wait(self, timeout_s: float | None) -> list[tuple[int, Outcome]]:
-            """What finished, by number: at least one, unless the time is up."""
+            """Numbers and outcomes of trials that finished: at least one, unless the time is up."""
             ...
 
         def kill(self) -> None:
-            """End what runs, without waiting for its results."""
+            """End the running calls, without waiting for their outcomes."""
             ...
 
         def close(self) -> None: ...
 
 
-# Where the next trial waits for the result of another process' one, nothing of ours wakes us.
+# In a study with a lag the next trial may wait for a trial of another process, whose tell does not wake this one.
 _LOOK_AGAIN_S = 0.25
 
 
@@ -61,11 +57,12 @@ class Loop:
         self._wants_progress = progress
         self._progress: Progress | None = None
         self._running: dict[int, AskedTrial] = {}
+        search.on_failed = self._call_back
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Until nothing runs and nothing may start. What ended it early is raised after the running trials have finished;
-        Ctrl-C ends them."""
+        """Run trials until no more may start. An error ends the search and is raised once the running trials have finished;
+        Ctrl-C ends these too."""
         try:
             self._open_progress()
             self._rounds()
@@ -81,7 +78,7 @@ class Loop:
             if error is not None:
                 raise error
         finally:
-            del error  # this frame is in its traceback, and would keep it alive
+            del error  # its traceback holds this frame, which is a cycle
 
     def _open_progress(self) -> None:
         if self._wants_progress:
@@ -93,14 +90,14 @@ class Loop:
         while True:
             try:
                 self._fill()
-            except Exception as error:  # the journal's or the machine's: what runs may still finish
+            except Exception as error:  # from the journal or the machine: the running trials may still finish
                 self._end_with(error)
             if not self._running:
                 return
             self._settle_all(self._runner.wait(_LOOK_AGAIN_S if self._has_room() else None))
 
     def _settle_all(self, outcomes: list[tuple[int, Outcome]]) -> None:
-        """Apart: the callers of an objective are in its exception's traceback, and what they name would be kept by a cycle."""
+        """A frame of its own: an objective's exception holds its callers' frames, and variables there would make cycles."""
         for number, outcome in outcomes:
             if number in self._running:
                 self._settle(number, outcome)
@@ -119,8 +116,8 @@ class Loop:
             self._running[trial.number] = trial
             try:
                 self._runner.start(trial)
-            except Exception as error:
-                self._tell_interrupted(trial.number, f"it could not be started: {error}")
+            except Exception:
+                self._give_back(trial.number)
                 raise
 
     def _settle(self, number: int, outcome: Outcome) -> None:
@@ -139,19 +136,19 @@ class Loop:
             self._call_back(number)
 
     def _with_result(self, error: Exception, number: int, outcome: Outcome) -> Exception:
-        """The same error of a tell, and in it the result: it stands nowhere else now."""
+        """A tell's error with the result in its text: the result stands nowhere else now."""
         if not isinstance(error, MachineError | LockTimeoutError | JournalDamagedError):
             return error
         study = self._search.study
-        text = _untold(study.path, study.name, number, outcome)
+        text = _unrecorded(study.path, study.name, number, outcome)
         if self._error is not None:  # only the first one is raised
             _warn(f"{text}: {error}")
         if isinstance(error, JournalDamagedError):
             error.add_note(text)
             return error
-        told = type(error)(f"{text}: {error}", *error.args[1:])
-        told.__cause__ = error
-        return told
+        extended = type(error)(f"{text}: {error}", *error.args[1:])
+        extended.__cause__ = error
+        return extended
 
     def _tell(self, number: int, outcome: Outcome) -> None:
         tell(
@@ -176,7 +173,7 @@ class Loop:
             self._end_with(error)
 
     def _end_with(self, error: BaseException) -> None:
-        """The first error counts; Ctrl-C and its like don't wait for what runs."""
+        """Remember the first error. Ctrl-C and its like also end the running trials."""
         if self._error is None or not isinstance(error, Exception):
             self._error = error
         if not isinstance(error, Exception):
@@ -187,27 +184,27 @@ class Loop:
             self._runner.kill()
         finally:
             for number in {*self._running, *running_with(self._search.study, self._limits.mark)}:
-                self._tell_interrupted(number, "the search was ended")
+                self._give_back(number)
 
-    def _tell_interrupted(self, number: int, why: str) -> None:
+    def _give_back(self, number: int) -> None:
+        """The next ask hands it out again. Where this can't be written, the end of this process says the same."""
         self._running.pop(number, None)
-        outcome = failure("interrupted", why)
         try:
             if is_running(self._search.study, number):
-                tell(self._search.study, number, state=outcome.state, reason=outcome.reason, attrs=outcome.attrs)
+                release(self._search.study, number)
         except JournaltuneError as error:
-            _warn(f"trial {number} could not be recorded as interrupted: {error}")
+            _warn(f"trial {number} could not be given back: {error}")
 
 
-def _untold(path: str, name: str, number: int, outcome: Outcome) -> str:
-    """What came of a trial that could not be told, and how to tell it."""
+def _unrecorded(path: str, name: str, number: int, outcome: Outcome) -> str:
+    """The outcome of a trial that could not be told, and the command that tells it."""
     from shlex import join
 
     values = list(map(repr, outcome.values or ()))
     words = values or ["--state", outcome.state, *(["--reason", outcome.reason] if outcome.reason else [])]
-    came = ", ".join(values) or " ".join(filter(None, (outcome.state, outcome.reason)))
+    result = ", ".join(values) or " ".join(filter(None, (outcome.state, outcome.reason)))
     command = join(["journaltune", "tell", "-f", path, "--study", name, str(number), *words])
-    return f"trial {number} came to {came}, which is not recorded; `{command}` records it"
+    return f"trial {number} came to {result}, which is not recorded; `{command}` records it"
 
 
 def _warn(message: str) -> None:

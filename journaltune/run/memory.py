@@ -1,4 +1,4 @@
-"""Memory: giving it back between trials, and telling when a trial died for want of it."""
+"""Memory: freeing it between trials, and recognizing trials that died because it ran out."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class GarbageCollector:
         self.above_bytes = None if above is None else size_bytes(above)
         self.n_collections = 0
         self._n_calls = 0
-        self._trim = _malloc_trim()  # found now: when memory has run out, nothing can be loaded any more
+        self._trim = _malloc_trim()  # looked up now: once memory has run out, nothing can be loaded
 
     def __call__(self, study: object = None, trial: object = None) -> None:
         try:
             self._n_calls += 1
             if self._n_calls % self.every == 0 and self._is_due():
                 self.collect()
-        except Exception:  # a callback that fails ends the search that it was to save
+        except Exception:  # a callback that raises would end the search
             pass
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -55,7 +55,7 @@ class GarbageCollector:
         return resident is None or resident > self.above_bytes
 
     def collect(self) -> None:
-        """Free what can be freed now, each step whatever became of the others."""
+        """Free memory now; a step that fails does not keep the others from running."""
         self.n_collections += 1
         for step in (gc.collect, _empty_torch, _empty_cupy, self._trim):
             try:
@@ -72,16 +72,16 @@ def size_bytes(text: int | str) -> int:
         number = text.strip().lower().removesuffix("ib").removesuffix("b").rstrip()
         unit = number[-1:] if number[-1:] in tuple("kmgt") else ""
         try:
-            found = int(float(number.removesuffix(unit)) * _UNITS[unit])
+            size = int(float(number.removesuffix(unit)) * _UNITS[unit])
         except (ValueError, OverflowError):
-            found = 0
-        if found > 0:
-            return found
+            size = 0
+        if size > 0:
+            return size
     raise UsageError(f"a size is a number of bytes or text such as 2G or 500M, not {text!r}")
 
 
 def resident_bytes() -> int | None:
-    """How much memory this process has in use, in bytes; None where the system does not tell."""
+    """The resident size of this process in bytes; None where the system does not report it."""
     try:
         descriptor = os.open("/proc/self/statm", os.O_RDONLY)
     except OSError:
@@ -101,27 +101,27 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def forget_frames(error: BaseException | None) -> None:
-    """Let go of what the frames of a handled exception hold, and of those that led to it: its traceback is gone afterwards.
+    """Clear the frames of a handled exception and of its causes; their tracebacks are gone afterwards.
 
-    An objective that keeps its own exception in a variable holds its frames, and all that is in them, by a cycle.
+    Otherwise an objective that assigns its exception to a variable keeps its frames and all their variables alive, by a cycle.
     """
     from traceback import clear_frames
 
-    found, seen = [error], set()
-    while found:
-        error = found.pop()
-        if error is None or id(error) in seen:
+    left, cleared = [error], set()
+    while left:
+        error = left.pop()
+        if error is None or id(error) in cleared:
             continue
-        seen.add(id(error))
+        cleared.add(id(error))
         where, error.__traceback__ = error.__traceback__, None
         clear_frames(where)
-        found += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
+        left += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
 
 
 def oom_kills() -> int | None:
-    """How many processes the kernel has killed for memory so far: of this control group, or else of the whole machine.
+    """How many processes the kernel has killed for memory: in this control group, or else on the whole machine.
 
-    None where the kernel does not count them. A rise says that some process was killed, not which one.
+    None where the kernel does not count them. A rise says that a process was killed, not which one.
     """
     for path, key in ((_cgroup_events(), b"oom_kill"), ("/proc/vmstat", b"oom_kill")):
         try:
@@ -133,7 +133,7 @@ def oom_kills() -> int | None:
 
 
 def _cgroup_events() -> str:
-    """Where version 2 of control groups counts; no such file under version 1."""
+    """The file in which version 2 of control groups counts; it does not exist under version 1."""
     try:
         with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
             group = next((line.rstrip("\n")[3:] for line in file if line.startswith("0::")), "/")

@@ -1,4 +1,4 @@
-"""``study.optimize``: one process asks, hands out, tells, calls back; objectives run in it, in forked children, or elsewhere."""
+"""``study.optimize`` and ``study.trials_iter``: one process asks, tells and calls back, whoever calls the objective."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def optimize(
     isolate: bool,
     executor: Executor | None,
 ) -> None:
-    """See ``Study.optimize``. ``searches``: those that are under way on the same face; this one is among them meanwhile."""
+    """See ``Study.optimize``. ``searches``: those under way on the same face; this one is added meanwhile."""
     if not callable(objective):
         raise UsageError(f"an objective is a function of a trial, not {objective!r}")
     from journaltune.run.memory import GarbageCollector
@@ -46,7 +46,7 @@ def optimize(
     collect = GarbageCollector() if gc_after_trial else None
     call = Call(objective, len(search.study.directions), _classes(catch), collect)
     collectors = [each for each in [*called_back, collect] if isinstance(each, GarbageCollector)]
-    with _among(searches, search):
+    with _among(searches, search), search:
         runner = _runner(search, call, n_of(n_jobs), isolate, executor, collectors)
         Loop(search, runner, Limits(*limits), called_back, progress=show_progress_bar).run()
 
@@ -102,11 +102,16 @@ def _classes(catch: Iterable[type[Exception]] | type[Exception]) -> tuple[type[E
 
 
 def trials_iter(search: Search, limits: tuple[int | None, int | None, float | None]) -> Iterator[AskedTrial]:
-    """See ``Study.trials_iter``; a wrong limit is refused before the first trial is drawn."""
+    """See ``Study.trials_iter``. A wrong limit is refused here, before the first trial is drawn."""
     return _drawn(search, Limits(*limits))
 
 
 def _drawn(search: Search, limits: Limits) -> Iterator[AskedTrial]:
+    with search:
+        yield from _trials(search, limits)
+
+
+def _trials(search: Search, limits: Limits) -> Iterator[AskedTrial]:
     while limits.may_start():
         trial = limits.ask(search)
         if trial is None:

@@ -1,4 +1,4 @@
-"""What became of an objective's call: how a value or an exception turns into a trial's result, and how that travels."""
+"""The outcome of an objective's call: how a value or an exception becomes a result, and how that is pickled."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _TRACE_CHARS = 20_000
 
 
 class TrialPruned(Exception):
-    """Raised by an objective to say that its trial was stopped early; Optuna's own ``TrialPruned`` says the same here.
+    """Raised by an objective whose trial was stopped early. Optuna's own ``TrialPruned`` means the same here.
 
-    Optuna's ``optimize`` knows its own only: raise that one in an objective for both.
+    Optuna's ``optimize`` knows only its own: an objective for both raises that one.
     """
 
 
 class ObjectiveError(RuntimeError):
-    """Stands for an exception of an objective in another process that can't be pickled.
+    """Stands for an exception of an objective in another process, if that exception can't be pickled.
 
     ``type_name`` and ``text`` are those of the exception, ``trace`` is its traceback as Python prints it.
     """
@@ -42,16 +42,16 @@ class ObjectiveError(RuntimeError):
 
 
 class WorkerTraceback(Exception):
-    """The traceback of an exception in the process that it comes from, as text: frames don't travel."""
+    """The traceback of an exception in another process, as text: frames can't be pickled."""
 
     def __str__(self) -> str:
         return f"\n\n{self.args[0]}"
 
 
 class Outcome(Frozen):
-    """What to tell of a trial, and the exception that ends the search, if there is one.
+    """What to tell for a trial, and the exception that ends the search; None where the search goes on.
 
-    ``error`` is None where the search goes on. It travels between processes as itself, without frames, or as ObjectiveError.
+    The exception is pickled as itself, without frames, or becomes an ObjectiveError.
     """
 
     state: str
@@ -89,7 +89,7 @@ class Outcome(Frozen):
 
 
 def of_value(value: Any, n_objectives: int, number: int) -> Outcome:
-    """What an objective returned: complete with floats, or failed with reason ``nan`` or ``result``."""
+    """The outcome of an objective that returned ``value``: complete with floats, or failed (``nan``, ``result``)."""
     try:
         if value is None:
             raise UsageError("the objective returned None; return a number, or one for each objective")
@@ -102,7 +102,7 @@ def of_value(value: Any, n_objectives: int, number: int) -> Outcome:
 
 
 def of_error(error: BaseException, catch: tuple[type[BaseException], ...] = ()) -> Outcome:
-    """What an objective raised: pruned, or failed with its reason; ``error`` is kept unless it is in ``catch``."""
+    """The outcome of an objective that raised ``error``: pruned, or failed; the error ends the search unless ``catch`` has it."""
     if is_pruned(error):
         forget_frames(error)
         return Outcome("pruned")
@@ -118,13 +118,13 @@ def failure(reason: str, message: str, error: BaseException | None = None) -> Ou
 
 
 def is_pruned(error: BaseException) -> bool:
-    """Whether it is TrialPruned, ours or Optuna's; where Optuna is not imported nobody can have raised its own."""
+    """Whether the error is TrialPruned, ours or Optuna's. Optuna's can't have been raised before Optuna is imported."""
     theirs = getattr(sys.modules.get("optuna.exceptions"), "TrialPruned", TrialPruned)
     return isinstance(error, (TrialPruned, theirs))
 
 
 def reason_of(error: BaseException) -> str:
-    """The reason that a trial fails with whose objective raised this."""
+    """The reason with which a trial fails whose objective raised this error."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     return "oom" if is_out_of_memory(error) else "exit"
@@ -143,7 +143,7 @@ def _said(error: BaseException) -> str:
 
 
 def pack(error: BaseException) -> Packed:
-    """An exception as what can be pickled: itself where it survives that, its words, and where it came from."""
+    """An exception in a form that can be pickled: itself, if it survives pickling, its class, its text, its traceback."""
     import pickle
     from traceback import format_exception
 

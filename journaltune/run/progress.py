@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Optuna's bar (tqdm, on stderr): trials where their number is known, else seconds, else a mere count."""
+    """Optuna's bar (tqdm, on stderr). It counts trials, up to a limit if there is one; or seconds if only the time is limited."""
 
     __slots__ = ("_bar", "_began", "_limits", "_study")
 
     def __init__(self, study: OpenStudy, limits: Limits) -> None:
-        tqdm: Any = import_module("tqdm.auto").tqdm  # a dependency of Optuna's, for those who want to see it
+        tqdm: Any = import_module("tqdm.auto").tqdm  # one of Optuna's dependencies; it has no type hints
         self._study, self._limits, self._began = study, limits, monotonic()
         self._bar: Any = tqdm(total=self._total(), unit=" trials" if not self._counts_time() else " s")
 
@@ -39,7 +39,7 @@ class Progress:
         return self._limits.n_trials is None and self._limits.total_trials is None and self._limits.timeout_s is not None
 
     def update(self) -> None:
-        """One trial more has finished."""
+        """One more trial has finished."""
         if self._counts_time():
             self._bar.update(min(monotonic() - self._began, self._limits.timeout_s or 0.0) - self._bar.n)
         else:

@@ -1,4 +1,4 @@
-"""Objectives in this process, and in an executor of the caller's."""
+"""Two ways to run trials: in this process, and in the caller's executor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class InProcess:
-    """One objective at a time, here and now."""
+    """One call at a time, made by ``start`` itself."""
 
     __slots__ = ("_call", "_done", "size")
 
@@ -37,7 +37,7 @@ class InProcess:
 
 
 class Submitted:
-    """Objectives in any ``concurrent.futures.Executor``; ``size`` of them are submitted at once. The executor stays open."""
+    """Calls in any ``concurrent.futures.Executor``; ``size`` of them are submitted at once. The executor stays open."""
 
     __slots__ = ("_call", "_executor", "_futures", "size")
 
@@ -55,14 +55,14 @@ class Submitted:
         return [(self._futures.pop(future), self._outcome(future)) for future in done]
 
     def _outcome(self, future: Future[Outcome]) -> Outcome:
-        """A future without an outcome is the executor's failure: its process died, or the call could not be pickled."""
+        """A future that raises means that the executor failed: its process died, or the call could not be pickled."""
         try:
             return future.result()
         except Exception as error:
             return outcome.of_error(error, self._call.catch)
 
     def kill(self) -> None:
-        """What waits is taken back; what an executor runs, nobody can end."""
+        """Cancel calls that have not started; an executor can't end running ones."""
         for future in self._futures:
             future.cancel()
 

@@ -1,4 +1,4 @@
-"""The trial that an objective gets: its parameters, also by Optuna's ``suggest_*`` calls, reports, attributes."""
+"""The trial that an objective gets: parameters, also by Optuna's ``suggest_*`` calls, reports, attributes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from journaltune.base.errors import JournaltuneError, SpaceError
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
 from journaltune.run.outcome import is_pruned, reason_of
-from journaltune.space import Space
 from journaltune.space.distributions import categorical_distribution, float_distribution, int_distribution
-from journaltune.space.grammar import shown, spec_text
+from journaltune.space.grammar import one_line, spec_text
 from journaltune.study.trials import is_running, live_user_attrs
-from journaltune.suggest.choice import Suggestion
 from journaltune.suggest.pruners import should_prune
 
 TYPE_CHECKING = False
@@ -20,13 +18,18 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Protocol
 
-    from journaltune.space import Distribution
+    from journaltune.space import Distribution, Space
     from journaltune.study.open_study import OpenStudy
+    from journaltune.suggest.choice import Suggestion
 
     class Face(Protocol):
-        """What a trial needs of the Python face of its study."""
+        """The part of the Python face of a study that a trial needs."""
 
         _study: OpenStudy
+
+        def _reopener(self) -> Callable[[], Face]:
+            """A function that opens the study in another process."""
+            ...
 
 
 class Suggests:
@@ -47,24 +50,24 @@ class Suggests:
         return f"{type(self).__name__}(number={self.number}, params={self.params!r}, seed={self.seed})"
 
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> float:
-        """The parameter's value. SpaceError unless the call says what was declared."""
-        found: float = self._suggest(name, lambda: float_distribution(low, high, log, step))
-        return found
+        """The parameter's value. SpaceError unless the call declares it as the study does."""
+        value: float = self._suggest(name, lambda: float_distribution(low, high, log, step))
+        return value
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """The parameter's value. SpaceError unless the call says what was declared."""
-        found: int = self._suggest(name, lambda: int_distribution(low, high, log, step))
-        return found
+        """The parameter's value. SpaceError unless the call declares it as the study does."""
+        value: int = self._suggest(name, lambda: int_distribution(low, high, log, step))
+        return value
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """The parameter's value. SpaceError unless the call says what was declared, in the same order."""
+        """The parameter's value. SpaceError unless the call declares the study's choices, in the same order."""
         return self._suggest(name, lambda: categorical_distribution(choices))
 
     def _suggest(self, name: str, wanted: Callable[[], Distribution]) -> Any:
         try:
             distribution = wanted()
         except (ValueError, TypeError, ArithmeticError) as error:
-            raise SpaceError(f"{shown(str(name))}: {error}") from None
+            raise SpaceError(f"{one_line(str(name))}: {error}") from None
         self._check(name, distribution)
         return self.params[name]
 
@@ -72,7 +75,7 @@ class Suggests:
         raise NotImplementedError
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """Keep an attribute with the trial: it is written when the trial is told. UsageError for what JSON can't hold."""
+        """Attach an attribute, which is written when the trial is told. UsageError for a value that JSON can't hold."""
         self._user_attrs.update(checks.attrs({key: value}))
 
     @property
@@ -80,7 +83,7 @@ class Suggests:
         return dict(self._user_attrs)
 
     def set_constraint(self, key: str, value: float) -> None:
-        """Keep a constraint's value, 0 or less where it is satisfied: it is written when the trial is told. The first counts."""
+        """Attach a constraint's value, 0 or less if satisfied, which is written when the trial is told. The first one counts."""
         for name, number in checks.constraints({key: value}).items():
             self._constraints.setdefault(name, number)
 
@@ -92,26 +95,28 @@ class Suggests:
 class AskedTrial(Suggests):
     """A trial to run: ``number``, ``params`` (external values) and ``seed`` (32 bits, for the trainer's generators).
 
-    As a context it is finished when the block raises before it was told: pruned for TrialPruned, else failed with reason
-    ``oom``, ``interrupted`` or ``exit``. It can be pickled; in another process it opens the journal when it needs it.
+    As a context it finishes the trial when the block raises before the trial was told: pruned for TrialPruned, else failed with
+    reason ``oom``, ``interrupted`` or ``exit``. It can be pickled; in another process it opens the journal when it needs it.
     """
 
     __slots__ = ("_face", "_reopen", "_space")
 
-    def __init__(self, face: Face | None, reopen: Callable[[], Face], suggestion: Suggestion, space: Space | None) -> None:
-        """``reopen`` opens the study again in a process that the trial was sent to; it is pickled with the trial."""
+    def __init__(self, face: Face, suggestion: Suggestion, space: Space | None) -> None:
         super().__init__(suggestion.number, suggestion.params, suggestion.seed)
-        self._face, self._reopen, self._space = face, reopen, space
+        self._face: Face | None = face
+        self._reopen: Callable[[], Face] | None = None
+        self._space = space
 
-    def __reduce__(self) -> tuple[object, ...]:
-        config = None if self._space is None else self._space.to_config()
-        notes = self._user_attrs, self._constraints
-        return _restored, (Suggestion(self.number, self.params, self.seed), config, self._reopen, notes)
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """The slots, with the means to open the study in place of the open study."""
+        reopen = self._reopen if self._face is None else self._face._reopener()
+        slots = {name: getattr(self, name) for name in (*Suggests.__slots__, *AskedTrial.__slots__)}
+        return None, {**slots, "_face": None, "_reopen": reopen}
 
     @property
     def study(self) -> Any:
-        """The ``journaltune.Study`` that it was asked from."""
-        if self._face is None:
+        """The ``journaltune.Study`` that the trial was asked from."""
+        if self._face is None and self._reopen is not None:
             self._face = self._reopen()
         return self._face
 
@@ -122,7 +127,7 @@ class AskedTrial(Suggests):
 
     @property
     def user_attrs(self) -> dict[str, Any]:
-        """Those it was enqueued with, and those set here."""
+        """The attributes that the trial was enqueued with, and those set here."""
         return {**live_user_attrs(self._opened, self.number), **self._user_attrs}
 
     def report(self, value: float, step: int) -> bool:
@@ -130,7 +135,7 @@ class AskedTrial(Suggests):
         return report(self._opened, self.number, step, value)
 
     def should_prune(self) -> bool:
-        """Whether to stop early, as the study's pruner says; a study without one never stops any."""
+        """Whether to stop early, as the study's pruner decides; a study without a pruner stops no trial."""
         return should_prune(self._opened, self.number)
 
     def _told_by(
@@ -141,7 +146,7 @@ class AskedTrial(Suggests):
         attrs: Mapping[str, Any] | None = None,
         **result: Any,
     ) -> int:
-        """Tell it, with what was set on it; what is given here goes before."""
+        """Tell the trial, with the attributes and constraints set on it; those given here take precedence."""
         constraints = {**self._constraints, **(constraints or {})}
         attrs = {**self._user_attrs, **(attrs or {})}
         return tell(study, self.number, values, constraints=constraints, attrs=attrs, **result)
@@ -155,17 +160,17 @@ class AskedTrial(Suggests):
         if name not in self.params:
             if declared is not None:
                 raise SpaceError(
-                    f"{shown(str(name))} is absent from trial {self.number}; ask for it where its condition holds only"
+                    f"{one_line(str(name))} is absent from trial {self.number}; ask for it where its condition holds only"
                 )
-            known = ", ".join(shown(known) for known in list(self.params)[:10])
-            raise SpaceError(f"{shown(str(name))} is not a parameter of this study; its parameters are {known}")
-        if declared is not None and not _alike(declared, wanted):
+            known = ", ".join(one_line(known) for known in list(self.params)[:10])
+            raise SpaceError(f"{one_line(str(name))} is not a parameter of this study; its parameters are {known}")
+        if declared is None:
+            raise SpaceError(f"{one_line(name)} is not one number or choice; take trial.params[{name!r}]")
+        if not _alike(declared, wanted):
             raise SpaceError(
-                f"{shown(name)}: the study declares {_spelled(declared)}, and the objective asks for {_spelled(wanted)}; "
+                f"{one_line(name)}: the study declares {_spelled(declared)}, and the objective asks for {_spelled(wanted)}; "
                 "say the same in both"
             )
-        if declared is None:
-            raise SpaceError(f"{shown(name)} is no parameter of one number or choice; take trial.params[{name!r}]")
 
     def __enter__(self) -> AskedTrial:
         return self
@@ -178,19 +183,8 @@ class AskedTrial(Suggests):
                 self._fail_if_running(reason_of(error))
             elif is_running(self._opened, self.number):
                 self._told_by(self._opened, state="pruned")
-        except JournaltuneError as failure:  # the block's own error is the one to be seen
+        except JournaltuneError as failure:  # the block's own error goes on
             error.add_note(f"trial {self.number} could not be recorded as finished: {failure}")
-
-
-def _restored(
-    suggestion: Suggestion,
-    config: Mapping[str, Any] | None,
-    reopen: Callable[[], Face],
-    notes: tuple[dict[str, Any], dict[str, float]],
-) -> AskedTrial:
-    trial = AskedTrial(None, reopen, suggestion, None if config is None else Space.from_config(config))
-    trial._user_attrs, trial._constraints = notes
-    return trial
 
 
 def _alike(declared: Distribution, wanted: Distribution) -> bool:
@@ -202,16 +196,16 @@ def _alike(declared: Distribution, wanted: Distribution) -> bool:
 
 def _spelled(distribution: Distribution) -> str:
     try:
-        return shown(spec_text(distribution), 200)
+        return one_line(spec_text(distribution), 200)
     except ValueError:
         return "a choice of other things"
 
 
 class FixedTrial(Suggests):
-    """A trial without a study, to call an objective with parameters of one's own, as Optuna's ``FixedTrial``.
+    """A trial without a study, to call an objective with given parameters, as Optuna's ``FixedTrial``.
 
-    ``suggest_*`` returns what ``params`` holds: SpaceError where it is missing or is none of the choices, a warning where it is
-    out of range. ``should_prune`` is always False; ``intermediate_values`` holds what was reported, the first value of a step.
+    ``suggest_*`` returns the value in ``params``: SpaceError if it is missing or not one of the choices, a warning if it is out
+    of range. ``should_prune`` is always False; ``intermediate_values`` holds the first value reported at each step.
     """
 
     __slots__ = ("intermediate_values",)
@@ -229,12 +223,12 @@ class FixedTrial(Suggests):
 
     def _check(self, name: str, wanted: Distribution) -> None:
         if name not in self.params:
-            raise SpaceError(f"{shown(str(name))} is missing; FixedTrial takes every parameter that the objective asks for")
+            raise SpaceError(f"{one_line(str(name))} is missing; FixedTrial takes every parameter that the objective asks for")
         try:
             wanted.to_internal(self.params[name])
         except SpaceError as error:
             if wanted.kind == "categorical":
-                raise SpaceError(f"{shown(name)}: {error}") from None
+                raise SpaceError(f"{one_line(name)}: {error}") from None
             from warnings import warn
 
-            warn(f"{shown(name)}: {error}", stacklevel=4)
+            warn(f"{one_line(name)}: {error}", stacklevel=4)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# Optuna writes an object's attributes in the order its constructor sets them; readers compare bytes, so the order counts.
+# In the order of Optuna's constructors, which is the order in its JSON: readers compare bytes.
 _ATTRIBUTES = {
     "FloatDistribution": ("step", "low", "high", "log"),
     "IntDistribution": ("log", "step", "low", "high"),
@@ -24,15 +24,15 @@ _ATTRIBUTES = {
 }
 
 
-_MOST_KNOWN = 4096
-_known: dict[str, Distribution] = {}  # by their JSON: a study's few distributions are read again for each of its trials
+_MOST_CACHED = 4096
+_cache: dict[str, Distribution] = {}  # by their JSON: a study's few distributions are read again for each of its trials
 
 
 class Distribution(Frozen):
-    """What values one column may take; frozen, and equal when Optuna's JSON of both is the same.
+    """The values that one column may take. Two distributions are equal when Optuna's JSON of both is the same.
 
-    ``kind`` is "float", "int" or "categorical". The first two have ``low``, ``high``, ``log`` and ``step`` (None where a float
-    has none), the last has ``choices``. ``class_name`` is Optuna's, deprecated ones included.
+    ``kind`` is "float", "int" or "categorical". Floats and ints have ``low``, ``high``, ``log`` and ``step`` (None for a float
+    without steps), categoricals have ``choices``. ``class_name`` is Optuna's, deprecated classes included.
     """
 
     kind: str
@@ -77,20 +77,20 @@ class Distribution(Frozen):
 
     @staticmethod
     def from_json(text: str) -> Distribution:
-        """Reads whatever ``optuna.distributions.json_to_distribution`` reads: deprecated and abbreviated forms too.
+        """Reads all that ``optuna.distributions.json_to_distribution`` reads: deprecated and abbreviated forms too.
 
         Raises ValueError for anything else.
         """
-        found = _known.get(text)
-        if found is None:
+        distribution = _cache.get(text)
+        if distribution is None:
             try:
                 data = loads(text)
             except RecursionError:
                 raise ValueError("a distribution's JSON is nested too deeply") from None
-            found = distribution_from_data(data)
-            if len(_known) < _MOST_KNOWN:
-                _known[text] = found
-        return found
+            distribution = distribution_from_data(data)
+            if len(_cache) < _MOST_CACHED:
+                _cache[text] = distribution
+        return distribution
 
     def to_external(self, internal: float) -> Any:
         """The value that a trainer sees."""
@@ -101,8 +101,8 @@ class Distribution(Frozen):
     def to_internal(self, value: object, bounded: bool = True) -> float:
         """The float that stands for ``value`` in the journal; SpaceError when it is not a value of this distribution.
 
-        Choices are told apart by type: True, 1, 1.0 and "1" are four values; NaN equals itself. Without ``bounded`` any number is
-        a value of a range, as bounds can change in a study.
+        Choices of different types differ: True, 1, 1.0 and "1" are four values; NaN equals itself. Without ``bounded`` any number
+        is a value of a range, as bounds can change in a study.
         """
         value = _unwrapped(value)
         if self.kind == "categorical":
@@ -124,7 +124,7 @@ class Distribution(Frozen):
         raise SpaceError(f"{shown_value(value)} is not one of the choices; give {self.allowed()}")
 
     def allowed(self) -> str:
-        """For messages: which values there are."""
+        """For messages: the allowed values in words."""
         if self.kind == "categorical":
             more = ", ..." if len(self.choices) > 10 else ""
             return "one of " + ", ".join(shown_value(choice) for choice in self.choices[:10]) + more
@@ -133,7 +133,7 @@ class Distribution(Frozen):
         return f"{noun} from {self.low!r} to {self.high!r}{steps}"
 
     def contains(self, internal: float) -> bool:
-        """Optuna's ``_contains``; False where that raises (NaN and infinities of a categorical)."""
+        """Optuna's ``_contains``; False where Optuna raises (NaN and infinities of a categorical)."""
         if self.kind == "categorical":
             return internal - internal == 0 and 0 <= int(internal) < len(self.choices)
         if not self.low <= internal <= self.high:
@@ -157,7 +157,7 @@ class Distribution(Frozen):
         return None if self.step is None else round((self.high - self.low) / self.step) + 1
 
     def value_at(self, index: int) -> float:
-        """Of the finitely many internal values the one at ``index``, in Optuna's decimal arithmetic; ints where it has ints."""
+        """The internal value at ``index`` of finitely many, in Optuna's decimal arithmetic; an int where Optuna has one."""
         if self.kind == "categorical":
             return index
         if self.kind == "int":
@@ -168,7 +168,7 @@ class Distribution(Frozen):
 
     @property
     def single(self) -> bool:
-        """Optuna's ``single()``: is there one value only."""
+        """Optuna's ``single()``: whether there is one value only."""
         if self.kind == "categorical":
             return len(self.choices) == 1
         if self.low == self.high:
@@ -183,7 +183,7 @@ class Distribution(Frozen):
 
 
 def compatible(old: Distribution, new: Distribution) -> bool:
-    """The verdict of ``optuna.distributions.check_distribution_compatibility``, which holds 1, 1.0 and True for equal."""
+    """The verdict of ``optuna.distributions.check_distribution_compatibility``, to which 1, 1.0 and True are equal."""
     if old.class_name != new.class_name or old.log != new.log:
         return False
     return len(old.choices) == len(new.choices) and all(map(_equal, old.choices, new.choices))
@@ -265,7 +265,7 @@ def _from_abbreviated(data: Any) -> Distribution:
         return float_distribution(low, high, log, step)
     if data["type"] == "int":
         return int_distribution(low, high, log, 1 if step is None else step)
-    raise ValueError("not a distribution of Optuna's: the type is none of float, int, categorical")
+    raise ValueError("not a distribution of Optuna's: the type is not float, int or categorical")
 
 
 def _adjusted_high(low: Any, high: Any, step: Any) -> Any:
@@ -280,7 +280,7 @@ def _adjusted_high(low: Any, high: Any, step: Any) -> Any:
 
 
 def _on_grid(low: object, high: object, step: object) -> bool:
-    """Is the range certainly a whole number of steps, seen as the decimals that people write."""
+    """Whether the range certainly is a whole number of steps, in the decimals that people write."""
     try:
         parts = [_decimal_parts(str(bound)) for bound in (low, high, step)]
     except ValueError:
@@ -289,7 +289,7 @@ def _on_grid(low: object, high: object, step: object) -> bool:
     if max(exponent for _, exponent in parts) - unit > 28:
         return False
     low_, high_, step_ = (digits * 10 ** (exponent - unit) for digits, exponent in parts)
-    # Beyond 28 digits decimal's arithmetic rounds, and what it says then is what Optuna does.
+    # Beyond 28 digits ``decimal`` rounds, and Optuna goes by the rounded result.
     return bool(abs(high_ - low_) < 10**28 and (high_ - low_) % step_ == 0)
 
 
@@ -321,7 +321,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def shown_value(value: object) -> str:
-    """For messages: ``value`` on one line of bounded length, whatever it is."""
+    """For messages: any value on one line of bounded length."""
     if isinstance(value, str):
         return ascii(value) if len(value) <= 60 else ascii(value[:60]) + "..."
     if isinstance(value, int) and value.bit_length() > 200:

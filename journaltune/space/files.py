@@ -1,16 +1,16 @@
-"""Space files: YAML, TOML and JSON, read without running or expanding anything they hold."""
+"""Space files: YAML, TOML and JSON. Nothing in a file is run or expanded."""
 
 from __future__ import annotations
 
 from journaltune.base.errors import SpaceError
-from journaltune.space.grammar import shown
+from journaltune.space.grammar import one_line
 from journaltune.space.space import Space, space_from_params
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-# PyYAML reads about 40,000 bytes a second; a space of a thousand parameters has half of this size.
+# PyYAML reads about 40,000 bytes a second. A space of a thousand parameters has half of this size.
 MAX_FILE_BYTES = 100_000
 
 
@@ -19,7 +19,7 @@ def load(path: str) -> Space:
     try:
         return space_from_params(_declared(_parse(str(path), _read(path))))
     except SpaceError as error:
-        raise SpaceError(f"{shown(str(path), 4096)}: {error}") from None
+        raise SpaceError(f"{one_line(str(path), 4096)}: {error}") from None
 
 
 def _read(path: str) -> str:
@@ -39,13 +39,13 @@ def _parse(path: str, text: str) -> Any:
     ending = path.lower().rpartition(".")[2]
     parsers = {"yaml": _parse_yaml, "yml": _parse_yaml, "toml": _parse_toml, "json": _parse_json}
     if ending not in parsers:
-        raise SpaceError("its ending is none of .yaml .yml .toml .json; rename it")
+        raise SpaceError("its ending is not .yaml, .yml, .toml or .json; rename it")
     try:
         return parsers[ending](text)
     except RecursionError:
         raise SpaceError("it is nested too deeply; flatten it") from None
     except ValueError as error:
-        raise SpaceError(f"it is not {ending.upper()}: {shown(' '.join(str(error).split()), 200)}; mend it") from None
+        raise SpaceError(f"it is not {ending.upper()}: {one_line(' '.join(str(error).split()), 200)}; mend it") from None
 
 
 def _parse_json(text: str) -> Any:
@@ -55,12 +55,12 @@ def _parse_json(text: str) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    named: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise SpaceError(f"{shown(key)} is there twice; leave one out")
-        found[key] = value
-    return found
+        if key in named:
+            raise SpaceError(f"{one_line(key)} is there twice; leave one out")
+        named[key] = value
+    return named
 
 
 def _parse_toml(text: str) -> Any:
@@ -88,7 +88,7 @@ def _declared(data: Any) -> dict[str, Any]:
         return data
     for key in data:
         if key not in ("params", "require"):
-            raise SpaceError(f"{shown(str(key))} is not a part of a space file; put parameters below params")
+            raise SpaceError(f"{one_line(str(key))} is not a part of a space file; put parameters below params")
     if data.get("require"):
         raise SpaceError("require is not supported yet; leave it out")
     params = data.get("params")

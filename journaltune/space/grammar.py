@@ -1,4 +1,4 @@
-"""The grammar of a parameter's spec, ``log(1e-5, 1)`` or ``adam | sgd``: text to distribution and back."""
+"""The grammar of a parameter's spec, such as ``log(1e-5, 1)`` or ``adam | sgd``: text to distribution and back."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _NUMBER_CHARS = frozenset("+-.0123456789eE")
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
 _UNESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"'}
-# The journal holds every value as a float, and up to here those hold each integer and the distance of any two.
+# The journal holds every value as a float. Up to here floats hold each integer, and the distance of any two.
 _EXACT_INT = 2**52
 
-# Beyond this, rounding puts values of a grid so far off it that Optuna (and `Distribution.contains`) calls them foreign.
+# With more steps, rounding moves values so far off their grid that Optuna (and `Distribution.contains`) refuses them.
 _MAX_STEPS = 10_000_000
 
 
 def parse_spec(name: str, text: str) -> Distribution:
-    """The distribution of the parameter ``name`` that ``text`` specifies; SpaceError, one line, when it specifies none."""
+    """The distribution that ``text`` specifies for the parameter ``name``. SpaceError, one line, for text that is not a spec."""
     check_name(name)
     if not isinstance(text, str):
-        raise SpaceError(f"{shown(name)}: a spec is text, such as log(1e-5, 1) or adam | sgd, not a {type(text).__name__}")
+        raise SpaceError(f"{one_line(name)}: a spec is text, such as log(1e-5, 1) or adam | sgd, not a {type(text).__name__}")
     if len(text) > MAX_SPEC_CHARS:
-        raise SpaceError(f"{shown(name)}: the spec has more than {MAX_SPEC_CHARS} characters; shorten it")
+        raise SpaceError(f"{one_line(name)}: the spec has more than {MAX_SPEC_CHARS} characters; shorten it")
     return _Parser(name, text).parse()
 
 
@@ -50,9 +50,9 @@ def check_name(name: object) -> None:
     if not isinstance(name, str):
         raise SpaceError(f"a parameter's name is text, not a {type(name).__name__}; quote it")
     if not name or len(name) > MAX_NAME_CHARS:
-        raise SpaceError(f"{shown(name)!r}: a parameter's name has 1 to {MAX_NAME_CHARS} characters; choose another")
+        raise SpaceError(f"{one_line(name)!r}: a parameter's name has 1 to {MAX_NAME_CHARS} characters; choose another")
     if not name.isprintable() and any(map(_breaks_lines, name)):
-        raise SpaceError(f"{shown(name)}: a parameter's name can't have control characters or half surrogates; choose another")
+        raise SpaceError(f"{one_line(name)}: a parameter's name can't have control characters or half surrogates; choose another")
 
 
 def _breaks_lines(char: str) -> bool:
@@ -63,7 +63,7 @@ def _is_surrogate(char: str) -> bool:
     return "\ud800" <= char <= "\udfff"
 
 
-def shown(text: str, limit: int = 80) -> str:
+def one_line(text: str, limit: int = 80) -> str:
     """For messages: ``text`` on one line of bounded length."""
     line = text[: limit + 1]
     if not line.isprintable():
@@ -72,16 +72,16 @@ def shown(text: str, limit: int = 80) -> str:
 
 
 def word_value(word: str) -> Choice:
-    """What an unquoted word stands for: a constant, a number or itself; ValueError for a number that is likely a mistake."""
+    """The value of an unquoted word: a constant, a number or the word. ValueError for a number that is likely a mistake."""
     if word in _CONSTANTS:
         return _CONSTANTS[word]
     if word[:1] not in _NUMBER_START or not _NUMBER_CHARS.issuperset(word):
         return word
     digits = word[1:] if word[0] in "+-" else word
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
-        raise ValueError(f'{shown(word)} begins with a zero; write the number without it, or the string "{shown(word)}"')
+        raise ValueError(f'{one_line(word)} begins with a zero; write the number without it, or the string "{one_line(word)}"')
     if len(word) > 400:
-        raise ValueError(f"{shown(word)} is too long for a number; quote it to make it a string")
+        raise ValueError(f"{one_line(word)} is too long for a number; quote it to make it a string")
     return int(word) if digits.isdigit() else _float_or_word(word)
 
 
@@ -91,15 +91,15 @@ def _float_or_word(word: str) -> float | str:
     except ValueError:
         return word
     if number - number != 0:
-        raise ValueError(f"{shown(word)} is too large for a float; write a smaller number, or quote it to make it a string")
+        raise ValueError(f"{one_line(word)} is too large for a float; write a smaller number, or quote it to make it a string")
     return number
 
 
 class _Parser:
-    """One spec, read token by token; it never recurses, so no input is too deep for it.
+    """One spec, read token by token. It never recurses, so no input is too deep.
 
-    ``kind`` is "word", "string", "end" or a punctuation character. Tokens are read one at a time because what follows `if` is
-    an expression, with tokens of its own.
+    ``kind`` is "word", "string", "end" or a punctuation character. Tokens are read one at a time because an expression follows
+    `if`, which has tokens of its own.
     """
 
     __slots__ = ("at", "kind", "name", "text", "value")
@@ -113,11 +113,12 @@ class _Parser:
         self.advance()
 
     def fail(self, what: str) -> NoReturn:
-        spec = shown(self.text.strip())
-        raise SpaceError(f"{shown(self.name)}: {spec}: {what}" if spec else f"{shown(self.name)}: {what}")
+        spec = one_line(self.text.strip())
+        raise SpaceError(f"{one_line(self.name)}: {spec}: {what}" if spec else f"{one_line(self.name)}: {what}")
 
-    def _next(self) -> str:
-        return "the end" if self.kind == "end" else shown(self.value)
+    def _token(self) -> str:
+        """For messages: the token that stands there."""
+        return "the end" if self.kind == "end" else one_line(self.value)
 
     def advance(self) -> None:
         text, at, size = self.text, self.at, len(self.text)
@@ -177,12 +178,12 @@ class _Parser:
             self.fail("the spec is empty; write one such as float(0, 1), int(1, 8) or adam | sgd")
         function = self.value if self.kind == "word" else ""
         first = self._choice()
-        found = self._call(function) if function and self.kind == "(" else self._alternatives(first)
+        distribution = self._call(function) if function and self.kind == "(" else self._alternatives(first)
         if self.kind == "word" and self.value == "if":
             self.fail("conditions (`if`) are not supported yet; leave it out")
         if self.kind != "end":
-            self.fail(f"{self._next()} is not expected there; quote a choice that has spaces or punctuation")
-        return found
+            self.fail(f"{self._token()} is not expected there; quote a choice that has spaces or punctuation")
+        return distribution
 
     def _choice(self) -> Choice:
         value: Choice = self.value
@@ -192,7 +193,7 @@ class _Parser:
             except ValueError as error:
                 self.fail(str(error))
         elif self.kind != "string":
-            self.fail(f"a value is missing before {self._next()}; write one, or quote it")
+            self.fail(f"a value is missing before {self._token()}; write one, or quote it")
         self.advance()
         return value
 
@@ -207,7 +208,7 @@ class _Parser:
         if function in ("permutation", "simplex"):
             self.fail(f"{function} is not supported yet; write float, log, int or choice")
         if function not in _USAGE:
-            self.fail(f"there is no {shown(function)}(...); write float, log, int or choice")
+            self.fail(f"there is no {one_line(function)}(...); write float, log, int or choice")
         positional, options = self._arguments()
         if function != "choice":
             return self._range(function, positional, options)
@@ -225,7 +226,7 @@ class _Parser:
             if self.kind != "=":
                 positional.append(value)
             elif key in options:
-                self.fail(f"{shown(key)} is given twice; leave one out")
+                self.fail(f"{one_line(key)} is given twice; leave one out")
             else:
                 self.advance()
                 options[key] = self._choice()
@@ -233,15 +234,15 @@ class _Parser:
                 self.advance()
                 return positional, options
             if self.kind != ",":
-                self.fail(f"a comma or ) is missing before {self._next()}; write it, or quote a choice that has spaces")
+                self.fail(f"a comma or ) is missing before {self._token()}; write it, or quote a choice that has spaces")
 
     def _categorical(self, choices: list[Choice]) -> Distribution:
         seen = set()
         for choice in choices:
             if isinstance(choice, int) and not -(2**63) <= choice < 2**63:
-                self.fail(f"{shown(str(choice))} has more than 64 bits; quote it to make it a string")
+                self.fail(f"{one_line(str(choice))} has more than 64 bits; quote it to make it a string")
             if (type(choice), choice) in seen:
-                self.fail(f"the choice {shown(literal_text(choice))} is there twice; leave one out")
+                self.fail(f"the choice {one_line(literal_text(choice))} is there twice; leave one out")
             seen.add((type(choice), choice))
         return categorical_distribution(choices)
 
@@ -264,28 +265,28 @@ class _Parser:
 
     def _bound(self, value: Choice) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.fail(f"{shown(literal_text(value))} is not a finite number; write one such as 0.5 or 1e-5")
+            self.fail(f"{one_line(literal_text(value))} is not a finite number; write one such as 0.5 or 1e-5")
         return value
 
     def _integer(self, value: int | float) -> int:
         if value != int(value):
             self.fail(f"{value!r} is not an integer; write one, or float(...)")
         if abs(value) > _EXACT_INT:
-            self.fail(f"{shown(repr(value))} is beyond 2**52, where floats begin to skip integers; write a smaller bound")
+            self.fail(f"{one_line(repr(value))} is beyond 2**52, where floats begin to skip integers; write a smaller bound")
         return int(value)
 
-    def _checked(self, found: Distribution) -> Distribution:
-        """Refuses what Optuna takes but can't work with."""
-        if found.high - found.low == float("inf"):
+    def _checked(self, given: Distribution) -> Distribution:
+        """Refuses ranges that Optuna takes but can't search."""
+        if given.high - given.low == float("inf"):
             self.fail("the range is wider than the largest float; write a smaller one")
-        if found.step is None:
-            return found
-        if max(abs(found.low), abs(found.high)) / found.step > _MAX_STEPS:
-            self.fail("the step is too small for the range; write a larger one, or none")
+        if given.step is None:
+            return given
+        if max(abs(given.low), abs(given.high)) / given.step > _MAX_STEPS:
+            self.fail("the step is too small for the range; write a larger one, or leave it out")
         # Optuna moves the upper bound to the grid each time it reads a distribution; here it would move again and again.
-        if float_distribution(found.low, found.high, step=found.step).high != found.high:
+        if float_distribution(given.low, given.high, step=given.step).high != given.high:
             self.fail("the grid's last value is not exact; write the step or the lower bound with fewer digits")
-        return found
+        return given
 
 
 _USAGE = {
@@ -297,7 +298,7 @@ _USAGE = {
 
 
 def spec_text(distribution: Distribution) -> str:
-    """The spec that `parse_spec` reads as ``distribution``; what the grammar refuses (NaN, lists) is not made acceptable."""
+    """The spec that `parse_spec` reads as ``distribution``. ValueError for choices that the grammar can't hold (NaN, lists)."""
     if distribution.kind == "categorical":
         return " | ".join(map(literal_text, distribution.choices))
     bounds = f"{distribution.low!r}, {distribution.high!r}"
@@ -309,7 +310,7 @@ def spec_text(distribution: Distribution) -> str:
 
 
 def literal_text(value: object) -> str:
-    """A choice as the grammar writes it; ValueError for what it can't hold."""
+    """A choice as the grammar writes it. ValueError for one that the grammar can't hold."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, str):

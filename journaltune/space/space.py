@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from journaltune.base.errors import SpaceError
 from journaltune.space.distributions import Distribution, distribution_from_data
-from journaltune.space.grammar import check_name, literal_text, parse_spec, shown, spec_text
+from journaltune.space.grammar import check_name, literal_text, one_line, parse_spec, spec_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-# What a trainer's environment holds besides its parameters.
+# A trainer's environment holds these besides its parameters.
 _OWN_SHELL_NAMES = frozenset(
     f"JT_{name}" for name in ("TRIAL", "SEED", "ATTEMPT", "SLOT", "DIR", "PARAMS", "PARAMS_FILE", "RESULT", "STUDY", "VALUE")
 )
@@ -19,9 +19,9 @@ _SHELL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 
 
 class Space:
-    """Parameters and their distributions. ``distributions`` is by column, which is what a sampler and the journal see.
+    """Parameters and their distributions. ``distributions`` is by column: samplers and the journal see columns.
 
-    A column is a parameter of the same name as long as no kind of parameter spans several columns.
+    A column is a parameter of the same name, as long as no kind of parameter spans several columns.
     """
 
     __slots__ = ("distributions",)
@@ -39,7 +39,7 @@ class Space:
 
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> Space:
-        """The space that `to_config` wrote. SpaceError when no space ever did."""
+        """The space that `to_config` wrote. SpaceError for anything that it never writes."""
         if not isinstance(config, dict) or config.keys() != {"params"} or not isinstance(config["params"], dict):
             raise SpaceError(
                 "the stored space is not one that this version knows; read the study with a newer journaltune, or give it one "
@@ -53,25 +53,25 @@ class Space:
 
     def decode(self, internal: Mapping[str, float]) -> dict[str, Any]:
         """Columns to parameters, in declared order; columns that are missing or not of this space are left out."""
-        return {name: known.to_external(internal[name]) for name, known in self.distributions.items() if name in internal}
+        return {name: column.to_external(internal[name]) for name, column in self.distributions.items() if name in internal}
 
     def encode(self, params: Mapping[str, Any], partial: bool = False, bounded: bool = True) -> dict[str, float]:
-        """Parameters to columns, in declared order; SpaceError for a value that can't be (without ``bounded`` any number can),
-        one too many or (unless ``partial``) one too few."""
+        """Parameters to columns, in declared order. SpaceError for a value that the space does not have (without ``bounded`` it
+        has any number), for an unknown parameter, and (unless ``partial``) for a missing one."""
         for name in params:
             if name not in self.distributions:
-                known = ", ".join(shown(str(known)) for known in list(self.distributions)[:10])
-                raise SpaceError(f"{shown(str(name))} is not a parameter of this study; its parameters are {known}")
+                names = ", ".join(one_line(known) for known in list(self.distributions)[:10])
+                raise SpaceError(f"{one_line(str(name))} is not a parameter of this study; its parameters are {names}")
         missing = [name for name in self.distributions if name not in params]
         if missing and not partial:
-            raise SpaceError(f"{shown(missing[0])} is missing; give {self.distributions[missing[0]].allowed()}")
+            raise SpaceError(f"{one_line(missing[0])} is missing; give {self.distributions[missing[0]].allowed()}")
         return {name: self._internal(name, params[name], bounded) for name in self.distributions if name in params}
 
     def _internal(self, name: str, value: object, bounded: bool) -> float:
         try:
             return self.distributions[name].to_internal(value, bounded)
         except SpaceError as error:
-            raise SpaceError(f"{shown(name)}: {error}") from None
+            raise SpaceError(f"{one_line(name)}: {error}") from None
 
     def shell_names(self) -> dict[str, str]:
         """The environment variable of each parameter; SpaceError when two share one, or one is journaltune's own."""
@@ -79,12 +79,11 @@ class Space:
         owners: dict[str, str] = {}
         for name in self.distributions:
             shell_name = "JT_" + "".join(char if char in _SHELL_CHARS else "_" for char in name)
+            seen = f"{one_line(name)}: a shell would see it as {shell_name}"
             if shell_name in _OWN_SHELL_NAMES:
-                raise SpaceError(f"{shown(name)}: a shell would see it as {shell_name}, which journaltune sets itself; rename it")
+                raise SpaceError(f"{seen}, which journaltune sets itself; rename it")
             if shell_name in owners:
-                raise SpaceError(
-                    f"{shown(name)}: a shell would see it as {shell_name}, like {shown(owners[shell_name])}; rename one"
-                )
+                raise SpaceError(f"{seen}, like {one_line(owners[shell_name])}; rename one")
             owners[shell_name] = name
             names[name] = shell_name
         return names
@@ -93,13 +92,13 @@ class Space:
 def space_from_params(items: Sequence[str] | Mapping[str, Any]) -> Space:
     """The space that 'NAME: SPEC' items declare, or a mapping of names to specs or to Optuna's distributions (decoded JSON).
 
-    SpaceError for what is not a spec, for a name declared twice, and when nothing is declared.
+    SpaceError for anything that is not a spec, for a name declared twice, and when nothing is declared.
     """
     pairs = items.items() if hasattr(items, "items") else map(_split, [items] if isinstance(items, str) else items)
     distributions: dict[str, Distribution] = {}
     for name, spec in pairs:
         if name in distributions:
-            raise SpaceError(f"{shown(name)} is declared twice; leave one out")
+            raise SpaceError(f"{one_line(name)} is declared twice; leave one out")
         distributions[name] = _distribution(name, spec)
     if not distributions:
         raise SpaceError("the space has no parameters; declare one such as lr: log(1e-5, 1e-1)")
@@ -109,17 +108,17 @@ def space_from_params(items: Sequence[str] | Mapping[str, Any]) -> Space:
 def _split(item: object) -> tuple[str, str]:
     name, colon, spec = item.partition(":") if isinstance(item, str) else ("", "", "")
     if not colon:
-        raise SpaceError(f"{shown(str(item))}: the colon is missing; write NAME: SPEC, such as lr: log(1e-5, 1e-1)")
+        raise SpaceError(f"{one_line(str(item))}: the colon is missing; write NAME: SPEC, such as lr: log(1e-5, 1e-1)")
     return name.strip(), spec
 
 
 def _distribution(name: str, spec: object) -> Distribution:
-    """All ways to declare lead through the grammar, so that what it refuses is refused everywhere."""
+    """All ways to declare lead through the grammar, so that everything that it refuses is refused everywhere."""
     if isinstance(spec, str):
         return parse_spec(name, spec)
     check_name(name)
     try:
         text = spec_text(distribution_from_data(spec)) if isinstance(spec, dict) else literal_text(spec)
     except ValueError as error:
-        raise SpaceError(f"{shown(name)}: {shown(str(error), 200)}") from None
+        raise SpaceError(f"{one_line(name)}: {one_line(str(error), 200)}") from None
     return parse_spec(name, text)

@@ -1,11 +1,11 @@
-"""YAML as plain data. Stricter than YAML: tags, aliases and duplicate keys are refused, since a space needs none of them."""
+"""YAML as plain data. Tags, aliases and duplicate keys are refused: a space does not need them."""
 
 from __future__ import annotations
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from journaltune.base.errors import SpaceError
-from journaltune.space.grammar import shown, word_value
+from journaltune.space.grammar import one_line, word_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _MAX_DEPTH = 20
 
 
 def read_yaml(text: str) -> Any:
-    """Mappings, lists and scalars; a plain scalar is what it would be in a spec, so ``1e-5`` is a number and ``on`` is text.
+    """Mappings, lists and scalars. A plain scalar means the same as in a spec, so ``1e-5`` is a number and ``on`` is text.
 
     Raises ValueError when the text is not YAML, SpaceError for what is refused.
     """
@@ -30,7 +30,7 @@ def read_yaml(text: str) -> Any:
 
 
 def _check(text: str) -> None:
-    """Refuses aliases, which can multiply without end, and depth, which PyYAML takes the square of the time for."""
+    """Refuses aliases, which can multiply without end, and deep nesting, for which PyYAML takes the square of the time."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.BaseLoader):
         if isinstance(event, yaml.AliasEvent):
@@ -45,7 +45,7 @@ def _check(text: str) -> None:
 
 def _plain(node: Any) -> Any:
     if node.tag not in (f"{_PREFIX}str", f"{_PREFIX}seq", f"{_PREFIX}map"):
-        _refuse(node, f"the tag {shown(node.tag)} is used; leave it out")
+        _refuse(node, f"the tag {one_line(node.tag)} is used; leave it out")
     if isinstance(node, yaml.ScalarNode):
         return node.value if node.style else _scalar(node.value)
     if isinstance(node, yaml.SequenceNode):
@@ -61,14 +61,14 @@ def _scalar(word: str) -> Any:
 
 
 def _mapping(node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    mapping: dict[str, Any] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             _refuse(key, "a key is not text; quote it")
-        if key.value in found:
-            _refuse(key, f"{shown(key.value)} is there twice; leave one out")
-        found[key.value] = _plain(value)
-    return found
+        if key.value in mapping:
+            _refuse(key, f"{one_line(key.value)} is there twice; leave one out")
+        mapping[key.value] = _plain(value)
+    return mapping
 
 
 def _refuse(node: Any, what: str) -> NoReturn:

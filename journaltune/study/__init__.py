@@ -1,1 +1,1 @@
-"""One study read and written as data: settings, trials, the best, look-up, the queue. Decides nothing."""
+"""One study read and written as data, its journal opened for that; nothing here chooses parameters or finishes a trial."""

@@ -6,10 +6,11 @@ from itertools import compress
 from math import fsum, isnan, sqrt
 from operator import itemgetter, mul
 
+from journaltune.base.codes import COMPLETE, MAXIMIZE
+from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import NotFoundError
-from journaltune.base.model import Trial, TrialState
 from journaltune.journal.keys import KeyMaker, extended
-from journaltune.journal.state import COMPLETE, HAS_EXTRAS, HAS_VALUES, STATE_MASK
+from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, STATE_MASK
 from journaltune.study.trials import trials_at
 
 TYPE_CHECKING = False
@@ -17,32 +18,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from journaltune.base.model import Trial
     from journaltune.journal.state import StudyState
     from journaltune.study.open_study import OpenStudy
 
-    Loss = tuple[tuple[float, ...], int, int]
+    Loss = tuple[tuple[float, ...], int, int]  # values to be minimized, the trial's number, its row
 
-
+# Which codes belong to complete trials: those of which a row holds everything, and those with attributes or irregular values.
 _PLAIN = bytes(code & STATE_MASK == COMPLETE and code & HAS_VALUES > 0 and not code & HAS_EXTRAS for code in range(256))
-
-
 _WITH_EXTRAS = bytes(code & STATE_MASK == COMPLETE and code & HAS_EXTRAS > 0 for code in range(256))
 
 
 def best_trials(study: OpenStudy) -> list[Trial]:
     """The best complete trial, the earliest of equals; for several objectives the Pareto front, by number.
 
-    Trials with a violated constraint (a value above 0) and trials with NaN don't count. NotFoundError when none is left.
+    Trials with a violated constraint (a value above 0) and trials with NaN don't count. NotFoundError when no trial is left.
 
-    In a study with replicates, configurations are compared by the means of their trials, once they have all of them; while
-    none has, those that have most. What stands for one is its first trial, with the means as ``values``, and in ``user_attrs``
-    ``replicates``, how many trials there are, and ``spread``, the sample standard deviation of each objective.
+    With replicates, configurations are compared by the means of their trials: those that have all of their trials, or while
+    there is no such configuration, those that have most. A configuration is shown as its first trial, with the means as
+    ``values``, and in ``user_attrs`` ``replicates``, the number of its trials, and ``spread``, the sample standard deviation of
+    each objective.
     """
     return study.look(lambda state: _best(state, study.replicates))
 
 
 def _best(state: StudyState, replicates: int) -> list[Trial]:
-    signs = [-1.0 if direction == 2 else 1.0 for direction in state.directions]
+    signs = [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
     groups = _groups(state, signs, replicates) if replicates > 1 else {}
     losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
     if not losses:
@@ -53,35 +54,54 @@ def _best(state: StudyState, replicates: int) -> list[Trial]:
 
 
 def _losses(state: StudyState, signs: list[float]) -> list[Loss]:
-    """Values to be minimized, number and row of each feasible complete trial without NaN; for one objective of the best only."""
+    """The loss of each feasible complete trial without NaN; with one objective, of those that may be the best."""
     if len(signs) > 1:
         return _all_losses(state, signs)
     finished = state.finished
     codes, numbers = finished.column("codes").tobytes(), finished.column("numbers")
-    plain = codes.translate(_PLAIN)  # 1 where a row is complete, with values, and nothing else is to be looked at
-    found = list(_odd_losses(state, signs, codes))
+    plain = codes.translate(_PLAIN)
+    losses = list(_losses_with_extras(state, signs, codes))
     values = finished.column("values")
-    worthy = [value for value in compress(values, plain) if value == value]
-    if worthy:
-        best = min(worthy) if signs[0] > 0 else max(worthy)
-        found += [((signs[0] * best,), numbers[row], row) for row in _places(values, best) if plain[row]]
-    return found
+    comparable = [value for value in compress(values, plain) if value == value]
+    if comparable:
+        best = min(comparable) if signs[0] > 0 else max(comparable)
+        losses += [((signs[0] * best,), numbers[row], row) for row in _places(values, best) if plain[row]]
+    return losses
 
 
 def _all_losses(state: StudyState, signs: list[float]) -> list[Loss]:
-    """The same of every one, for any number of objectives."""
+    """The loss of each feasible complete trial without NaN."""
     finished = state.finished
     codes, numbers = finished.column("codes").tobytes(), finished.column("numbers")
-    found = list(_odd_losses(state, signs, codes))
+    losses = list(_losses_with_extras(state, signs, codes))
     for row in compress(range(len(codes)), codes.translate(_PLAIN)):
-        loss = tuple(map(mul, signs, finished.packed_values(row)))
-        if not any(map(isnan, loss)):
-            found.append((loss, numbers[row], row))
-    return found
+        values = tuple(map(mul, signs, finished.packed_values(row)))
+        if not any(map(isnan, values)):
+            losses.append((values, numbers[row], row))
+    return losses
+
+
+def _losses_with_extras(state: StudyState, signs: list[float], codes: bytes) -> Iterator[Loss]:
+    """The same for trials with attributes or irregular values: constraints are attributes."""
+    finished = state.finished
+    for row in compress(range(len(codes)), codes.translate(_WITH_EXTRAS)):
+        number, values = finished.column("numbers")[row], finished.row_values(row)
+        if values is None or len(values) != len(signs) or any(map(isnan, values)):
+            continue
+        if _is_feasible(finished.extras[number].get("system_attrs") or {}):
+            yield tuple(map(mul, signs, values)), number, row
+
+
+def _is_feasible(system_attrs: dict[str, Any]) -> bool:
+    return all(value <= 0 for value in constraints_in(system_attrs).values())
+
+
+def _places(values: Sequence[float], wanted: float) -> Iterator[int]:
+    return (place for place, value in enumerate(values) if value == wanted)
 
 
 def _groups(state: StudyState, signs: list[float], replicates: int) -> dict[int, list[Loss]]:
-    """The trials of each configuration that has all of its trials, or as many as any has, by the number of the first one."""
+    """Losses by configuration, for those with all of their trials, or else with most; a key is the first trial's number."""
     groups: dict[int, list[Loss]] = {}
     keys = extended(state.finished, KeyMaker())
     for loss in sorted(_all_losses(state, signs), key=itemgetter(1)):
@@ -91,52 +111,31 @@ def _groups(state: StudyState, signs: list[float], replicates: int) -> dict[int,
 
 
 def _mean_loss(group: list[Loss]) -> Loss:
-    return tuple([_mean(losses) for losses in zip(*[loss for loss, _, _ in group], strict=True)]), *group[0][1:]
+    return tuple([_mean(column) for column in zip(*[values for values, _, _ in group], strict=True)]), *group[0][1:]
 
 
 def _mean(values: Sequence[float]) -> float:
-    return fsum(values) / len(values)  # of ``statistics`` the import alone takes longer than a whole command may
+    return fsum(values) / len(values)  # the import of ``statistics`` alone takes longer than a whole command may
 
 
 def _with_means(trial: Trial, group: list[Loss], signs: list[float]) -> Trial:
-    """The first trial of a configuration, with what came of all of them."""
+    """The first trial of a configuration, with the means and the spread of all of its trials."""
     means = list(map(mul, signs, _mean_loss(group)[0]))
-    columns = zip(*[map(mul, signs, loss) for loss, _, _ in group], strict=True)
+    columns = zip(*[map(mul, signs, values) for values, _, _ in group], strict=True)
     spread = [
         sqrt(fsum((value - mean) ** 2 for value in column) / (len(group) - 1)) if len(group) > 1 else None
         for column, mean in zip(columns, means, strict=True)
     ]
     attrs = {**trial.user_attrs, "replicates": len(group), "spread": spread}
-    return Trial(trial.number, trial.state, trial.params, means, attrs, trial.system_attrs)
-
-
-def _places(values: Sequence[float], wanted: float) -> Iterator[int]:
-    return (place for place, value in enumerate(values) if value == wanted)
-
-
-def _odd_losses(state: StudyState, signs: list[float], codes: bytes) -> Iterator[Loss]:
-    """The same for complete trials with attributes or irregular values: constraints stand there."""
-    finished = state.finished
-    for row in compress(range(len(codes)), codes.translate(_WITH_EXTRAS)):
-        number, values = finished.column("numbers")[row], finished.row_values(row)
-        if values is None or len(values) != len(signs) or any(map(isnan, values)):
-            continue
-        if not _violates(finished.extras[number].get("system_attrs") or {}):
-            yield tuple(map(mul, signs, values)), number, row
-
-
-def _violates(system_attrs: dict[str, Any]) -> bool:
-    if not any(key.startswith("constraints") for key in system_attrs):
-        return False
-    trial = Trial(0, TrialState.COMPLETE, {}, system_attrs=system_attrs)
-    return not all(value <= 0 for value in trial.constraints.values())
+    # Its own intermediate values and times would not belong to the means.
+    return trial.but(values=means, user_attrs=attrs, intermediate_values={}, datetime_start=None, datetime_complete=None)
 
 
 def _pareto_front(losses: list[Loss]) -> list[Loss]:
-    """Those that no other one dominates. Sorted first, so that a trial can only be dominated by one before it."""
+    """Losses that no other one dominates. Sorted first, so that a loss can only be dominated by one before it."""
     front: list[Loss] = []
     for candidate in sorted(losses):
-        loss = candidate[0]
-        if not any(kept[0] != loss and all(a <= b for a, b in zip(kept[0], loss, strict=True)) for kept in front):
+        values = candidate[0]
+        if not any(other != values and all(a <= b for a, b in zip(other, values, strict=True)) for other, _, _ in front):
             front.append(candidate)
     return front

@@ -1,4 +1,4 @@
-"""What else a search depends on: the Python and the libraries that suggest, and a lock file where the study names one.
+"""The environment of a search: Python, the libraries that suggest, the platform, and a lock file where the study names one.
 
 Versions come from the names of the installed packages' ``.dist-info`` folders: ``importlib.metadata`` imports the ``email``
 package, which takes longer than a whole ``tell``.
@@ -29,16 +29,16 @@ def describe(lock_file: str | None = None) -> dict[str, str]:
 
     A library that is not installed is left out, a lock file that can't be read is ``"missing"``.
     """
-    found = {"python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}", "journaltune": VERSION}
-    found |= _library_versions()
-    found["platform"] = _platform()
+    present = {"python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}", "journaltune": VERSION}
+    present |= _library_versions()
+    present["platform"] = _platform()
     if lock_file is not None:
-        found["lock_file"] = _hash_of(lock_file)
-    return found
+        present["lock_file"] = _hash_of(lock_file)
+    return present
 
 
 def _library_versions() -> dict[str, str]:
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for folder in reversed(sys.path):  # the first one that has it counts, as for an import
         try:
             names = os.listdir(folder or ".")
@@ -48,14 +48,14 @@ def _library_versions() -> dict[str, str]:
             if name.endswith(_SUFFIX):
                 library, _, version = name[: -len(_SUFFIX)].partition("-")
                 if library in _LIBRARIES:
-                    found[library] = version
-    return dict(sorted(found.items()))
+                    versions[library] = version
+    return dict(sorted(versions.items()))
 
 
 def _platform() -> str:
     machine = os.uname()
     try:
-        libc = os.confstr("CS_GNU_LIBC_VERSION")  # the mathematical functions are its
+        libc = os.confstr("CS_GNU_LIBC_VERSION")  # the C library's math functions affect results
     except (ValueError, OSError):
         libc = None
     return " ".join(part for part in (machine.sysname, machine.machine, libc) if part)
@@ -73,12 +73,12 @@ def _hash_of(path: str) -> str:
 
 def recorded(config: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> dict[str, str]:
     """The environment that a study has on record; empty for a study that another program made."""
-    found = system_attrs.get(ATTR) or config.get("environment")
-    return found if isinstance(found, dict) else {}
+    environment = system_attrs.get(ATTR) or config.get("environment")
+    return environment if isinstance(environment, dict) else {}
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What changed, in words: ``optuna 5.0.0 -> 5.1.0``."""
+    """Each change in words: ``optuna 5.0.0 -> 5.1.0``."""
     names = [*then, *(name for name in now if name not in then)]
     return [
         f"{name} {then.get(name, 'absent')} -> {now.get(name, 'absent')}" for name in names if then.get(name) != now.get(name)
@@ -86,7 +86,7 @@ def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def records_of_change(study: OpenStudy) -> list[dict[str, Any]]:
-    """What to write before an ask, where its environment is another one than the study has on record."""
+    """The record to write before an ask, if the environment is not the recorded one."""
     now = study.cached(_present)
     if recorded(study.config, study.state().system_attrs) == now:
         return []

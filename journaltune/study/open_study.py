@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from journaltune.base.codes import MAXIMIZE
 from journaltune.base.errors import NotFoundError, SpaceError, UsageError
 from journaltune.journal.journal import Journal
 from journaltune.journal.turn import Turn
-from journaltune.study.settings import NO_CONFIG, wrong_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_NO_CONFIG: Mapping[str, Any] = {}
+
 
 class OpenStudy:
     """One study of an open journal, with the caches that make the next ask cheap. For several threads; closes on exit."""
@@ -27,10 +29,10 @@ class OpenStudy:
         "__weakref__",
         "_cache",
         "_config",
+        "_read",
         "_space",
         "_stored",
         "_varied",
-        "_wrong",
         "journal",
         "n_tells",
         "name",
@@ -44,12 +46,12 @@ class OpenStudy:
         self.study_id = state.study_id
         self.turn = Turn(self)
         self.n_tells = 0  # by this process
+        self._read: tuple[Mapping[str, Any], dict[str, Any], set[str]] | None = None  # a configuration and its settings
         self._forget(None)
 
     def _forget(self, config: Mapping[str, Any] | None) -> None:
-        """Drop whatever was worked out for another configuration than this one."""
+        """Drop everything that was worked out for the configuration before this one."""
         self._config = config
-        self._wrong = wrong_settings(config or NO_CONFIG)
         self._space: Space | None = None
         self._stored: dict[str, str] | None = None
         self._varied: dict[str, Distribution] | None = None
@@ -60,40 +62,45 @@ class OpenStudy:
         return self.journal.path
 
     def break_off(self) -> None:
-        """Forget everything that an exception may have left half done: the next call reads the journal again."""
+        """Forget everything that an exception may have left half done. The next call reads the journal again."""
         self._forget(None)
         self.journal.break_off()
 
     def state(self) -> StudyState:
-        """What the journal says of it. NotFoundError once it is deleted."""
-        found = self.journal.state.studies.get(self.study_id)
-        if found is None:
+        """The replayed study. NotFoundError once it is deleted."""
+        state = self.journal.state.studies.get(self.study_id)
+        if state is None:
             raise NotFoundError(f"study {self.name!r} was deleted from {self.path}")
-        return found
+        return state
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """What ``create_study`` recorded; empty for a study that another program made."""
-        config = self.state().config or NO_CONFIG
+        """The settings that ``create_study`` recorded; empty for a study that another program made."""
+        config = self.state().config or _NO_CONFIG
         if config is not self._config:
             self._forget(config)
         return config
 
-    def setting(self, name: str, default: Any = None) -> Any:
-        """One of the configuration; UsageError where a damaged record left something else in its place."""
-        found = self.config.get(name)
-        if found is None:
-            return default
-        if name in self._wrong:
+    def setting(self, name: str) -> Any:
+        """One setting, the default when none is recorded; UsageError where a damaged record left something else in its place."""
+        config, read = self.config, self._read
+        if read is None or read[0] is not config:
+            from journaltune.study import settings  # a tell reads no setting
+
+            read = self._read = config, settings.values(config), settings.wrong(config)
+        _, values, wrong = read
+        if name in wrong:
+            from journaltune.study.settings import SETTINGS
+
             raise UsageError(
-                f"study {self.name!r} has {found!r} as its {name}, which can't be; replace it with "
-                f"`journaltune create --exist-ok --study {self.name}` and the option for it"
+                f"study {self.name!r} has {values[name]!r} as its {name}, which can't be; replace it with "
+                f"`journaltune create --exist-ok --study {self.name}` and {SETTINGS[name].option or 'the option for it'}"
             )
-        return found
+        return values[name]
 
     @property
     def directions(self) -> tuple[str, ...]:
-        return tuple("maximize" if direction == 2 else "minimize" for direction in self.state().directions)
+        return tuple("maximize" if direction == MAXIMIZE else "minimize" for direction in self.state().directions)
 
     @property
     def objective_names(self) -> tuple[str | None, ...]:
@@ -110,7 +117,7 @@ class OpenStudy:
 
     @property
     def stored_distributions(self) -> dict[str, str]:
-        """The space's distributions as records hold them."""
+        """The space's distributions by name, as Optuna's JSON, which records hold."""
         space = self.space
         if self._stored is None and space is not None:
             self._stored = {name: distribution.to_json() for name, distribution in space.distributions.items()}
@@ -118,58 +125,63 @@ class OpenStudy:
 
     @property
     def varied(self) -> dict[str, Distribution]:
-        """What is searched in. What has one value only is not, and Rustuna's TPE panics at a range without width."""
+        """The distributions that a sampler searches: those with several values. Rustuna's TPE panics at a range without width."""
         space = self.space
         if self._varied is None and space is not None:
-            self._varied = {name: known for name, known in space.distributions.items() if not known.single}
+            self._varied = {name: distribution for name, distribution in space.distributions.items() if not distribution.single}
         return self._varied or {}
 
     @property
     def seed(self) -> int:
-        return int(self.setting("seed", 0))
+        return int(self.setting("seed"))
 
     @property
     def failures(self) -> str:
-        return str(self.setting("failures", "worst"))
+        return str(self.setting("failures"))
 
     @property
     def duplicates(self) -> str:
         """What happens when the sampler suggests parameters again: allow, reuse or resample."""
-        return str(self.setting("duplicates", "allow"))
+        return str(self.setting("duplicates"))
 
     @property
     def replicates(self) -> int:
         """How many times each configuration is asked."""
-        return int(self.setting("replicates", 1))
+        return int(self.setting("replicates"))
 
     @property
     def lag(self) -> int | None:
-        """How many trials back the latest result lies that a trial sees; None: every result that is there."""
+        """Trial k sees the results of trials up to k - lag; with None, every result that is there."""
         lag: int | None = self.setting("lag")
         return lag
 
+    @property
+    def attempts(self) -> int:
+        """How many owners a trial may lose by death before it fails."""
+        return int(self.setting("attempts"))
+
     def cached(self, make: Callable[[OpenStudy], T]) -> T:
-        """What ``make`` makes of the study, once for as long as its configuration stays."""
+        """``make(self)``, called once for as long as the configuration stays."""
         self.config  # noqa: B018  (drops the cache of another configuration)
         if make not in self._cache:
             self._cache[make] = make(self)
-        found: T = self._cache[make]
-        return found
+        made: T = self._cache[make]
+        return made
 
     def cached_for(self, finished: Finished, kind: Callable[[Finished], T]) -> T:
-        """The one object of that kind for these finished trials: what it has worked out about them stays for the next call."""
-        known = self._cache.get(kind)
-        if known is None or known[0] is not finished:
-            known = self._cache[kind] = finished, kind(finished)
-        found: T = known[1]
-        return found
+        """The one object of that kind for these finished trials. What it works out about them stays for the next call."""
+        entry = self._cache.get(kind)
+        if entry is None or entry[0] is not finished:
+            entry = self._cache[kind] = finished, kind(finished)
+        made: T = entry[1]
+        return made
 
     @property
     def sampler(self) -> str:
-        return str(self.setting("sampler", "tpe"))
+        return str(self.setting("sampler"))
 
     def look(self, read: Callable[[StudyState], T]) -> T:
-        """What ``read`` makes of the study as it is now; other threads of this process wait meanwhile."""
+        """``read`` applied to the study as it is now. Other threads of this process wait meanwhile."""
         with self.turn.lock, self.turn:
             self.journal.sync()
             return read(self.state())
@@ -196,14 +208,15 @@ def open_study(
 
 
 def resolve(journal: Journal, name: str | None) -> StudyState:
+    """The study of that name; without a name, the only one. NotFoundError, UsageError when there are several."""
     studies = list(journal.state.studies.values())
     names = ", ".join(repr(study.name) for study in studies)
     if name is not None:
-        found = journal.state.study_named(name)
-        if found is None:
+        state = journal.state.study_named(name)
+        if state is None:
             has = f"it has {names}" if names else "it has none"
             raise NotFoundError(f"there is no study {name!r} in {journal.path}; {has}")
-        return found
+        return state
     if not studies:
         raise NotFoundError(f"{journal.path} has no study; make one with `journaltune create --param 'NAME: SPEC'`")
     if len(studies) > 1:

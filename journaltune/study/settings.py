@@ -1,4 +1,4 @@
-"""A study's settings. A new setting is a row here."""
+"""A study's settings, as one table. A new setting is a row of it, and a parameter of ``journaltune.create_study``."""
 
 from __future__ import annotations
 
@@ -6,51 +6,69 @@ import os
 
 from journaltune.base import checks
 from journaltune.base.errors import UsageError
+from journaltune.base.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, TypedDict
-
-    from journaltune.space import Space
-
-    class Settings(TypedDict, total=False):
-        """What a study is made of, but for its name and directions; None is as good as left out."""
-
-        space: Space | None
-        objective_names: Sequence[str | None] | None
-        sampler: str | None
-        sampler_options: Mapping[str, Any] | None
-        seed: int | None
-        failures: str | None
-        duplicates: str | None
-        replicates: int | None
-        lag: int | None
-        lock_file: str | os.PathLike[str] | None
+    from typing import Any
 
 
-_SAMPLER = "tpe"
+class Setting(Frozen):
+    """One setting: its value in the journal, its default, and how users give and see it.
+
+    ``check`` turns a caller's value into the journal's, which is of this ``kind``, or raises UsageError. A new study records the
+    ``default`` if it is to be ``recorded``.
+
+    ``status`` is how the command ``status`` shows a value that is not the default, with ``always`` the default too; its JSON
+    holds every value. "" is for the JSON alone, None for neither.
+
+    ``option`` is the option of ``create``; "" if the setting has no option of its own. Its text is read by the kind: a dict from
+    repeated KEY=JSON, a list from repeated texts, an int from a whole number not below ``least``, a str from any text, or from
+    one of ``words``.
+    """
+
+    name: str
+    kind: type
+    check: Callable[[Any], Any]
+    default: Any = None
+    recorded: bool = False
+    status: str | None = None
+    always: bool = False
+    option: str = ""
+    metavar: str = ""
+    help: str = ""
+    least: int = 0
+    words: tuple[str, ...] = ()
 
 
-def _given(settings: Settings) -> dict[str, Any]:
-    """The part of a study's configuration that the settings make."""
-    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
-    names = given.pop("objective_names", ())
-    if any(name is not None for name in names):
-        given["objectives"] = names
-    if not given.get("sampler_options", True):
-        del given["sampler_options"]
-    return {key: _CHECKS[key](value) for key, value in given.items()}
+def _word(name: str, words: tuple[str, ...], **row: Any) -> Setting:
+    """One of several words; the first one is the default."""
+
+    def check(given: str) -> str:
+        return checks.one_of(given, words, name)
+
+    return Setting(name, str, check, words[0], words=words, metavar="|".join(words), **row)
 
 
-def _objectives(names: Sequence[str | None]) -> list[str | None]:
-    return [name if name is None else checks.text(name, "an objective's name") for name in names]
+def _count(name: str, least: int, what: str, means: str, **row: Any) -> Setting:
+    """A whole number; ``means`` says what the least one stands for."""
+
+    def check(given: object) -> int:
+        return checks.at_least(least, given, what, means)
+
+    return Setting(name, int, check, least=least, **row)
 
 
-def _seed(seed: object) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise UsageError(f"a seed is an integer from 0 to {2**63 - 1}, not {seed!r}")
-    return seed
+def _names(given: Sequence[str | None]) -> list[str | None]:
+    names = [name if name is None else checks.text(name, "an objective's name") for name in given]
+    return names if any(names) else []
+
+
+def _seed(given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < 2**63:
+        raise UsageError(f"a seed is an integer from 0 to {2**63 - 1}, not {given!r}")
+    return given
 
 
 def _lock_file(given: str | os.PathLike[str]) -> str:
@@ -60,52 +78,124 @@ def _lock_file(given: str | os.PathLike[str]) -> str:
     return checks.text(path, "a lock file's path")
 
 
-_CHECKS: dict[str, Callable[[Any], object]] = {
-    "space": lambda space: space.to_config(),
-    "objectives": _objectives,
-    "sampler": lambda name: checks.text(name, "a sampler's name"),
-    "sampler_options": lambda options: checks.storable(dict(options), "the sampler's options"),
-    "seed": _seed,
-    "failures": lambda word: checks.one_of(word, ("worst", "ignore"), "failures"),
-    "duplicates": lambda word: checks.one_of(word, ("allow", "reuse", "resample"), "duplicates"),
-    "replicates": lambda count: checks.at_least(1, count, "replicates", "how many times each configuration is asked"),
-    "lag": lambda lag: checks.at_least(1, lag, "a lag", "each trial sees all before it"),
-    "lock_file": _lock_file,
-}
+_TABLE = (
+    Setting("space", dict, lambda space: space.to_config()),
+    Setting("objectives", list, _names),
+    Setting(
+        "sampler",
+        str,
+        lambda name: checks.text(name, "a sampler's name"),
+        default="tpe",
+        recorded=True,
+        status="{}",
+        always=True,
+        option="--sampler",
+        metavar="NAME",
+        help="tpe (default), random, nsgaii, qmc, grid, cmaes, gp, nsgaiii, bruteforce, optuna.CLASSNAME, or module:Class",
+    ),
+    Setting(
+        "sampler_options",
+        dict,
+        lambda options: checks.storable(dict(options), "the sampler's options"),
+        default={},
+        recorded=True,
+        option="--sampler-option",
+        metavar="KEY=JSON",
+        help="a keyword argument of the sampler",
+    ),
+    Setting(
+        "seed",
+        int,
+        _seed,
+        default=0,
+        recorded=True,
+        status="seed {}",
+        always=True,
+        option="--seed",
+        metavar="N",
+        help="the study's seed; drawn and stored when left out",
+    ),
+    _count(
+        "lag",
+        1,
+        "a lag",
+        "each trial sees all before it",
+        status="lag {}",
+        option="--lag",
+        metavar="W",
+        help="trial k sees the results of trials up to k - W only, so that W parallel workers search the same way each time",
+    ),
+    _word(
+        "duplicates",
+        ("allow", "reuse", "resample"),
+        status="duplicates {}",
+        option="--duplicates",
+        help="parameters that were tried before: ask for them again (default), take over their result, or draw others",
+    ),
+    _count(
+        "replicates",
+        1,
+        "replicates",
+        "how many times each configuration is asked",
+        default=1,
+        status="{} replicates",
+        option="--replicates",
+        metavar="K",
+        help="ask each configuration K times; best goes by the mean",
+    ),
+    _word(
+        "failures",
+        ("worst", "ignore"),
+        recorded=True,
+        option="--failures",
+        help="how the sampler sees failed trials: as bad ones, or not at all (default worst)",
+    ),
+    _count(
+        "attempts",
+        1,
+        "attempts",
+        "a trial that kills its owner fails at once",
+        default=3,
+        status="{} attempts",
+        option="--attempts",
+        metavar="K",
+        help="a trial that K owners died with fails with reason crash-loop (default 3)",
+    ),
+    Setting(
+        "lock_file",
+        str,
+        _lock_file,
+        option="--lock-file",
+        metavar="FILE",
+        help="a lock file whose hash belongs to the environment that is recorded",
+    ),
+)
+SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
-def _defaults() -> dict[str, Any]:
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given settings as the journal is to hold them. None, {} and [] are as good as left out."""
+    values = {name: SETTINGS[name].check(value) for name, value in given.items() if value is not None}
+    return {name: value for name, value in values.items() if value not in ({}, [])}
+
+
+def initial() -> dict[str, Any]:
+    """The settings that a new study records even if the caller gives none."""
     drawn = int.from_bytes(os.urandom(4), "little")
-    return {"sampler": _SAMPLER, "sampler_options": {}, "seed": drawn, "failures": "worst"}
+    return {name: setting.default for name, setting in SETTINGS.items() if setting.recorded} | {"seed": drawn}
 
 
-def _sound(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without what a damaged record left in the place of settings; some have a default to stand there."""
-    wrong, defaults = wrong_settings(config), _defaults()
-    return {
-        name: defaults.get(name) if name in wrong else value
-        for name, value in config.items()
-        if name not in wrong or name in defaults
-    }
+def values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Every setting of a study with this configuration."""
+    return {name: setting.default if config.get(name) is None else config[name] for name, setting in SETTINGS.items()}
 
 
-NO_CONFIG: Mapping[str, Any] = {}
+def wrong(config: Mapping[str, Any]) -> set[str]:
+    """The settings in whose place a damaged record left a value of another kind."""
+    return {name for name, value in values(config).items() if value is not None and not isinstance(value, SETTINGS[name].kind)}
 
 
-KINDS: dict[str, type] = {
-    "space": dict,
-    "objectives": list,
-    "sampler": str,
-    "sampler_options": dict,
-    "seed": int,
-    "failures": str,
-    "duplicates": str,
-    "replicates": int,
-    "lag": int,
-    "lock_file": str,
-}
-
-
-def wrong_settings(config: Mapping[str, Any]) -> set[str]:
-    """The settings of which a damaged record left something in the journal that can't be one."""
-    return {name for name, kind in KINDS.items() if config.get(name) is not None and not isinstance(config[name], kind)}
+def sound(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without wrong settings: each has its initial value instead, or is left out."""
+    bad, fresh = wrong(config), initial()
+    return {name: fresh.get(name) if name in bad else value for name, value in config.items() if name not in bad or name in fresh}

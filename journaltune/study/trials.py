@@ -1,22 +1,22 @@
-"""Reading a study: its trials as plain data, counts, the best ones."""
+"""A study's trials: as plain data, and how many there are in which state."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from journaltune.base.codes import FAIL, RUNNING, STATE_NAMES, STATES, WAITING
+from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import UsageError
-from journaltune.base.model import Trial, TrialState
-from journaltune.journal.state import FAIL, HAS_EXTRAS, HIDDEN, NO_TIME, RUNNING, STATE_MASK, WAITING
+from journaltune.journal.state import HAS_EXTRAS, HIDDEN, NO_TIME, STATE_MASK
 from journaltune.space import Distribution
-from journaltune.study.constraints import constraints_in
-from journaltune.study.open_study import OpenStudy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from journaltune.journal.state import LiveTrial, Shape, StudyState
+    from journaltune.base.model import Trial, TrialState
+    from journaltune.journal.state import LiveTrial, StudyState
     from journaltune.study.open_study import OpenStudy
 
 
@@ -38,25 +38,25 @@ def trials_of(state: StudyState, wanted: set[int]) -> list[Trial]:
 
 def trials_at(state: StudyState, rows: Iterable[int], live: Iterable[LiveTrial]) -> list[Trial]:
     """Some finished and some unfinished trials, by number."""
-    read = _RowReader(state)
-    return sorted([*map(read.trial, rows), *map(_live, live)], key=_by_number)
+    make = _Maker(state)
+    return sorted([*map(make.finished, rows), *map(make.live, live)], key=_number_of)
 
 
-def _by_number(trial: Trial) -> int:
+def _number_of(trial: Trial) -> int:
     return trial.number
 
 
 def wanted_states(states: Iterable[TrialState | str] | None) -> set[int]:
     """The codes of states given by name, by value, or as words with commas between; of all states for None."""
     if states is None:
-        return set(map(int, TrialState))
+        return set(STATES)
     if isinstance(states, str):
         states = states.split(",")
+    codes = {STATE_NAMES[code]: code for code in STATES}
     try:
-        return {int(TrialState[state.strip().upper()]) if isinstance(state, str) else int(state) for state in states}
+        return {codes[state.strip().lower()] if isinstance(state, str) else int(state) for state in states}
     except KeyError as error:
-        names = ", ".join(state.name.lower() for state in TrialState)
-        raise UsageError(f"states are {names}, not {str(error.args[0]).lower()!r}") from None
+        raise UsageError(f"states are {', '.join(codes)}, not {error.args[0]!r}") from None
 
 
 def finished_trial(state: StudyState, number: int) -> Trial:
@@ -64,25 +64,31 @@ def finished_trial(state: StudyState, number: int) -> Trial:
     return trials_at(state, [state.finished.row_of(number)], [])[0]
 
 
-class _RowReader:
-    """Turns rows of packed columns into trials; distributions are decoded once for each shape."""
+class _Maker:
+    """Makes plain data of replayed trials. The distributions of a shape are decoded once.
 
-    __slots__ = ("_decoders", "_finished")
+    ``base.model`` is imported here only: an ``ask`` from the shell counts trials, makes none, and would pay for ``enum``.
+    """
+
+    __slots__ = ("_decoders", "_finished", "_state", "_trial")
 
     def __init__(self, state: StudyState) -> None:
+        from journaltune.base.model import Trial, TrialState
+
+        self._trial, self._state = Trial, TrialState
         self._finished = state.finished
         self._decoders: dict[int, list[tuple[str, Callable[[float], Any]]]] = {}
 
-    def trial(self, row: int) -> Trial:
+    def finished(self, row: int) -> Trial:
         finished, column = self._finished, self._finished.column
         number, code = column("numbers")[row], column("codes")[row]
         extras = finished.extras.get(number, {}) if code & HAS_EXTRAS else {}
         _, internal, _ = finished.parameters(row)
-        decode = self._decoder(column("shapes")[row])
-        return Trial(
+        decoder = self._decoder(column("shapes")[row])
+        return self._trial(
             number,
-            TrialState(code & STATE_MASK),
-            {name: to_external(value) for (name, to_external), value in zip(decode, internal, strict=True)},
+            self._state(code & STATE_MASK),
+            {name: to_external(value) for (name, to_external), value in zip(decoder, internal, strict=True)},
             finished.row_values(row),
             copied(extras.get("user_attrs")),
             copied(extras.get("system_attrs")),
@@ -91,40 +97,37 @@ class _RowReader:
             _moment(column("ended")[row]),
         )
 
-    def _decoder(self, shape: int) -> list[tuple[str, Callable[[float], Any]]]:
-        if shape not in self._decoders:
-            self._decoders[shape] = _decoder(self._finished.shape_list[shape])
-        return self._decoders[shape]
+    def _decoder(self, shape_id: int) -> list[tuple[str, Callable[[float], Any]]]:
+        """For each parameter its name, and the function from internal to external values."""
+        if shape_id not in self._decoders:
+            shape = self._finished.shape_list[shape_id]
+            self._decoders[shape_id] = [(name, Distribution.from_json(text).to_external) for name, text in shape]
+        return self._decoders[shape_id]
+
+    def live(self, trial: LiveTrial) -> Trial:
+        texts = trial.distributions
+        return self._trial(
+            trial.number,
+            self._state(trial.state),
+            {name: Distribution.from_json(texts[name]).to_external(value) for name, value in trial.params.items()},
+            copied(trial.values),
+            copied(trial.user_attrs),
+            copied(trial.system_attrs),
+            copied(trial.intermediate),
+            _moment(trial.began),
+            _moment(trial.ended),
+        )
 
 
 def copied(value: Any) -> Any:
-    """A JSON value of the caller's own: what he changes in it changes nothing here."""
+    """A JSON value of the caller's own: changes in it change nothing here."""
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
     return [copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _decoder(shape: Shape) -> list[tuple[str, Callable[[float], Any]]]:
-    return [(name, Distribution.from_json(text).to_external) for name, text in shape]
-
-
 def _moment(microseconds: int) -> datetime | None:
     return None if microseconds == NO_TIME else _EPOCH + timedelta(microseconds=microseconds)
-
-
-def _live(trial: LiveTrial) -> Trial:
-    params = {name: Distribution.from_json(trial.distributions[name]).to_external(value) for name, value in trial.params.items()}
-    return Trial(
-        trial.number,
-        TrialState(trial.state),
-        params,
-        copied(trial.values),
-        copied(trial.user_attrs),
-        copied(trial.system_attrs),
-        copied(trial.intermediate),
-        _moment(trial.began),
-        _moment(trial.ended),
-    )
 
 
 def counts(study: OpenStudy) -> dict[str, int]:
@@ -133,31 +136,31 @@ def counts(study: OpenStudy) -> dict[str, int]:
 
 
 def _counts(state: StudyState) -> dict[str, int]:
-    found = {"running": 0, "waiting": 0, "complete": 0, "pruned": 0, "fail": 0}
+    counted = dict.fromkeys(STATE_NAMES.values(), 0)
     codes = state.finished.column("codes").tobytes()
     for code in set(codes):
-        found[TrialState(code & STATE_MASK).name.lower()] += codes.count(code)
+        counted[STATE_NAMES[code & STATE_MASK]] += codes.count(code)
     for trial in state.live.values():
-        found[TrialState(trial.state).name.lower()] += 1
-    return found
+        counted[STATE_NAMES[trial.state]] += 1
+    return counted
 
 
 def running_with(study: OpenStudy, mark: str) -> list[int]:
-    """The running trials whose asks had this mark."""
+    """The numbers of the running trials whose asks had this mark."""
     return study.look(
-        lambda state: [each.number for each in state.live.values() if each.state == RUNNING and each.jt.get("mark") == mark]
+        lambda state: [each.number for each in state.live.values() if each.state == RUNNING and each.holder.get("mark") == mark]
     )
 
 
 def n_counted(state: StudyState) -> int:
-    """How many trials of a study count for a budget: not those that wait, nor failures that say nothing of their parameters."""
+    """How many trials count for a budget: not those that wait, nor failures that say nothing about their parameters."""
     codes = state.finished.column("codes").tobytes()
     hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN and code & STATE_MASK == FAIL)
     return state.n_trials - hidden - sum(trial.state == WAITING for trial in state.live.values())
 
 
 def result_of(state: StudyState, number: int) -> tuple[int, list[float] | None, dict[str, float]]:
-    """State, values and constraints of a finished trial."""
+    """State, values and constraints (by name) of a finished trial."""
     finished = state.finished
     row = finished.row_of(number)
     attrs = finished.extras.get(number, {}).get("system_attrs", {})
@@ -175,5 +178,5 @@ def finished(study: OpenStudy, number: int) -> Trial:
 
 
 def live_user_attrs(study: OpenStudy, number: int) -> dict[str, Any]:
-    """The user attributes that a trial has before it is told; none of a finished one."""
+    """The user attributes of a trial that is not finished; empty for a finished one."""
     return study.look(lambda state: dict(copied(state.live[number].user_attrs)) if number in state.live else {})

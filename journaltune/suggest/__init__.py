@@ -1,1 +1,1 @@
-"""What a trial is to try, as a pure function of what its ask saw. Nothing here writes."""
+"""What a trial is to try: a pure function of what its ask could see. Nothing here writes."""

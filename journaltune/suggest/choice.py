@@ -1,4 +1,4 @@
-"""What the room answers with: a choice for a trial, and what `ask` hands out."""
+"""What the room answers with: a choice for a trial, and what ``ask`` hands out."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# User attributes that hold the number of another trial: the one whose result this trial has, the first one of its configuration.
+DUPLICATE_OF, REPLICATE_OF = "duplicate_of", "replicate_of"
+
 
 class Suggestion(Frozen):
-    """What ``ask`` hands out: the trial's number, its parameters (external values) and a 32-bit seed for the trainer."""
+    """The trial's number, its parameters (external values), and a seed of 31 bits for the trainer.
+
+    ``attempt`` is 1, and one higher each time that the trial is taken up again.
+    """
 
     number: int
     params: dict[str, Any]
     seed: int
-
-
-DUPLICATE_OF = "duplicate_of"  # user attribute: the number of the trial whose result this one has
-
-
-REPLICATE_OF = "replicate_of"  # user attribute: the number of the first trial with these parameters
+    attempt: int = 1
 
 
 class Twin(Frozen):
-    """A trial with the same parameters, and its state, as a new trial may know it."""
+    """A trial with the same parameters, and its state as the new trial may know it."""
 
     number: int
     state: int
 
 
 class Choice(Frozen):
-    """What a new trial is to try: internal values, what its record notes of the sampler, and its twin, where it has a result
-    already. ``replicate_of`` is the first trial of a configuration that is asked several times."""
+    """Internal values for a trial, and the sampler's notes for its record.
+
+    ``twin`` is a trial with these parameters, where one is finished or running. ``replicate_of`` is the first trial of a
+    configuration that is asked several times.
+    """
 
     internal: dict[str, float]
     attrs: dict[str, Any]
@@ -41,7 +45,7 @@ class Choice(Frozen):
 
     @property
     def user_attrs(self) -> dict[str, Any]:
-        """What the record says of it to everybody."""
+        """The attributes of the trial that everybody may read."""
         if self.twin is not None:
             return {DUPLICATE_OF: self.twin.number}
         return {} if self.replicate_of is None else {REPLICATE_OF: self.replicate_of}

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def choose(study: OpenStudy, number: int, fixed: Mapping[str, float] | None = None) -> Choice:
-    """What trial ``number`` is to try: a pure function of the study's configuration and of what the trial sees of it.
+    """The parameters of trial ``number``: a pure function of the study's configuration and of what the trial can see.
 
     ``fixed``: the internal values that an enqueued trial waits with; None: a new trial. A configuration that needs another
-    replicate comes before anything new. Under the policy ``reuse`` the choice has a ``twin`` where the parameters have a result
-    already, under ``resample`` parameters that were tried are drawn again. ``verify`` calls this too.
+    replicate comes before anything new. With the policy ``reuse`` the choice has a ``twin`` where its parameters have a result
+    already; with ``resample`` parameters that were tried are drawn again. ``verify`` calls this function too.
 
     Raises SpaceError when the study has no search space, ExhaustedError when nothing is left to suggest.
     """
@@ -30,10 +30,10 @@ def choose(study: OpenStudy, number: int, fixed: Mapping[str, float] | None = No
         if replicate is not None:
             return replicate
     if study.duplicates == "allow":
-        found = draw(study, space, number, fixed or {})
-        return Choice(found.internal, found.attrs)
+        suggested = draw(study, space, number, fixed or {})
+        return Choice(suggested.internal, suggested.attrs)
     from journaltune.suggest import duplicates  # most studies do without its imports
 
     if fixed is None:
-        return duplicates.new(study, space, number)
-    return duplicates.completed(study, space, number, fixed)
+        return duplicates.choose_new(study, space, number)
+    return duplicates.choose_rest(study, space, number, fixed)

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float], redraw: int = 0) -> Suggested:
-    """Internal values for every parameter of trial ``number``: those that are ``fixed``, and the sampler's for the rest.
+    """Internal values for every parameter of trial ``number``: the ``fixed`` ones, and the sampler's for the rest.
 
-    A pure function of the study's configuration, what the trial sees, its number, and ``redraw``: how many draws before this
-    one were duplicates. A sampler that counts its trials is asked even where everything is fixed, so that this one counts too.
+    A pure function of the study's configuration, of what the trial can see, of its number, and of ``redraw``: how many draws
+    before this one were duplicates. A sampler that numbers its trials is asked even where all parameters are fixed.
     """
-    found, sampler = Suggested({}, {}), sampler_of(study)
+    suggested, sampler = Suggested({}, {}), sampler_of(study)
     if (study.varied or sampler.finite) and (len(fixed) < len(space.distributions) or sampler.marks_enqueued):
         seeds = sampling_seed(study, number, redraw), derive_seed(study.seed, 0, CONSTANT)
-        found = sampler.suggest(history(study, number), study.varied, number, *seeds)
-    return Suggested(with_constants({**found.internal, **fixed}, space), found.attrs)
+        suggested = sampler.suggest(history(study, number), study.varied, number, *seeds)
+    return Suggested(with_constants({**suggested.internal, **fixed}, space), suggested.attrs)
 
 
 def with_constants(varied: Mapping[str, float], space: Space) -> dict[str, float]:
-    """Internal values of the parameters that are searched in, and with them those of the parameters with one value only."""
+    """``varied``, and for parameters that it lacks the only value that they have, all in declared order."""
     return {name: varied[name] if name in varied else float(known.low) for name, known in space.distributions.items()}

@@ -1,15 +1,16 @@
 """Trials with the same parameters: an index of them, and what a study does when its sampler suggests some again.
 
-Failures that say nothing about their parameters (``interrupted``, ``owner-died``) are no attempts, and so nobody's duplicate.
+Failures that say nothing about their parameters (``interrupted``, ``owner-died``) are not attempts: nothing duplicates them.
 """
 
 from __future__ import annotations
 
 from math import prod
 
+from journaltune.base.codes import FAIL, RUNNING
 from journaltune.base.errors import ExhaustedError
 from journaltune.journal.keys import Index
-from journaltune.journal.state import FAIL, HIDDEN, RUNNING, STATE_MASK
+from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.suggest.choice import DUPLICATE_OF, Choice, Twin
 from journaltune.suggest.draw import draw, with_constants
 from journaltune.suggest.seeds import sampling_seed
@@ -23,22 +24,19 @@ if TYPE_CHECKING:
     from journaltune.space import Space
     from journaltune.study.open_study import OpenStudy
 
-DRAWS = 8  # of the sampler for one trial, before the rest of the space is looked at
-_STREAK = 8  # duplicates in a row that ``reuse`` records, before it does the same
-_RANDOM_DRAWS = 100  # in a continuous space, where the first one is new unless the space is nearly a point
+DRAWS = 8  # of the sampler for one trial, before the rest of the space is searched
+_STREAK = 8  # duplicates in a row that ``reuse`` records, before it searches the rest of the space too
+_RANDOM_DRAWS = 100  # in a continuous space the first one is new, unless the space is tiny
 
 
 class Tried:
-    """What a study knew when it was asked, looked at for one set of parameters after the other."""
+    """The finished and running trials that an ask could see, by their parameters."""
 
     __slots__ = ("_finished", "_index", "_running", "_stored", "n_tried")
 
     def __init__(self, study: OpenStudy, state: StudyState) -> None:
-        self._finished, self._index, self._stored = (
-            state.finished,
-            study.cached_for(state.finished, Index),
-            study.stored_distributions,
-        )
+        self._finished, self._stored = state.finished, study.stored_distributions
+        self._index = study.cached_for(state.finished, Index)
         running = [trial for trial in state.live.values() if trial.state == RUNNING]
         self._running = {self._index.maker.of_live(trial): trial.number for trial in reversed(running)}
         self.n_tried = len(state.finished) + len(running)
@@ -49,53 +47,51 @@ class Tried:
         for row in self._index.equal_rows(internal, self._stored):
             if not codes[row] & HIDDEN:
                 return Twin(self._finished.column("numbers")[row], codes[row] & STATE_MASK)
-        running = self._running.get(self.key(internal))
-        return None if running is None else Twin(running, RUNNING)
-
-    def key(self, internal: Mapping[str, float]) -> int:
-        return self._index.maker.key_of(internal, self._stored)
+        number = self._running.get(self._index.maker.key_of(internal, self._stored))
+        return None if number is None else Twin(number, RUNNING)
 
 
-def new(study: OpenStudy, space: Space, number: int) -> Choice:
-    """Parameters that no trial has. With the policy ``reuse`` those of a finished trial will do too, which is the ``twin`` then.
+def choose_new(study: OpenStudy, space: Space, number: int) -> Choice:
+    """Parameters that no trial has. With the policy ``reuse`` those of a finished trial will do, which is the ``twin`` then.
 
-    A sampler that keeps repeating itself is left aside for the untried rest of the space. ExhaustedError when that is empty.
+    When the sampler keeps repeating itself, the untried rest of the space is searched. ExhaustedError when that is empty.
     """
     state = visible(study, number)
     tried, stuck = Tried(study, state), _on_a_streak(study, state, number)
     before, attrs = None, {}
     for redraw in range(1 if stuck else DRAWS):
-        found = draw(study, space, number, {}, redraw)
-        twin, attrs = tried.twin(found.internal), found.attrs
+        suggested = draw(study, space, number, {}, redraw)
+        twin, attrs = tried.twin(suggested.internal), suggested.attrs
         if twin is None:
-            return Choice(found.internal, attrs)
+            return Choice(suggested.internal, attrs)
         if twin.state != RUNNING and study.duplicates == "reuse" and not stuck:
-            return Choice(found.internal, attrs, twin)
-        if found.internal == before:  # what this sampler suggests does not depend on its seed
+            return Choice(suggested.internal, attrs, twin)
+        if suggested.internal == before:  # this sampler's suggestions do not depend on its seed
             break
-        before = found.internal
+        before = suggested.internal
     return Choice(_untried(study, space, number, tried), attrs)
 
 
-def completed(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]) -> Choice:
-    """An enqueued trial's ``fixed`` parameters, and for the rest what makes it nobody's twin, if the sampler finds that.
+def choose_rest(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]) -> Choice:
+    """An enqueued trial's ``fixed`` parameters, and values for the rest that no trial has with them, if the sampler finds some.
 
-    Whoever enqueues what failed before wants it tried again. With a lag a running twin is ignored; waiting would never end.
+    A failed twin is ignored: whoever enqueues its parameters wants them tried again. With a lag a running twin is ignored too;
+    waiting would never end.
     """
     tried, redraw = Tried(study, visible(study, number)), 0
-    found = draw(study, space, number, fixed)
-    twin = tried.twin(found.internal)
+    suggested = draw(study, space, number, fixed)
+    twin = tried.twin(suggested.internal)
     while twin is not None and len(fixed) < len(space.distributions) and redraw < DRAWS:
         redraw += 1
-        found = draw(study, space, number, fixed, redraw)
-        twin = tried.twin(found.internal)
+        suggested = draw(study, space, number, fixed, redraw)
+        twin = tried.twin(suggested.internal)
     if twin is not None and (twin.state == FAIL or (twin.state == RUNNING and study.lag is not None)):
         twin = None
-    return Choice(found.internal, found.attrs, twin)
+    return Choice(suggested.internal, suggested.attrs, twin)
 
 
 def _on_a_streak(study: OpenStudy, state: StudyState, number: int) -> bool:
-    """Whether the trials right before this one are all recorded duplicates, so many that the sampler seems to be stuck."""
+    """Whether the last trials are all recorded duplicates, so many that the sampler seems to be stuck."""
     if study.duplicates != "reuse" or number < _STREAK:
         return False
     extras = state.finished.extras
@@ -104,15 +100,15 @@ def _on_a_streak(study: OpenStudy, state: StudyState, number: int) -> bool:
 
 
 def _untried(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[str, float]:
-    """Parameters that no trial has. ExhaustedError when there are none."""
+    """Parameters that no trial has. ExhaustedError when every combination is taken."""
     counts = [distribution.cardinality or 0 for distribution in space.distributions.values()]
     if 0 in counts:
         return _untried_at_random(study, space, number, tried)
     n_all = prod(counts)
     start = sampling_seed(study, number, DRAWS) % n_all
-    # n_tried + 1 distinct points include an untried one, so this ends.
+    # n_tried + 1 distinct combinations include an untried one, so this ends.
     for step in range(min(n_all, tried.n_tried + 1)):
-        internal = _point(space, counts, (start + step) % n_all)
+        internal = _combination(space, counts, (start + step) % n_all)
         if tried.twin(internal) is None:
             return internal
     raise ExhaustedError(
@@ -120,8 +116,8 @@ def _untried(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[
     )
 
 
-def _point(space: Space, counts: Sequence[int], index: int) -> dict[str, float]:
-    """The combination at ``index``: its digits, one for each parameter with as many values as that has."""
+def _combination(space: Space, counts: Sequence[int], index: int) -> dict[str, float]:
+    """The combination at ``index``, which is read as a number with one digit for each parameter."""
     internal = {}
     for (name, distribution), count in zip(space.distributions.items(), counts, strict=True):
         index, digit = divmod(index, count)
@@ -134,8 +130,7 @@ def _untried_at_random(study: OpenStudy, space: Space, number: int, tried: Tried
 
     rust_study = RustStudy([1], study.varied)
     for redraw in range(DRAWS, DRAWS + _RANDOM_DRAWS):
-        varied = rust_study.at_random(sampling_seed(study, number, redraw))
-        internal = with_constants(varied, space)
+        internal = with_constants(rust_study.at_random(sampling_seed(study, number, redraw)), space)
         if tried.twin(internal) is None:
             return internal
     raise ExhaustedError(f"study {study.name!r}: nothing new was found in {_RANDOM_DRAWS} random draws; widen the space")

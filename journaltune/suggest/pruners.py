@@ -8,5 +8,5 @@ if TYPE_CHECKING:
 
 
 def should_prune(study: OpenStudy, number: int) -> bool:
-    """Whether a running trial is to be stopped early, as the study's pruner says; a study without one never stops any."""
+    """Whether a running trial is to stop early; a study without a pruner stops no trial."""
     return False

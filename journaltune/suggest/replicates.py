@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from journaltune.base.codes import FAIL, RUNNING
 from journaltune.journal.keys import Index, extended, parameters_of
-from journaltune.journal.state import FAIL, HIDDEN, RUNNING, STATE_MASK
+from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.suggest.choice import Choice
 from journaltune.suggest.view import visible
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Groups:
-    """Finished trials counted by configuration; a look costs what finished since the last one."""
+    """Finished trials counted by configuration; a look costs what finished since the last one.
+
+    ``closed`` configurations are not asked again, because a trial failed; ``unfinished`` ones have too few finished trials.
+    """
 
     __slots__ = ("_finished", "_n_counted", "closed", "counts", "first", "unfinished")
 
@@ -31,8 +35,7 @@ class Groups:
         self.unfinished: set[int] = set()
 
     def update(self, index: Index, replicates: int) -> None:
-        """``unfinished``: the configurations with fewer finished trials than ``replicates``, but for the ``closed`` ones: one
-        that failed is not tried again."""
+        """Count the trials that finished since the last call."""
         keys = extended(self._finished, index.maker)
         codes, numbers = self._finished.column("codes"), self._finished.column("numbers")
         for row in range(self._n_counted, len(keys)):
@@ -49,9 +52,9 @@ class Groups:
 
 
 def due(study: OpenStudy, space: Space, number: int) -> Choice | None:
-    """The oldest configuration that was not asked often enough yet, for one more trial; None when there is none.
+    """The oldest configuration that was not asked often enough yet, for one more trial; None when there is not one.
 
-    Every trial of a configuration counts, whoever asked it, but for those that say nothing about it.
+    Every trial of a configuration counts, whoever asked it, except failures that say nothing about it.
     """
     state = visible(study, number)
     index, groups = study.cached_for(state.finished, Index), study.cached_for(state.finished, Groups)
@@ -73,7 +76,7 @@ def due(study: OpenStudy, space: Space, number: int) -> Choice | None:
 
 
 def _fitting(internal: Mapping[str, float], space: Space) -> dict[str, float] | None:
-    """The parameters, if the space still has just these."""
+    """The parameters in declared order; None if the space has other ones now, or other bounds."""
     known: Mapping[str, Any] = space.distributions
     if internal.keys() != known.keys() or not all(known[name].contains(value) for name, value in internal.items()):
         return None

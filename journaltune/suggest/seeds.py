@@ -16,5 +16,5 @@ def sampling_seed(study: OpenStudy, number: int, draw: int = 0) -> int:
 
 
 def trainer_seed(study: OpenStudy, number: int) -> int:
-    """32 bits for the trainer's own random generators, from the study's seed and the trial's number."""
-    return derive_seed(study.seed, number, TRAINER) & 0xFFFFFFFF
+    """31 bits (R takes no larger seed) for the trainer's own random generators, from the study's seed and the trial's number."""
+    return derive_seed(study.seed, number, TRAINER) & 0x7FFFFFFF

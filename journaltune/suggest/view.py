@@ -1,9 +1,9 @@
-"""A study as one trial may see it. What is worked out here stays with the open study for the next ask."""
+"""A study as one trial may see it. Results of this work stay with the open study for the next ask."""
 
 from __future__ import annotations
 
 from journaltune.suggest.history import History
-from journaltune.suggest.samplers import make
+from journaltune.suggest.samplers.registry import make
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def awaited(study: OpenStudy, number: int) -> int | None:
-    """The trial that has to finish before trial ``number`` can be asked for, where the study has a lag."""
+    """The trial that must finish before trial ``number`` can be asked for; None when nothing has to."""
     if study.lag is None:
         return None
     from journaltune.suggest.lag import awaited
@@ -22,7 +22,7 @@ def awaited(study: OpenStudy, number: int) -> int | None:
 
 
 def visible(study: OpenStudy, number: int) -> StudyState:
-    """What trial ``number`` may know of the study."""
+    """The study's state, as far as trial ``number`` may know it."""
     if study.lag is None:
         return study.state()
     from journaltune.suggest.lag import Lagged
@@ -31,7 +31,7 @@ def visible(study: OpenStudy, number: int) -> StudyState:
 
 
 def history(study: OpenStudy, number: int) -> History:
-    """What the sampler may see for trial ``number``."""
+    """The history that the sampler sees for trial ``number``."""
     return History(visible(study, number), study.failures)
 
 
@@ -41,4 +41,4 @@ def sampler_of(study: OpenStudy) -> Sampler:
 
 
 def _made(study: OpenStudy) -> Sampler:
-    return make(study.sampler, study.setting("sampler_options", {}))
+    return make(study.sampler, study.setting("sampler_options"))

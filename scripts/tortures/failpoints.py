@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import journaltune
 from journaltune.base.errors import JournalDamagedError
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import delete
 from journaltune.journal import journal as journals
 from journaltune.journal import stock_lock, system
 from journaltune.journal.upkeep.repair import repair
@@ -295,5 +295,5 @@ class _Script:
         return self.log.call("delete", self._delete, name="other")
 
     def _delete(self) -> bool:
-        delete_study(str(self.path), "other")
+        delete(str(self.path), "other")
         return True

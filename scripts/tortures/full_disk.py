@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from journaltune.base.errors import JournaltuneError, MachineError
 from journaltune.engine.ask import ask
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import delete
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
@@ -76,7 +76,7 @@ _OPERATIONS: dict[str, Callable[[Path], None]] = {
     "enqueue": _on_study(lambda study: enqueue(study, {"x": 0.75})),
     "big tell": _on_study(lambda study: tell(study, 2, 0.1, attrs=_BIG)),
     "tell behind a torn line": _on_study(lambda study: tell(study, 2, 0.1)),
-    "delete": lambda path: delete_study(path, journals.NAME),
+    "delete": lambda path: delete(path, journals.NAME),
     "save a snapshot": _save,
 }
 

@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from journaltune.base.errors import JournaltuneError
-from journaltune.cli import overview
+from journaltune.cli.commands import NAMES, load
 from journaltune.cli.options import COMMON
 from tortures import texts, views
 from tortures.calls import Call, call, complaint, digest, limit_memory
@@ -37,7 +37,7 @@ _FOR_PROGRAMS = ("sh", "csv")  # their text goes to eval or into a file, and has
 
 
 def run(n: int, seed: int, folder: Path, say: Callable[[str], None]) -> Tally:
-    commands = [name for name in overview.NAMES if name not in _LEFT_OUT]
+    commands = [name for name in NAMES if name not in _LEFT_OUT]
     say(f"{len(commands)} commands: {' '.join(commands)}")
 
     def work(share: range, own: Path) -> Tally:
@@ -72,7 +72,7 @@ def _run(commands: list[str], index: int, seed: int, folder: Path) -> Tally:
 
 def _command_line(commands: list[str], random: Random) -> list[str]:
     name = random.choice(commands)
-    command = overview.load(name).COMMAND
+    command = load(name).COMMAND
     arguments = []
     for argument in command.arguments:
         if random.random() < 0.9:

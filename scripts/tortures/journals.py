@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study
+from journaltune.engine.create import create as create_study
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.space import space_from_params

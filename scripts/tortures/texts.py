@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study
+from journaltune.engine.create import create
 from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
 from tortures import journals
@@ -274,7 +274,7 @@ def _journals(place: str) -> dict[str, bytes]:
     one, two, steering = folder / "study.journal", folder / "two.journal", folder / "steering.journal"
     journals.make(one, 1)
     for name, directions in (("one", None), ("two", ["minimize", "maximize"])):
-        study = create_study(two, name=name, space=space_from_params({"x": "float(0, 1)", "c": "a | b"}), directions=directions)
+        study = create(two, name=name, space=space_from_params({"x": "float(0, 1)", "c": "a | b"}), directions=directions)
         tell(study, ask(study).number, [0.5] if directions is None else [0.5, 1])
         study.close()
     _steer(steering)

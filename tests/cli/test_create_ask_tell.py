@@ -173,7 +173,7 @@ def test_each_loop_of_several_gets_trials_of_its_own(study: Any) -> None:
 
 def test_the_loop_of_the_help_text_runs(tmp_path: Path, shell_env: dict[str, str]) -> None:
     page = subprocess.run(["journaltune", "--help"], env=shell_env, capture_output=True, text=True, check=True).stdout
-    loop = page.partition("as a shell loop")[2].partition("\n")[2].partition("exit codes:")[0]
+    loop = page.partition("as a shell script")[2].partition("\n")[2].partition("exit codes:")[0]
     train = tmp_path / "train"
     train.write_text('#!/bin/sh\n[ "$4" = sgd ] && [ ! -e failed ] && { touch failed; exit 1; }\necho "$2"\n')
     train.chmod(0o755)

@@ -13,7 +13,7 @@ import pytest
 # Runs a command in which Ctrl-C comes after the ``after``-th trial is in the journal, before anybody heard of it.
 CAUGHT = """
 import os, signal, sys
-from journaltune.engine import ask
+from journaltune.engine import ask, claim
 from journaltune.cli import command
 left = [int(sys.argv.pop(1))]
 def interrupting(function):
@@ -25,7 +25,7 @@ def interrupting(function):
         return found
     return interrupted
 ask._ask_new = interrupting(ask._ask_new)
-ask.take = interrupting(ask.take)
+claim.claim = interrupting(claim.claim)
 command()
 """
 # Ctrl-C reaches a tell and the shell that called it, as they are one foreground process group.

@@ -7,12 +7,14 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import journaltune
-from journaltune.cli import overview
+from journaltune.cli import commands
+from journaltune.cli.commands import NAMES, load
 from journaltune.cli.help import WIDTH
 from journaltune.cli.options import COMMON, parse
 
@@ -44,18 +46,25 @@ def modules_after(program: Any, *call: str) -> set[str]:
 def test_the_overview_names_every_command_and_every_common_option(program: Any) -> None:
     page = program.out("--help")
     assert program.out() == program.out("-h") == program.out("help") == page
-    assert all(f"  {name} " in page for name in overview.NAMES)
+    assert all(f"  {name} " in page for name in NAMES)
     assert all(name in page for option in COMMON for name in option.names)
 
 
-@pytest.mark.parametrize("name", overview.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_help_of_a_command_shows_its_options_and_an_example(program: Any, name: str) -> None:
     page = program.out(name, "--help")
-    command = overview.load(name).COMMAND
+    command = load(name).COMMAND
     assert page.startswith(f"usage: journaltune {name}")
     assert all(each in page for option in command.options + COMMON for each in option.names)
     assert f"\n  journaltune {name}" in page.partition("examples:")[2]
     assert max(map(len, page.splitlines())) <= WIDTH
+
+
+def test_every_command_is_a_file_and_a_row() -> None:
+    files = {
+        path.stem for path in Path(commands.__file__).parent.glob("*.py") if "\nCOMMAND = " in path.read_text(encoding="utf-8")
+    }
+    assert sorted(NAMES) == sorted(files)
 
 
 def test_help_is_found_wherever_one_looks_for_it(program: Any) -> None:
@@ -63,13 +72,13 @@ def test_help_is_found_wherever_one_looks_for_it(program: Any) -> None:
     assert program.out("ask", "-n", "3", "-h") == program.out("help", "ask") == program.out("--help", "ask") == page
 
 
-@pytest.mark.parametrize("name", overview.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_examples_of_the_help_are_calls_that_parse(name: str) -> None:
-    lines = [line for line in overview.load(name).COMMAND.examples.splitlines() if line.startswith("journaltune ")]
+    lines = [line for line in load(name).COMMAND.examples.splitlines() if line.startswith("journaltune ")]
     for line in lines:
         words = shlex.split(line, comments=True)
         end = next((place for place, word in enumerate(words) if word in ("|", ">")), len(words))
-        parse(overview.load(words[1]).COMMAND, words[2:end])
+        parse(load(words[1]).COMMAND, words[2:end])
     assert lines
 
 
@@ -85,5 +94,5 @@ def test_a_call_of_a_loop_loads_nothing_heavy(told: Any, call: list[str]) -> Non
 
 
 def test_only_the_command_that_is_called_is_loaded(told: Any) -> None:
-    commands = {f"journaltune.cli.{name}" for name in overview.NAMES}
-    assert modules_after(told, "tell", "4", "1") & commands == {"journaltune.cli.tell"}
+    of_commands = {f"journaltune.cli.{name}" for name in NAMES}
+    assert modules_after(told, "tell", "4", "1") & of_commands == {"journaltune.cli.tell"}

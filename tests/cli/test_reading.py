@@ -117,7 +117,7 @@ def test_status_for_people(told: Any) -> None:
 
 def test_status_before_the_first_result_has_no_best(study: Any) -> None:
     assert study.json("status", "--format", "json")["best"] is None
-    assert "none is complete yet" in study.out("status")
+    assert "best       no trial is complete yet" in study.out("status")
 
 
 def test_status_of_several_objectives_has_the_front(pareto: Any) -> None:

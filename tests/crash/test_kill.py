@@ -19,7 +19,7 @@ from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import JournaltuneError, MachineError
 from journaltune.base.model import Trial
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import delete
 from journaltune.journal import file as files
 
 X = {"x": "float(0, 1)"}
@@ -313,9 +313,7 @@ class TestReadOnly:
         prepared(path, name).close()
         path.chmod(0o444)
         before = path.read_bytes()
-        code, line = self.as_stranger(
-            fork, lambda: delete_study(path, "study") if name == "delete" else WRITES[name](load_study(path))
-        )
+        code, line = self.as_stranger(fork, lambda: delete(path, "study") if name == "delete" else WRITES[name](load_study(path)))
         assert (code, "permission denied" in line, "\n" in line) == (7, True, False)
         assert path.read_bytes() == before
         assert sorted(found.name for found in folder.iterdir()) == ["study.journal"]

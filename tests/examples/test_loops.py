@@ -1,17 +1,25 @@
-"""The loops of the examples, started as a user starts them."""
+"""The loops of the examples, started as a user starts them; and how every loop that the project shows ends."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from journaltune.cli import help as texts
+from journaltune.cli.commands import NAMES, load
 
 TRIALS = 8
+ROOT = Path(__file__).resolve().parents[2]
+# A journaltune whose ask exits with a code of the test's choice; it does nothing.
+STUB = """#!/bin/sh
+case $1 in ask) exit "$ASK_EXITS" ;; esac
+"""
 
 
 @pytest.fixture(params=["bash", "c"])
@@ -58,3 +66,61 @@ def test_a_loop_started_again_goes_on_to_its_total(loop: list[str], tmp_path: Pa
 def test_a_trainer_that_fails_fails_its_trial_only(loop: list[str], tmp_path: Path, shell_env: dict[str, str]) -> None:
     finish(start([loop[0], "no-such.csv"], 2, tmp_path, shell_env))
     assert [trial["state"] for trial in trials(tmp_path, shell_env)] == ["fail", "fail"]
+
+
+def shown_loops() -> dict[str, str]:
+    """Every shell loop of the README, the help texts and the examples, as a script."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = {f"README {number}": text for number, text in enumerate(re.findall(r"^```sh\n(.*?)^```$", readme, re.M | re.S))}
+    shown["help"] = texts.LOOP
+    shown |= {f"help {name}": load(name).COMMAND.examples for name in NAMES}
+    shown |= {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "examples").rglob("*.sh")}
+    return {where: text for where, text in shown.items() if "suggestion=" in text and re.search(r"^\s*while\b", text, re.M)}
+
+
+LOOPS = shown_loops()
+
+
+def script_of(where: str) -> str:
+    """The loop's script: an example of a help text stands among others, between blank lines."""
+    text = LOOPS[where]
+    return next(part for part in text.split("\n\n") if "while" in part) if where.startswith("help ") else dedent(text)
+
+
+@pytest.mark.parametrize("where", LOOPS)
+@pytest.mark.parametrize("code", [3, 7])
+def test_a_loop_that_is_shown_ends_with_an_error_when_ask_has_one(
+    where: str, code: int, tmp_path: Path, shell_env: dict[str, str]
+) -> None:
+    assert ended(where, code, tmp_path, shell_env) != 0
+
+
+@pytest.mark.parametrize("where", [where for where in LOOPS if not where.startswith("examples/faq/")])
+def test_a_loop_that_is_shown_ends_well_when_nothing_is_left_to_ask(
+    where: str, tmp_path: Path, shell_env: dict[str, str]
+) -> None:
+    assert ended(where, 11, tmp_path, shell_env) == 0
+
+
+def ended(where: str, code: int, folder: Path, env: dict[str, str]) -> int:
+    """The exit code of the script at ``where`` when its first ask exits with ``code``."""
+    stub = folder / "bin" / "journaltune"
+    stub.parent.mkdir()
+    stub.write_text(STUB, encoding="utf-8")
+    stub.chmod(0o755)
+    (folder / "train").touch()  # the C example builds its trainer unless there is a new one
+    script = ROOT / where
+    if not script.is_file():
+        script = folder / "script.sh"
+        script.write_text(script_of(where), encoding="utf-8")
+    env = {**env, "PATH": f"{stub.parent}:{env['PATH']}", "ASK_EXITS": str(code)}
+    shell = "bash" if "BASH_SOURCE" in script.read_text(encoding="utf-8") else "sh"
+    return subprocess.run([shell, script, "data.csv"], cwd=folder, env=env, capture_output=True, timeout=60).returncode
+
+
+def test_nothing_that_is_shown_evaluates_what_a_failed_call_printed() -> None:
+    pages = [texts.overview(), *(texts.command_help(load(name).COMMAND) for name in NAMES)]
+    files = [ROOT / "README.md", *(path for path in (ROOT / "examples").rglob("*") if path.suffix in (".sh", ".py"))]
+    shown = [*pages, *(path.read_text(encoding="utf-8") for path in files)]
+    assert not [text for text in shown if re.search(r"eval .*\$\(", text)]
+    assert not [text for text in shown if re.search(r"while suggestion=\$\([^)]*\); do", text)]

@@ -17,7 +17,7 @@ import pytest
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import LockTimeoutError
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import delete
 from journaltune.suggest.samplers.from_rustuna import RustunaSampler
 
 # Each says "ready" when it holds its lock and gives it back when its stdin ends.
@@ -109,7 +109,7 @@ CALLS: dict[str, Callable[[Study, Path], object]] = {
     "enqueue": lambda study, _: study.enqueue({"x": 0.5}),
     "create": lambda _, path: make(path, study_name="another"),
     "create --exist-ok": lambda _, path: make(path, exist_ok=True, params={"y": "float(0, 1)"}),
-    "delete": lambda study, path: delete_study(path, study.study_name, lock_timeout_s=0.05),
+    "delete": lambda study, path: delete(path, study.study_name, lock_timeout_s=0.05),
 }
 
 

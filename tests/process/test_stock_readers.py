@@ -18,7 +18,7 @@ from rustuna.storages import JournalFileStorage
 
 from journaltune.base.errors import UsageError
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study, delete_study
+from journaltune.engine.create import create, delete
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
@@ -39,12 +39,12 @@ SPACE = {
 
 def everything(path: Path) -> OpenStudy:
     """Each kind of record that there is, with the least usual values that are let through."""
-    study = create_study(
+    study = create(
         path,
         name="größe 🎉 \n\t\"'\\",
         space=space_from_params(SPACE),
         directions=["minimize", "maximize"],
-        objective_names=["fehler ü", None],
+        objectives=["fehler ü", None],
         sampler="tpe",
         sampler_options={"n_startup_trials": 2},
         seed=2**63 - 1,
@@ -61,10 +61,10 @@ def everything(path: Path) -> OpenStudy:
     ask(study, ttl_s=60)
     enqueue(study, {"n": -7, "größe 🎉": True})
     # Without trials: after the deletion of some, Rustuna 0.2 counts later trials otherwise than Optuna does, and we.
-    create_study(path, name="gone", space=space_from_params({"x": "float(0, 1)"}))
-    delete_study(path, "gone")
-    other = create_study(path, name="gone", directions="maximize", failures="ignore", seed=0)
-    create_study(path, name="gone", space=space_from_params({"x": "float(0, 1)"}), sampler="random", exist_ok=True)
+    create(path, name="gone", space=space_from_params({"x": "float(0, 1)"}))
+    delete(path, "gone")
+    other = create(path, name="gone", directions="maximize", failures="ignore", seed=0)
+    create(path, name="gone", space=space_from_params({"x": "float(0, 1)"}), sampler="random", exist_ok=True)
     tell(other, ask(other).number, 1e-300)
     return study
 
@@ -102,7 +102,7 @@ def test_no_line_holds_what_kills_a_stock_reader(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [nan, [nan], {"k": [1, nan]}, 2**63, -(2**63) - 1, "\ud800", {"\udfff": 1}, 1j, {1, 2}])
 def test_what_a_stock_reader_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path, value: Any) -> None:
     path = tmp_path / "s.journal"
-    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     number = ask(study).number
     before = path.read_bytes()
     with pytest.raises(UsageError):
@@ -120,7 +120,7 @@ def test_a_space_that_rustuna_cannot_read_is_refused(tmp_path: Path, spec: str) 
 
 def test_readers_that_run_see_each_record_when_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
-    study = create_study(path, name="s", space=space_from_params(SPACE), seed=1, sampler="random")
+    study = create(path, name="s", space=space_from_params(SPACE), seed=1, sampler="random")
     optunas = optuna.load_study(study_name="s", storage=JournalStorage(JournalFileBackend(str(path))))
     rustunas = JournalFileStorage(str(path))
     for number in range(20):
@@ -134,7 +134,7 @@ def test_readers_that_run_see_each_record_when_it_is_written(tmp_path: Path) -> 
 
 def test_optunas_command_line_asks_and_tells_on_our_study(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
-    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     tell(study, ask(study).number, 0.5)
     script = "import sys; from optuna.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", script]

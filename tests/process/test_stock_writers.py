@@ -22,7 +22,7 @@ from rustuna.trial import TrialState as RustState
 
 import journaltune
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study
+from journaltune.engine.create import create
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
@@ -139,7 +139,7 @@ class Rustuna:
 class Ours:
     def __init__(self, path: Path, dice: random.Random) -> None:
         space = space_from_params(SPACE)
-        self.study = create_study(path, name=STUDY, space=space, directions=DIRECTIONS, sampler="random", seed=1, exist_ok=True)
+        self.study = create(path, name=STUDY, space=space, directions=DIRECTIONS, sampler="random", seed=1, exist_ok=True)
         self.dice = dice
 
     def complete(self) -> None:

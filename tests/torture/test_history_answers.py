@@ -14,9 +14,8 @@ from sealing import read, sealed
 from tortures import clients, rounds
 
 import journaltune
-from journaltune.engine import ask, tell
-from journaltune.study import queue
-from journaltune.suggest import suggest
+from journaltune.engine import ask, enqueue, report, tell
+from journaltune.suggest import draw
 
 Load = Callable[[str], ModuleType]
 
@@ -170,7 +169,7 @@ class TestAsks:
     ) -> None:
         client.enqueue({"x": 0.5})
         with monkeypatch.context() as patch:
-            patch.setattr(queue, "waiting", lambda state: iter(()))
+            patch.setattr(ask, "_first_waiting", lambda state, skipped: None)
             client.ask()
         client.ask()
         assert "enqueued trials [0] waited" in found()[0]
@@ -178,10 +177,10 @@ class TestAsks:
     def test_one_that_takes_the_last_of_the_queue_first_is_found(
         self, client: clients.Ours, found: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        waiting = queue.waiting
         client.enqueue({"x": 0.25})
         client.enqueue({"x": 0.5})
-        monkeypatch.setattr(queue, "waiting", lambda state: reversed(list(waiting(state))))
+        waiting = ask._first_waiting
+        monkeypatch.setattr(ask, "_first_waiting", lambda state, _: waiting(state, {0}) or waiting(state, ()))
         client.ask()
         client.ask()
         assert "enqueued trials [0] waited" in found()[0]
@@ -193,7 +192,7 @@ class TestAsks:
         client.ask()
         assert disagreements(path) == []
         with monkeypatch.context() as patch:
-            patch.setattr(suggest, "sampling_seed", lambda *_: 7)
+            patch.setattr(draw, "sampling_seed", lambda *_: 7)
             client.ask()
         assert [text.partition(":")[0] for text in disagreements(path)] == ["verify of study 'study'"]
 
@@ -250,7 +249,7 @@ class TestRequestIds:
     def test_one_that_stands_there_twice_is_found(
         self, client: clients.Ours, found: Any, monkeypatch: pytest.MonkeyPatch, what: str
     ) -> None:
-        for module in (ask, tell):
+        for module in (enqueue, report, tell):
             monkeypatch.setattr(module, "earlier_request", lambda *_: None)
         for number, value in enumerate((0.25, 0.75)):
             client.ask()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journaltune.base.errors import UsageError
-from journaltune.cli import overview
+from journaltune.cli.commands import NAMES, load
 from journaltune.cli.options import COMMON, Argument, Command, Option, parse, usage
 from journaltune.cli.values import number, whole
 
@@ -128,9 +128,9 @@ def test_whatever_is_given_is_understood_or_refused(arguments: list[str]) -> Non
     assert message.startswith("cook: ")
 
 
-@pytest.mark.parametrize("name", overview.NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_command_redefines_an_option(name: str) -> None:
-    options = overview.load(name).COMMAND.options + COMMON
+    options = load(name).COMMAND.options + COMMON
     names = [each for option in options for each in option.names]
     assert len(names) == len(set(names))
     assert all(option.help for option in options)

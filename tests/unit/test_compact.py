@@ -21,7 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from journaltune import ConflictError, JournalDamagedError, MachineError, UsageError, create_study, load_study
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import delete
 from journaltune.journal import records, system
 from journaltune.journal.journal import Journal
 from journaltune.journal.upkeep import compare
@@ -118,10 +118,10 @@ def test_ids_stay_although_studies_were_deleted(path: Path, dest: Path) -> None:
         study = create_study(path, study_name=name, params={"x": "float(0, 1)"}, seed=1)
         for number in range(3):
             study.tell(study.ask(), float(number))
-    delete_study(path, "a")
+    delete(path, "a")
     again = create_study(path, study_name="a", params={"x": "float(0, 1)"}, seed=2)
     again.tell(again.ask(), 7.0)
-    delete_study(path, "b")
+    delete(path, "b")
     compact(path, dest)
     assert readers.by_us(dest) == readers.by_us(path)
     assert readers.by_optuna(dest) == readers.by_optuna(path)

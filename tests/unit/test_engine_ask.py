@@ -21,7 +21,7 @@ from journaltune.base.errors import (
     SpaceError,
     UsageError,
 )
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import delete
 from journaltune.journal import file as files
 from journaltune.study import trials
 from journaltune.suggest.samplers.from_rustuna import RustunaSampler
@@ -212,7 +212,7 @@ def test_a_study_that_was_deleted_meanwhile_takes_nothing_more(path: Path) -> No
     study, other = make(path, study_name="doomed"), make(path, study_name="other")
     study.ask()
     study.enqueue({"x": 0.5})
-    delete_study(path, "doomed")
+    delete(path, "doomed")
     before = path.read_bytes()
     for call in (
         study.ask,
@@ -232,7 +232,7 @@ def test_a_study_that_was_deleted_meanwhile_takes_nothing_more(path: Path) -> No
 def test_a_study_of_the_same_name_is_not_the_deleted_one(path: Path) -> None:
     study = make(path, study_name="a")
     study.ask()
-    delete_study(path, "a")
+    delete(path, "a")
     again = make(path, study_name="a")
     with pytest.raises(NotFoundError):
         study.ask()

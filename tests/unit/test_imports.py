@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +33,7 @@ LAYERS = (
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
 HEAVY = {"asyncio", "filelock", "logging", "numpy", "optuna", "yaml"}
+SLOW = {"dataclasses", "enum", "inspect", "json", "re", "typing"}  # of the standard library: some take as long as a whole tell
 
 
 def modules() -> list[Path]:
@@ -87,28 +87,31 @@ def test_an_upward_import_is_found_wherever_it_stands(room: str, source: str) ->
 
 # Runs commands in one fresh process and prints which modules each left loaded.
 PROBE = """
-import json, sys
+import sys
+sys.path[:] = eval(sys.argv[1])
 before = set(sys.modules)
 from journaltune.cli import main
-for command in json.loads(sys.argv[1]):
+for command in eval(sys.argv[2]):
     assert main(command) == 0, command
-print(json.dumps(sorted(set(sys.modules) - before)), file=sys.stderr)
+print(sorted(set(sys.modules) - before), file=sys.stderr)
 """
 
 
 def loaded_by(folder: Path, *commands: list[str]) -> set[str]:
-    done = subprocess.run([sys.executable, "-c", PROBE, json.dumps(commands)], cwd=folder, capture_output=True, text=True)
+    # -S: the packages of this environment may load some of these modules when Python starts.
+    python = [sys.executable, "-S", "-c", PROBE, repr(sys.path), repr(commands)]
+    done = subprocess.run(python, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stderr.splitlines()[-1]))
+    return set(ast.literal_eval(done.stderr.splitlines()[-1]))
 
 
 @pytest.fixture(scope="module")
 def study_past_startup(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study with enough results that the default sampler no longer draws at random; its trial 20 is running."""
+    """A study with enough results that the default sampler no longer draws at random; its trials 20 and 21 are running."""
     folder = tmp_path_factory.mktemp("study")
     create = ["create", "--param", "x: float(0, 1)", "--param", "opt: adam | sgd", "--seed", "1"]
     tell = [["tell", str(number), str(number / 20)] for number in range(20)]
-    loaded_by(folder, create, ["ask", "-n", "21"], *tell)
+    loaded_by(folder, create, ["ask", "-n", "22"], *tell)
     return folder
 
 
@@ -121,6 +124,35 @@ def test_a_command_of_a_shell_loop_loads_nothing_heavy(study_past_startup: Path,
     loaded = loaded_by(study_past_startup, command)
     assert "journaltune.cli" in loaded
     assert not HEAVY & loaded
+
+
+@pytest.mark.parametrize("command", [["ask"], ["tell", "21", "0.5"]], ids=" ".join)
+def test_a_command_of_each_trial_loads_nothing_slow(study_past_startup: Path, command: list[str]) -> None:
+    assert not SLOW & loaded_by(study_past_startup, command)
+
+
+# Each module costs a shell's loop 0.2 ms at every call, so these wait until a call needs them.
+RARE = {
+    "tell": ("suggest", "study.settings", "study.trials", "study.queue", "base.model", "space.grammar", "cli.output", "cli.help"),
+    "ask": (
+        "engine.claim",
+        "engine.wait",
+        "engine.tell",
+        "engine.owners",
+        "study.trials",
+        "study.queue",
+        "base.model",
+        "cli.help",
+    ),
+}
+
+
+@pytest.mark.parametrize("command", [["tell", "0", "0.5"], ["ask"]], ids=" ".join)
+def test_a_command_of_a_shell_loop_loads_only_what_it_uses(tmp_path: Path, command: list[str]) -> None:
+    loaded_by(tmp_path, ["create", "--param", "x: float(0, 1)"], ["ask"])
+    loaded = loaded_by(tmp_path, command)
+    assert f"journaltune.engine.{command[0]}" in loaded
+    assert not {f"journaltune.{name}" for name in RARE[command[0]]} & loaded
 
 
 @pytest.mark.parametrize("sampler", ["random", "nsgaii"])

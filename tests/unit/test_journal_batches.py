@@ -15,7 +15,7 @@ from rustuna.storages import JournalFileStorage
 
 from journaltune.base.errors import MachineError
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study
+from journaltune.engine.create import create
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
@@ -34,7 +34,7 @@ ATTRS = {"k": "✓", "more": {"x": 1, "from": 2}}
 def told(tmp_path: Path) -> tuple[Path, int]:
     """A journal whose last three records are those of one tell, and where they begin."""
     path = tmp_path / "s.journal"
-    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
+    study = create(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
     tell(study, ask(study).number, 0.5)
     ask(study)
     enqueue(study, {})

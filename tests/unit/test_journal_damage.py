@@ -19,7 +19,7 @@ import pytest
 
 from journaltune.base.errors import JournalDamagedError
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study
+from journaltune.engine.create import create
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.journal import records
@@ -48,7 +48,7 @@ STOCK = [
 def path(tmp_path: Path) -> Path:
     """Records of ours, of others, of ours again: an ask, a stock trial, blanks, a tell."""
     path = tmp_path / "s.journal"
-    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
+    study = create(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1, sampler="random")
     ask(study)
     with path.open("ab") as file:
         file.writelines([*STOCK, b"       "])
@@ -172,7 +172,7 @@ def test_a_line_that_was_taken_out_is_noticed(path: Path, gone: int) -> None:
 def test_a_line_that_was_taken_out_before_mended_bytes_is_noticed(tmp_path: Path) -> None:
     """What follows blanks carries no checksum that could be compared; but it says where it was written."""
     path = tmp_path / "s.journal"
-    study = create_study(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create(path, name="s", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     with path.open("ab") as file:
         file.writelines([STOCK[0], b"    " + STOCK[0]])
     enqueue(study, {"x": 0.5})

@@ -11,10 +11,11 @@ import pytest
 
 from journaltune import ConflictError, UsageError, create_study, load_study
 from journaltune.api.study import Study
+from journaltune.base.codes import RUNNING, WAITING
 from journaltune.base.errors import WaitTimeoutError
 from journaltune.engine.ask import ask
-from journaltune.engine.claim import decide, take
-from journaltune.journal.state import RUNNING, WAITING, StudyState
+from journaltune.engine.claim import claim, decide
+from journaltune.journal.state import StudyState
 from journaltune.suggest.lag import Lagged
 
 SPACE = {"x": "float(0, 1)", "n": "int(1, 64, log)", "kind": "a | b | c"}
@@ -183,20 +184,20 @@ def test_a_trial_that_waits_is_no_result_and_takes_its_place_when_it_has_one(tmp
     space = opened.space
     assert space is not None
 
-    def claim(number: int) -> None:
+    def take(number: int) -> None:
         waiting = opened.state().live[number]
         choice = decide(opened, waiting)
         assert choice is not None
-        assert take(opened, number, choice, space, {"n": number})
+        assert claim(opened, number, choice, space, {"n": number})
 
     for number in (0, 1, 3, 4):
-        claim(number)
+        take(number)
         study.tell(number, 1.0)
     kept = Lagged(opened)
     before = kept.view(opened.state(), 5, 2)
     assert [number for number, *_ in before.finished.rows()] == [0, 1, 3]
     assert {number: trial.state for number, trial in before.live.items()} == {2: WAITING, 4: RUNNING}
-    claim(2)
+    take(2)
     assert contents(kept.view(opened.state(), 5, 2)) == contents(Lagged(opened).view(opened.state(), 5, 2))
     study.tell(2, 1.0)
     after = kept.view(opened.state(), 6, 2)

@@ -200,7 +200,7 @@ def test_keys_are_kept_in_the_snapshot_and_checked_there(study: Study, path: Pat
 
 
 def test_a_lookup_of_a_long_journal_leaves_its_keys_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("journaltune.study.lookup._WORTH_KEEPING", 4)
+    monkeypatch.setattr("journaltune.study.lookup._SNAPSHOT_FROM", 4)
     study = create_study(path, params={"x": "float(0, 1)"})
     for _ in range(6):
         study.tell(study.ask(), 0.0)

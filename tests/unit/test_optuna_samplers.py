@@ -18,10 +18,10 @@ from searching import HAS_CMAES, HAS_SCIPY, make, needs_cmaes, needs_gp, needs_s
 
 from journaltune import create_study, load_study
 from journaltune.base.errors import ExhaustedError, JournaltuneError, UsageError
-from journaltune.suggest.samplers import make as make_sampler
 from journaltune.suggest.samplers import optuna_classes
-from journaltune.suggest.samplers.optuna_view import Shown
-from journaltune.suggest.samplers.protocol import OPTUNA
+from journaltune.suggest.samplers.optuna_view import TrialsView
+from journaltune.suggest.samplers.registry import ROWS
+from journaltune.suggest.samplers.registry import make as make_sampler
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def test_nobody_is_warned_and_nobody_elses_filters_are_touched(
 def test_a_loop_builds_each_finished_trial_once(path: Path, sampler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     study = make(path, sampler, params={"x": "int(0, 30)", "y": "int(0, 30)"})
     built = []
-    build = Shown._trial
-    monkeypatch.setattr(Shown, "_trial", lambda self, *rest: built.append(rest[0]) or build(self, *rest))
+    build = TrialsView._trial
+    monkeypatch.setattr(TrialsView, "_trial", lambda self, *rest: built.append(rest[0]) or build(self, *rest))
     tell_all(study, 20)
     assert built == sorted(set(built))
 
@@ -349,5 +349,5 @@ def test_a_module_that_can_not_be_imported_is_one_line(
 
 
 def test_every_short_name_stands_for_a_class_of_optunas() -> None:
-    assert all(hasattr(optuna.samplers, name) for name in OPTUNA.values())
+    assert all(hasattr(optuna.samplers, row.optuna_class) for row in ROWS)
     assert make_sampler("nsgaiii", {}).marks_enqueued

@@ -31,11 +31,15 @@ def in_child(body: Callable[[], bool]) -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-def test_an_owner_is_boot_namespace_pid_and_start_time() -> None:
-    assert describe(os.getpid()) == {
+def test_an_owner_is_boot_namespaces_pid_start_time_and_pidfd() -> None:
+    owner = describe(os.getpid())
+    if "pidfd" in owner:  # Linux 6.9 and later
+        assert owner.pop("pidfd") == os.fstat(os.pidfd_open(os.getpid())).st_ino
+    assert owner == {
         "pid": os.getpid(),
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "ns": os.stat("/proc/self/ns/pid").st_ino,
+        "time_ns": os.stat("/proc/self/ns/time").st_ino,
         "start": start_time(os.getpid()),
     }
 
@@ -101,6 +105,7 @@ def test_without_proc_the_pid_is_all_that_is_stored(monkeypatch: pytest.MonkeyPa
     def missing(*_: object, **__: object) -> Any:
         raise FileNotFoundError
 
-    monkeypatch.setattr("builtins.open", missing)
+    monkeypatch.setattr("os.open", missing)
+    monkeypatch.setattr("os.pidfd_open", missing)
     monkeypatch.setattr("os.stat", missing)
     assert describe(os.getpid()) == {"pid": os.getpid()}

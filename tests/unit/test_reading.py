@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from journaltune.base.errors import NotFoundError, UsageError
 from journaltune.base.model import TrialState
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study, delete_study
+from journaltune.engine.create import create, delete
 from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
 from journaltune.study import trials
@@ -69,7 +69,7 @@ def test_of_equals_the_earliest_is_the_best(study_of: Any) -> None:
 
 
 def test_the_earliest_is_so_by_number_not_by_when_it_finished(tmp_path: Path) -> None:
-    study = create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     numbers = [ask(study).number for _ in range(3)]
     for number in reversed(numbers):
         tell(study, number, 0.5)
@@ -172,7 +172,7 @@ def test_counts_name_every_state(study_of: Any) -> None:
 
 
 def test_counts_go_with_the_journal_and_with_hidden_failures(tmp_path: Path) -> None:
-    study = create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     for reason in ("interrupted", "oom", "owner-died"):
         tell(study, ask(study).number, state="fail", reason=reason)
     tell(study, ask(study).number, 1.0, constraints={"c": 1.0}, attrs={"k": 1})
@@ -253,7 +253,7 @@ def test_whoever_changes_what_he_read_changes_nothing_else(study_of: Any, state:
 
 
 def test_a_finished_trial_is_found_by_its_number(tmp_path: Path) -> None:
-    study = create_study(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
+    study = create(tmp_path / "s.journal", space=space_from_params({"x": "float(0, 1)"}), seed=1)
     asked = [ask(study) for _ in range(5)]
     for number in (3, 0, 4):
         tell(study, number, float(number))
@@ -267,7 +267,7 @@ def test_a_finished_trial_is_found_by_its_number(tmp_path: Path) -> None:
 
 def test_a_deleted_study_is_not_found(study_of: Any) -> None:
     study = study_of([1], told(1.0))
-    delete_study(study.path, "s")
+    delete(study.path, "s")
     for read in (trials.trials, trials.counts, best_trials):
         with pytest.raises(NotFoundError, match="deleted"):
             read(study)

@@ -17,7 +17,7 @@ from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import space_from_params
 from journaltune.suggest.history import STUDY_ATTRS, History
 from journaltune.suggest.samplers.generations import mended
-from journaltune.suggest.samplers.optuna_view import Shown
+from journaltune.suggest.samplers.optuna_view import TrialsView
 from journaltune.suggest.view import history, sampler_of
 
 SMALL = {"x": "float(0, 0.3, step=0.1)", "c": "a | 1 | true"}
@@ -95,7 +95,7 @@ def test_a_grid_has_the_values_it_is_given_and_its_attributes_are_optunas(path: 
     [
         ("grid", PARAMS, {}, "continuous"),
         ("bruteforce", PARAMS, {}, "continuous"),
-        ("grid", {"a": "int(1, 500)", "b": "int(1, 500)"}, {}, "250000 points"),
+        ("grid", {"a": "int(1, 500)", "b": "int(1, 500)"}, {}, "250000 combinations"),
         ("bruteforce", {"a": "int(1, 1000000)"}, {}, "1000000 values"),
         ("grid", SMALL, {"search_space": {"x": [0.1]}}, "values for parameter 'c'"),
         ("grid", SMALL, {"search_space": {"x": [0.15], "c": [1]}}, "0.15"),
@@ -241,8 +241,8 @@ def test_a_pickle_in_somebody_elses_journal_is_never_loaded(path: Path, tmp_path
             stock.tell(trial, 1.0)
         tell_all(make(path, sampler, {"popsize": 4}, study_name=sampler, exist_ok=True), 8)
         opened = load_study(path, sampler)._study
-        shown = Shown(space_from_params(PARAMS).distributions, "complete", False, None).trials(history(opened, 16), 0)
-        assert [list(each.system_attrs) for each in shown] == [["cma:generation"]] * 16
+        visible = TrialsView(space_from_params(PARAMS).distributions, "complete", False, None).trials(history(opened, 16), 0)
+        assert [list(each.system_attrs) for each in visible] == [["cma:generation"]] * 16
     assert not (tmp_path / "was here").exists()
 
 

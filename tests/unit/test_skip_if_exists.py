@@ -62,7 +62,7 @@ def test_whatever_another_program_enqueued_is_no_error(study: Study, odd: Any) -
     assert queued(study, x=0.25) is None
     assert study.lookup({"x": 0.25, "k": "a"}, states=["waiting", "running"]) == []
     if not isinstance(odd, dict) and odd is not None:
-        with pytest.raises(SpaceError, match="trial 0 was enqueued by another program with what are no parameters"):
+        with pytest.raises(SpaceError, match="trial 0 was enqueued by another program, and its parameters can't be read"):
             lookup(study._study, number=0)
     assert study.ask().params["x"] is not None
 

@@ -16,7 +16,7 @@ import pytest
 
 from journaltune.base.errors import JournalDamagedError
 from journaltune.engine.ask import ask
-from journaltune.engine.create import create_study
+from journaltune.engine.create import create
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.journal import records, snapshot, system
@@ -47,7 +47,7 @@ def stock_line(op_code: int, **fields: Any) -> bytes:
 
 def grow(path: Path, n_trials: int = 4) -> None:
     """Trials of every kind by us, and what only others write."""
-    study = create_study(
+    study = create(
         path, name="größe", space=space_from_params({"x": "float(0, 1)", "c": "a | ü"}), seed=1, sampler="random", exist_ok=True
     )
     numbers = [ask(study).number for _ in range(n_trials)]

@@ -24,8 +24,7 @@ from journaltune.base.errors import (
     SpaceError,
     UsageError,
 )
-from journaltune.engine import create as create_verb
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import create, delete
 from journaltune.journal import records
 from journaltune.space import space_from_params
 from journaltune.study.studies import list_studies
@@ -190,8 +189,8 @@ def test_what_is_wrong_is_refused_before_there_is_a_file(path: Path, options: di
 def test_names_of_objectives_are_as_many_as_objectives(path: Path) -> None:
     for names, directions in ((["a", "b"], ["minimize"]), (["a"], ["minimize", "maximize"])):
         with pytest.raises(UsageError):
-            create_verb.create_study(path, objective_names=names, directions=directions)
-    study = create_verb.create_study(path, objective_names=["a", None], directions=["minimize", "maximize"])
+            create(path, objectives=names, directions=directions)
+    study = create(path, objectives=["a", None], directions=["minimize", "maximize"])
     assert study.objective_names == ("a", None)
 
 
@@ -217,7 +216,7 @@ def test_what_is_acknowledged_was_flushed(path: Path, monkeypatch: pytest.Monkey
         "create": lambda: create_study(path, study_name="another", params=X),
         "create --exist-ok": lambda: create_study(path, seed=7, exist_ok=True),
         "enqueue": lambda: study.enqueue({"x": 0.5}),
-        "delete": lambda: delete_study(path, "study"),
+        "delete": lambda: delete(path, "study"),
     }
     with monkeypatch.context() as patch:
         patch.setattr("journaltune.journal.system.fdatasync", failing)
@@ -305,18 +304,18 @@ class TestSeveralStudies:
 
     def test_a_deleted_study_is_gone_for_every_program_and_the_others_go_on(self, shared: Path) -> None:
         load_study(shared, "b").ask()
-        delete_study(shared, "b")
+        delete(shared, "b")
         assert [summary.name for summary in list_studies(shared)] == ["a", "c"]
         assert optuna.get_all_study_names(storage(shared)) == ["a", "c"]
         with pytest.raises(NotFoundError, match="'a', 'c'"):
             load_study(shared, "b")
         with pytest.raises(NotFoundError):
-            delete_study(shared, "b")
+            delete(shared, "b")
         assert load_study(shared, "c").ask().number == 0
 
     def test_when_all_are_deleted_there_is_none(self, shared: Path) -> None:
         for name in "abc":
-            delete_study(shared, name)
+            delete(shared, name)
         assert list_studies(shared) == []
         for name in (None, "a"):
             with pytest.raises(NotFoundError) as caught:
@@ -326,7 +325,7 @@ class TestSeveralStudies:
 
 @pytest.mark.parametrize("name", [None, "study"])
 def test_a_missing_journal_is_named_and_not_made(path: Path, name: str | None) -> None:
-    for call in (load_study, lambda *_: list_studies(path), lambda *_: delete_study(path, "study")):
+    for call in (load_study, lambda *_: list_studies(path), lambda *_: delete(path, "study")):
         with pytest.raises(NotFoundError, match=r"there is no journal .*study\.journal; make one"):
             call(path, name)
     assert not path.exists()

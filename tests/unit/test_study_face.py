@@ -18,7 +18,7 @@ from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import JournaltuneError, NotFoundError, UsageError
 from journaltune.base.model import TrialState
-from journaltune.engine.create import delete_study
+from journaltune.engine.create import delete
 from journaltune.journal import fold, journal
 from journaltune.journal.deferred import defer
 from journaltune.journal.journal import Journal
@@ -77,7 +77,7 @@ class TestTrialAsContext:
     def test_the_error_of_the_block_is_not_hidden_by_a_study_that_is_gone(self, path: Path) -> None:
         study = make(path)
         with pytest.raises(Objective), study.ask():
-            raising(lambda: delete_study(path, "study"))
+            raising(lambda: delete(path, "study"))
 
 
 class TestBest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
+from journaltune.base.codes import STATE_NAMES
 from journaltune.base.errors import JournalDamagedError, NotFoundError
 from journaltune.base.frozen import Frozen
 from journaltune.journal import file as files
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 8 * 1024 * 1024
 _MOST_SHOWN = 100
 _MOST_PASSES = 4
-_STATES = ("running", "complete", "pruned", "fail", "waiting")
 
 
 class Finding(Frozen):
@@ -205,9 +205,9 @@ def is_journal(fd: int) -> bool:
 
 def _counts(study: StudyState) -> dict[str, int]:
     codes = study.finished.column("codes").tobytes().translate(bytes(code & STATE_MASK for code in range(256)))
-    found = {name: codes.count(code) for code, name in enumerate(_STATES)}
+    found = {name: codes.count(code) for code, name in STATE_NAMES.items()}
     for trial in study.live.values():
-        found[_STATES[trial.state]] += 1
+        found[STATE_NAMES[trial.state]] += 1
     return found
 
 

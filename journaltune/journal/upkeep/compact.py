@@ -15,6 +15,7 @@ import gc
 import os
 from array import array
 
+from journaltune.base.codes import FINISHED
 from journaltune.base.errors import ConflictError, MachineError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.journal import file as files
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 8 * 1024 * 1024
 _WRITE_BYTES = 1024 * 1024
-_FINISHED = (1, 2, 3)
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -220,11 +220,11 @@ class _Survey:
             trial_id, before = effect.trial_id, -1
             self._last.append(0)
             self.study_of.append(effect.study.study_id)
-            ends = effect.state in _FINISHED
+            ends = effect.state in FINISHED
         else:
             trial_id = int(record["trial_id"])
             before = self._last[trial_id]
-            ends = record["op_code"] == records.SET_TRIAL_STATE_VALUES and record["state"] in _FINISHED
+            ends = record["op_code"] == records.SET_TRIAL_STATE_VALUES and record["state"] in FINISHED
         self._last[trial_id] = len(self._starts)
         self._starts.append(start)
         self._before.append(before)
@@ -324,7 +324,7 @@ class _Writer:
 
 def _ends(own: list[dict[str, Any]]) -> bool:
     last = own[-1]
-    return last["op_code"] == records.SET_TRIAL_STATE_VALUES and last["state"] in _FINISHED
+    return last["op_code"] == records.SET_TRIAL_STATE_VALUES and last["state"] in FINISHED
 
 
 def _may_be_single(survey: _Survey) -> array[int]:

@@ -1,7 +1,7 @@
 """CMA-ES whose state is replayed from the history.
 
-Optuna keeps the optimizer as a pickle in a trial's attributes. A journal may come from anybody, and loading a pickle runs what is
-in it; so none is written here and none is read. The state of the optimizer follows from the results of the generations so far
+Optuna keeps the optimizer as a pickle in a trial's attributes. A journal may come from anybody, and loading a pickle runs its
+code; so pickles are not written here and not read. The state of the optimizer follows from the results of the generations so far
 (the first trials of each to finish, as many as its population has), and those are in the journal.
 """
 
@@ -28,19 +28,19 @@ _HOOKS = ("_restore_optimizer", "_init_optimizer", "_attr_key_generation")
 
 
 class ReplayedCmaEs(CmaEsSampler):
-    """Optuna's sampler with another memory. ``memory`` may be a dict that is passed on to the next one over the same space.
+    """Optuna's sampler, without the pickles. ``cache`` may be handed on to the next sampler over the same space.
 
-    Stand-ins are no members of a generation: as with Optuna, what failed or still runs is not told to the optimizer.
+    As in Optuna, trials that failed or still run are not members of a generation, and the optimizer does not learn of them.
     """
 
-    memory: dict[str, Any]
+    cache: dict[str, Any]
 
     def __init__(self, **options: Any) -> None:
         missing = [name for name in _HOOKS if not hasattr(CmaEsSampler, name)]
         if missing:
             raise JournaltuneError(f"this version of Optuna keeps CMA-ES's state in a way that is not known here ({missing[0]})")
         super().__init__(**options)
-        self.memory = {}
+        self.cache = {}
         self._complete: Sequence[FrozenTrial] = ()
 
     def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> None:
@@ -49,27 +49,27 @@ class ReplayedCmaEs(CmaEsSampler):
     def _init_optimizer(self, trans: _SearchSpaceTransform, direction: StudyDirection) -> Any:
         """The optimizer after all whole generations, as if it had been told each when it was whole.
 
-        What is handed out is a copy, cold or warm, so that being asked leaves nothing in what is kept.
+        Always a copy, so that asking it changes nothing in the cache.
         """
-        optimizer = self.memory.get("optimizer")
-        fresh = super()._init_optimizer(trans, direction)  # always, for it draws from the random generator
+        optimizer = self.cache.get("optimizer")
+        fresh = super()._init_optimizer(trans, direction)  # always: this draws from the random generator
         if optimizer is None:
             optimizer = fresh
-        generations = self.memory.setdefault("generations", {})
-        n_seen = self.memory.get("n_seen", 0)
-        for trial in self._complete[n_seen:]:
+        generations = self.cache.setdefault("generations", {})
+        n_read = self.cache.get("n_read", 0)
+        for trial in self._complete[n_read:]:
             generations.setdefault(trial.system_attrs.get(self._attr_key_generation, -1), []).append(trial)
         while len(members := generations.get(optimizer.generation, ())) >= optimizer.population_size:
-            told = members[: optimizer.population_size]
+            whole = members[: optimizer.population_size]
             sign = 1 if direction == StudyDirection.MINIMIZE else -1
-            optimizer.tell([(self._solution(optimizer, trans, trial), sign * trial.values[0]) for trial in told])
-        self.memory |= {"optimizer": optimizer, "n_seen": len(self._complete)}
+            optimizer.tell([(self._solution(optimizer, trans, trial), sign * trial.values[0]) for trial in whole])
+        self.cache |= {"optimizer": optimizer, "n_read": len(self._complete)}
         return copy.deepcopy(optimizer)
 
     @staticmethod
     def _solution(optimizer: Any, trans: _SearchSpaceTransform, trial: FrozenTrial) -> Any:
         if isinstance(optimizer, CMAwM) and "x_for_tell" in trial.system_attrs:
             fixed = any(key.startswith("fixed_params") for key in trial.system_attrs)
-            if not fixed:  # what an enqueued trial was is not what the optimizer had in mind
+            if not fixed:  # the optimizer did not propose an enqueued trial's parameters
                 return np.array(trial.system_attrs["x_for_tell"])
         return trans.transform(trial.params)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     Grid = Mapping[str, Sequence[Any]]  # by column: internal values, ints and indexes of categories as ints
 
-MOST_POINTS = 100_000  # of a grid, which is laid out and shuffled for each process
-MOST_VALUES = 10_000  # of one parameter, each of which brute force looks at
+MOST_COMBINATIONS = 100_000  # of a grid, which every process lays out and shuffles
+MOST_VALUES = 10_000  # of one parameter: brute force looks at each
 
 
 def values_of(name: str, distribution: Distribution) -> list[float]:
-    """Every value of a column, as Optuna's decimal arithmetic has them. UsageError when they are too many or continuous."""
+    """Every internal value of a column, in Optuna's decimal arithmetic. UsageError when too many, or continuous."""
     n_values = distribution.cardinality
     if n_values is None:
         raise UsageError(f"parameter {name!r} is continuous, and this sampler tries every value; give it a step")
@@ -40,8 +40,10 @@ def grid_of(distributions: Mapping[str, Distribution], given: Any = None) -> Gri
         grid = {name: values_of(name, distribution) for name, distribution in distributions.items()}
     else:
         grid = {name: _given_values(name, distribution, given) for name, distribution in distributions.items()}
-    if n_points(grid) > MOST_POINTS:
-        raise UsageError(f"the grid has {n_points(grid)} points, and at most {MOST_POINTS} can be laid out; take sampler random")
+    if n_combinations(grid) > MOST_COMBINATIONS:
+        raise UsageError(
+            f"the grid has {n_combinations(grid)} combinations, and at most {MOST_COMBINATIONS} are allowed; take sampler random"
+        )
     return grid
 
 
@@ -54,19 +56,19 @@ def _given_values(name: str, distribution: Distribution, given: Mapping[str, Any
     return values if distribution.kind == "float" else list(map(int, values))
 
 
-def n_points(grid: Grid) -> int:
+def n_combinations(grid: Grid) -> int:
     return prod(map(len, grid.values()))
 
 
 def taken(trials: Sequence[FrozenTrial], names: Sequence[str], asked: int) -> set[tuple[Any, ...]]:
-    """The points that other trials have."""
+    """The parameters that other trials have."""
     return {tuple([trial.params[name] for name in names]) for trial in trials if trial.number != asked}
 
 
 class OneOfEach(GridSampler):
-    """Optuna's grid in its shuffled order, but what was tried is known from the trials' parameters, enqueued ones included.
+    """Optuna's grid in its shuffled order, except that the trials' parameters say what was tried, enqueued trials included.
 
-    Optuna's own repeats a point when one of its trials is still running, and when the grid is used up.
+    Optuna's own class repeats a combination while its trial is running, and when the grid is used up.
     """
 
     def __init__(self, grid: Grid, external: Mapping[str, Sequence[Any]], seed: int) -> None:
@@ -75,7 +77,7 @@ class OneOfEach(GridSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         tried = taken(study.get_trials(deepcopy=False), self._param_names, trial.number)
-        grid_id = next((index for index, point in enumerate(self._all_grids) if tuple(point) not in tried), None)
+        grid_id = next((index for index, values in enumerate(self._all_grids) if tuple(values) not in tried), None)
         if grid_id is None:
             raise exhausted(len(self._all_grids))
         for key, value in (("search_space", self._external), ("grid_id", grid_id)):
@@ -83,7 +85,7 @@ class OneOfEach(GridSampler):
 
 
 def check_exhausted(trials: Sequence[FrozenTrial], grid: Grid, asked: int) -> None:
-    """ExhaustedError when every point was tried, or is being tried."""
-    found = taken(trials, list(grid), asked)
-    if len(found) >= n_points(grid) and all(point in found for point in product(*grid.values())):
-        raise exhausted(n_points(grid))
+    """ExhaustedError when every combination was tried, or is being tried."""
+    tried = taken(trials, list(grid), asked)
+    if len(tried) >= n_combinations(grid) and all(each in tried for each in product(*grid.values())):
+        raise exhausted(n_combinations(grid))

@@ -1,7 +1,7 @@
 """Optuna's samplers, and any other ``BaseSampler``: each suggestion from a fresh one over a view of the history.
 
-Fresh objects keep nothing in memory, so a class may keep what it learns in attributes of trials and of the study only, and must
-not override ``after_trial``: nothing of ours runs when a trial ends. Caches that it fills again from the trials are no harm.
+Nothing stays in memory: a class may note what it learns in attributes of trials and of the study only, and must not override
+``after_trial``, because nothing of ours runs when a trial ends. Caches that it can fill again from the trials do no harm.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from journaltune.base.errors import ExhaustedError, JournaltuneError, UsageError
 from journaltune.suggest.samplers.generations import mended
 from journaltune.suggest.samplers.optuna_classes import check_class, check_options, kind_of, quiet, sampler_class, takes_seed
-from journaltune.suggest.samplers.optuna_view import HistoryStorage, Shown
+from journaltune.suggest.samplers.optuna_view import COMPLETE, NONE, HistoryStorage, TrialsView
 from journaltune.suggest.samplers.protocol import Suggested
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ class _Study(optuna.Study):
 
 
 class OptunaSampler:
-    """A sampler by short name, ``optuna.CLASSNAME`` or ``module:Class``; options are its keyword arguments, except its seed."""
+    """A sampler by short name, ``optuna.CLASSNAME`` or ``module:Class``; options are its keyword arguments, but not its seed."""
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         self._name = name
@@ -50,17 +50,17 @@ class OptunaSampler:
         self._options = dict(options)
         self._kind = kind_of(self._class, name)
         self.finite = self._kind.finite
-        self.marks_enqueued = self._kind.view == "complete"
+        self.marks_enqueued = self._kind.visible == COMPLETE
         check_class(self._class, name, self._kind)
         check_options(self._class, name, options)
         self._seeded = takes_seed(self._class)
         self._n_startup = self._startup_trials()
-        self._shown: Shown | None = None
-        self._memory: dict[str, Any] = {}
+        self._view: TrialsView | None = None
+        self._cma_cache: dict[str, Any] = {}
         self._grid: Any = None
 
     def _startup_trials(self) -> int:
-        """How many trials the class samples at random first: stand-ins must not count for any of them."""
+        """How many trials the class samples at random first: imputed trials must not count for these."""
         import inspect
 
         known = inspect.signature(self._class).parameters.get("n_startup_trials")
@@ -68,7 +68,7 @@ class OptunaSampler:
         return int(self._options.get("n_startup_trials", default))
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
-        """See ``samplers.Sampler``."""
+        """See ``protocol.Sampler``."""
         if self._kind.single and n_objectives > 1:
             raise UsageError(f"sampler {self._name} takes one objective, not {n_objectives}; take tpe, nsgaii or nsgaiii")
         space = {name: known for name, known in distributions.items() if not known.single}
@@ -76,7 +76,7 @@ class OptunaSampler:
             raise UsageError(f"sampler {self._name} searches in numbers only, and every parameter has categories; take tpe")
         try:
             if self.finite:
-                self._points(space)
+                self._values(space)
             self.fresh(0, 0, space)
             if self._kind.known and not self._kind.slow:
                 self._try_out(space, n_objectives, _N_PROBED)
@@ -86,7 +86,7 @@ class OptunaSampler:
             self._probe(space, n_objectives)
 
     def fresh(self, seed: int, constant_seed: int, space: Mapping[str, Distribution]) -> BaseSampler:
-        """A new sampler of the class, as the suggestion for one trial needs it. ``space`` is what varies."""
+        """A new sampler of the class, for one suggestion. ``space`` holds the parameters that vary."""
         seed = (constant_seed if self._kind.constant else seed) & _SEED_MASK
         options = {**quiet(self._class), **self._options, **({"seed": seed} if self._seeded else {})}
         with _muted():
@@ -96,7 +96,7 @@ class OptunaSampler:
                 from journaltune.suggest.samplers.cmaes import ReplayedCmaEs
 
                 sampler = ReplayedCmaEs(**options)
-                sampler.memory = self._memory
+                sampler.cache = self._cma_cache
                 return sampler
             if "reference_points" in options:
                 options["reference_points"] = np.asarray(options["reference_points"], dtype=float)
@@ -105,35 +105,35 @@ class OptunaSampler:
     def _fresh_grid(self, seed: int, space: Mapping[str, Distribution]) -> BaseSampler:
         from journaltune.suggest.samplers.finite import OneOfEach
 
-        grid = self._points(space)
+        grid = self._values(space)
         external = {name: [space[name].to_external(value) for value in values] for name, values in grid.items()}
         return OneOfEach(grid, external, seed)
 
-    def _points(self, space: Mapping[str, Distribution]) -> Mapping[str, Any]:
+    def _values(self, space: Mapping[str, Distribution]) -> Mapping[str, Any]:
         """The values of each column that a finite sampler tries."""
         if self._grid is None or self._grid[0] is not space:
             from journaltune.suggest.samplers.finite import grid_of, values_of
 
             if self._class is optuna.samplers.GridSampler:
-                found = grid_of(space, self._options.get("search_space"))
+                grid = grid_of(space, self._options.get("search_space"))
             else:
-                found = {name: values_of(name, distribution) for name, distribution in space.items()}
-            self._grid = space, found
-        points: Mapping[str, Any] = self._grid[1]
-        return points
+                grid = {name: values_of(name, distribution) for name, distribution in space.items()}
+            self._grid = space, grid
+        values: Mapping[str, Any] = self._grid[1]
+        return values
 
     def suggest(
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
-        """See ``samplers.Sampler``."""
-        shown = self._shown
-        if shown is None or not shown.serves(distributions, history):
-            shown = Shown(distributions, self._kind.view, self._kind.partial, self._kind.huge)
-            self._memory = {}
-        self._shown = None  # until the end: an exception may leave anything in what is kept
-        storage = HistoryStorage(history.directions, number, lambda: shown.trials(history, self._n_startup), history.study_attrs)
+        """See ``protocol.Sampler``."""
+        view = self._view
+        if view is None or not view.serves(distributions, history):
+            view = TrialsView(distributions, self._kind.visible, self._kind.partial, self._kind.huge)
+            self._cma_cache = {}
+        self._view = None  # until the end: an exception may leave anything in the cache
+        storage = HistoryStorage(history.directions, number, lambda: view.trials(history, self._n_startup), history.study_attrs)
         try:
-            internal = self._sample(storage, shown, seed, constant_seed)
+            internal = self._sample(storage, view, seed, constant_seed)
             attrs = storage.attrs(history.n_writes)
         except JournaltuneError:
             raise
@@ -142,54 +142,54 @@ class OptunaSampler:
                 f"sampler {self._name} gave up on this history ({type(error).__name__}: {_line(error)}); "
                 "take another one with `journaltune create --exist-ok --sampler NAME`"
             ) from error
-        self._shown = shown
+        self._view = view
         return Suggested(internal, attrs)
 
-    def _sample(self, storage: HistoryStorage, shown: Shown, seed: int, constant_seed: int) -> dict[str, float]:
-        """Internal values for what is shown. Whatever the sampler raises."""
-        sampler = self.fresh(seed, constant_seed, shown.space)
+    def _sample(self, storage: HistoryStorage, view: TrialsView, seed: int, constant_seed: int) -> dict[str, float]:
+        """Internal values. Raises whatever the sampler raises."""
+        sampler = self.fresh(seed, constant_seed, view.space)
         if self._class is optuna.samplers.BruteForceSampler:
             from journaltune.suggest.samplers.finite import check_exhausted
 
-            check_exhausted(storage.get_all_trials(0, deepcopy=False), self._points(shown.space), storage.asked.number)
+            check_exhausted(storage.get_all_trials(0, deepcopy=False), self._values(view.space), storage.asked.number)
         if isinstance(sampler, BaseGASampler):
             storage.amend(partial(mended, sampler))
         with _muted(), _one_thread() if self._kind.slow else nullcontext():
-            self._fill(sampler, storage, shown)
-        return {name: self._internal(name, shown, storage.asked.params[name]) for name in shown.space}
+            self._fill(sampler, storage, view)
+        return {name: self._internal(name, view, storage.asked.params[name]) for name in view.space}
 
-    def _fill(self, sampler: BaseSampler, storage: HistoryStorage, shown: Shown) -> None:
-        """What ``optuna.Trial`` does to a new trial, without a storage to write each step to."""
+    def _fill(self, sampler: BaseSampler, storage: HistoryStorage, view: TrialsView) -> None:
+        """Set the asked trial's parameters as ``optuna.Trial`` does, without writing each step to a storage."""
         study, trial = _Study("history", storage, sampler=sampler), storage.asked
         sampler.before_trial(study, trial)
-        joint = dict(shown.native) if self._kind.declared else sampler.infer_relative_search_space(study, trial)
-        found = sampler.sample_relative(study, trial, joint)
-        for name, native in shown.native.items():
-            if name in found and native._contains(native.to_internal_repr(found[name])):
-                value = found[name]
+        joint = dict(view.native) if self._kind.declared else sampler.infer_relative_search_space(study, trial)
+        relative = sampler.sample_relative(study, trial, joint)
+        for name, native in view.native.items():
+            if name in relative and native._contains(native.to_internal_repr(relative[name])):
+                value = relative[name]
             else:
                 value = sampler.sample_independent(study, trial, name, native)
             trial.params[name] = value
             trial.distributions[name] = native
 
-    def _internal(self, name: str, shown: Shown, value: Any) -> float:
-        internal = float(shown.native[name].to_internal_repr(value))
-        if not shown.space[name].contains(internal):
+    def _internal(self, name: str, view: TrialsView, value: Any) -> float:
+        internal = float(view.native[name].to_internal_repr(value))
+        if not view.space[name].contains(internal):
             raise JournaltuneError(
-                f"sampler {self._name} suggested {value!r} for parameter {name!r}; give {shown.space[name].allowed()}"
+                f"sampler {self._name} suggested {value!r} for parameter {name!r}; give {view.space[name].allowed()}"
             )
         return internal
 
     def _probe(self, space: Mapping[str, Distribution], n_objectives: int) -> None:
-        """UsageError when a class that nobody here knows suggests otherwise from the same seed and trials.
+        """UsageError when an unknown class does not suggest the same from the same seed and trials.
 
-        It is shown no trial, and then a few made-up ones, with Python's and numpy's global random generators in two states.
+        It sees first no trial and then a few made-up ones, with Python's and numpy's global random generators in two states.
         """
         before = random.getstate(), np.random.get_state()
         try:
             for n_trials in (0, _N_PROBED):
-                found = [self._outcome(space, n_objectives, n_trials, state) for state in (1, 2)]
-                if found[0] != found[1]:
+                outcomes = [self._outcome(space, n_objectives, n_trials, state) for state in (1, 2)]
+                if outcomes[0] != outcomes[1]:
                     raise UsageError(
                         f"sampler {self._name} suggests otherwise from the same seed and trials: it depends on something else "
                         "(a global random generator, the time), so its suggestions could not be verified"
@@ -209,19 +209,19 @@ class OptunaSampler:
             raise UsageError(f"sampler {self._name} does not work here ({type(error).__name__}: {_line(error)})") from error
 
     def _try_out(self, space: Mapping[str, Distribution], n_objectives: int, n_trials: int) -> Any:
-        """What is suggested after so many made-up trials. Whatever the sampler raises."""
-        shown, draw = Shown(space, "none", False, None), random.Random(0)
-        trials = [_made_up(shown, draw, number, n_objectives) for number in range(0 if self.finite else n_trials)]
+        """A suggestion after so many made-up trials. Raises whatever the sampler raises."""
+        view, draw = TrialsView(space, NONE, False, None), random.Random(0)
+        trials = [_made_up(view, draw, number, n_objectives) for number in range(0 if self.finite else n_trials)]
         storage = HistoryStorage([1] * n_objectives, n_trials, lambda: trials, dict)
         try:
-            return self._sample(storage, shown, 1, 1), storage.attrs(int)
+            return self._sample(storage, view, 1, 1), storage.attrs(int)
         finally:
-            self._memory = {}
+            self._cma_cache = {}
 
 
-def _made_up(shown: Shown, draw: random.Random, number: int, n_objectives: int) -> FrozenTrial:
+def _made_up(view: TrialsView, draw: random.Random, number: int, n_objectives: int) -> FrozenTrial:
     params: dict[str, Any] = {}
-    for name, known in shown.space.items():
+    for name, known in view.space.items():
         if known.kind == "float":
             params[name] = known.low if known.step else draw.uniform(known.low, known.high)
         else:
@@ -230,7 +230,7 @@ def _made_up(shown: Shown, draw: random.Random, number: int, n_objectives: int) 
             )
     values = [draw.random() for _ in range(n_objectives)]
     return FrozenTrial(
-        number, TrialState.COMPLETE, None, None, None, params, dict(shown.native), {}, {}, {}, number, values=values
+        number, TrialState.COMPLETE, None, None, None, params, dict(view.native), {}, {}, {}, number, values=values
     )
 
 
@@ -238,7 +238,7 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-_NO_NEWS = (
+_MUTED = (
     ("ignore", None, ExperimentalWarning, None, 0),
     ("ignore", None, FutureWarning, None, 0),
     ("ignore", re.compile("Clip non-finite values"), UserWarning, None, 0),
@@ -246,14 +246,14 @@ _NO_NEWS = (
 
 
 class _muted:
-    """Optuna says at each construction that a class is experimental, or an option deprecated: no news from the second ask on.
+    """No warnings that a class is experimental or an option deprecated: Optuna gives them at each construction, so at each ask.
 
-    Filters of its own, taken back afterwards where nobody else did so meanwhile: unlike ``warnings.catch_warnings`` this does not
-    bring back in one thread what another one has just changed.
+    It adds filters and removes just these. ``warnings.catch_warnings`` would restore the whole list, and with it undo changes
+    that another thread made meanwhile.
     """
 
     def __enter__(self) -> None:
-        self._added = [entry for entry in _NO_NEWS if entry not in warnings.filters]
+        self._added = [entry for entry in _MUTED if entry not in warnings.filters]
         warnings.filters[:0] = self._added  # type: ignore[index]
 
     def __exit__(self, *_: object) -> None:
@@ -264,8 +264,8 @@ class _muted:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """PyTorch's calculations in this thread alone: a suggestion's matrices are so small that more threads take twice as long,
-    and a process that is forked after they have started would wait for them for ever."""
+    """PyTorch calculates in this thread alone. The matrices are so small that more threads take twice as long, and a process
+    that is forked after those threads have started waits for them for ever."""
     import torch
 
     before = torch.get_num_threads()

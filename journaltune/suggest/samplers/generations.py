@@ -1,7 +1,7 @@
-"""What Optuna's genetic algorithms are shown where a space moved under its trials.
+"""Histories for Optuna's genetic algorithms, corrected where the space moved under its trials.
 
-Trials that no longer fit are not shown, so a generation may have lost members, and a choice of parents some of them. Such an
-algorithm takes the highest generation for the present one and trusts every choice; both have to be true then.
+Trials that no longer fit are invisible, so a generation may have lost members, and so may a choice of parents. Such an
+algorithm takes the highest generation for the present one and trusts every choice, so both are corrected first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def mended(
     sampler: BaseGASampler, trials: Sequence[FrozenTrial], study_attrs: Mapping[str, Any]
 ) -> tuple[list[FrozenTrial], dict[str, Any]]:
-    """The same where every generation but the last is whole; else what came after the first that is not has no generation."""
+    """Trials and attributes in which every generation but the last is whole: trials of later ones lose their generation."""
     key, prefix, size = sampler._get_generation_key(), sampler._get_parent_cache_key_prefix(), sampler.population_size or 0
     members: dict[int, int] = {}
     for trial in trials:
@@ -28,13 +28,13 @@ def mended(
     present = next(generation for generation in range(len(members) + 1) if members.get(generation, 0) < max(size, 1))
     if max(members, default=0) > present:
         trials = [_without(trial, key) if trial.system_attrs.get(key, 0) > present else trial for trial in trials]
-    shown = {trial.number for trial in trials}
-    kept = {
+    visible = {trial.number for trial in trials}
+    attrs = {
         name: value
         for name, value in study_attrs.items()
-        if not name.startswith(prefix) or (isinstance(value, list) and len(value) >= size and shown.issuperset(value))
+        if not name.startswith(prefix) or (isinstance(value, list) and len(value) >= size and visible.issuperset(value))
     }
-    return list(trials), kept
+    return list(trials), attrs
 
 
 def _without(trial: FrozenTrial, key: str) -> FrozenTrial:

@@ -1,22 +1,22 @@
 """NSGA-II, Rustuna's.
 
-It keeps two things: each trial's generation, and the parents that were chosen for a generation when its first trial was
-suggested. Both stand in the record of the ask. A generation consists of complete trials, as it does in either library: failed,
-pruned and running ones would only fill it with parents that nobody wants, so none stands in here.
+It notes two things: each trial's generation, and the parents that were chosen for a generation when its first trial was
+suggested. Both stand in the record of the ask. A generation consists of complete trials, as it does in either library: imputed
+trials would only fill it with parents that nobody wants.
 
-A child depends on its parents, and their choice on the generation before and its own parents, so Rustuna is shown those and no
-others, counted as if they were the first generations: a suggestion takes as long in the last generation as in the second.
+A child depends on its parents, and their choice on the generation before and its own parents. So Rustuna sees those trials only,
+counted as if they were the first generations: a suggestion takes as long in the last generation as in the second.
 
 Source: Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002.
 """
 
 from __future__ import annotations
 
+from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps, loads
-from journaltune.study.constraints import constraints_in
 from journaltune.suggest.history import STUDY_ATTRS
-from journaltune.suggest.samplers.from_rustuna import RustStudy, refuse_seed, rust
+from journaltune.suggest.samplers.from_rustuna import RustStudy, refuse_seed, rust, violation
 from journaltune.suggest.samplers.protocol import Suggested
 
 TYPE_CHECKING = False
@@ -42,30 +42,30 @@ class NsgaiiSampler:
     marks_enqueued = True
     finite = False
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         refuse_seed(options)
         self._options = dict(options)
         try:
             self._fresh(0)
         except (TypeError, ValueError, OverflowError) as error:
-            raise UsageError(f"sampler nsgaii does not take these options: {error}") from error
+            raise UsageError(f"sampler {name} does not take these options: {error}") from error
         self._size = int(self._options.get("population_size", _POPULATION))
         if self._size < 2:
-            raise UsageError("sampler nsgaii does not take these options: population_size must be at least 2")
+            raise UsageError(f"sampler {name} does not take these options: population_size must be at least 2")
         self._members: _Members | None = None
 
     def _fresh(self, seed: int) -> Any:
         return rust.NSGAIISampler(seed=seed, **self._options)
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
-        """See ``samplers.Sampler``: it takes every space, and any number of objectives."""
+        """See ``protocol.Sampler``: it takes every space, and any number of objectives."""
 
     def suggest(
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
-        """See ``samplers.Sampler``."""
+        """See ``protocol.Sampler``."""
         members = self._members
-        if members is None or members.space is not distributions or members.n_seen > history.n_finished():
+        if members is None or members.space is not distributions or members.n_read > history.n_finished():
             members = self._members = _Members(distributions)
         members.catch_up(history)
         generation = members.first_with_room(self._size)
@@ -75,27 +75,28 @@ class NsgaiiSampler:
             return Suggested(study.suggest(sampler)[0], attrs)
         chosen = members.known(_parents(history.study_attrs()), self._size)
         if generation in chosen:
-            ids = _show(study, 0, [members.by_number[known] for known in chosen[generation]])
-            _show_parents(study, 1, ids)
+            ids = _add(study, 0, [members.by_number[known] for known in chosen[generation]])
+            _set_parents(study, 1, ids)
             return Suggested(study.suggest(sampler)[0], attrs)
         earlier, latest = chosen.get(generation - 1, []), members.of(generation - 1)
-        ids = _show(study, 0, [members.by_number[known] for known in earlier])
+        ids = _add(study, 0, [members.by_number[known] for known in earlier])
         if earlier:
-            _show_parents(study, 1, ids)
-        ids += _show(study, 1 if earlier else 0, [members.by_number[known] for known in latest])
+            _set_parents(study, 1, ids)
+        ids += _add(study, 1 if earlier else 0, [members.by_number[known] for known in latest])
         internal, _ = study.suggest(sampler)
         numbers = dict(zip(ids, [*earlier, *latest], strict=True))
         picked = loads(study.storage.get_study(study.study_id).system_attrs[f"{PARENTS}{2 if earlier else 1}"])
-        parents = {f"{PARENTS}{generation}": [numbers[shown] for shown in picked]}
+        parents = {f"{PARENTS}{generation}": [numbers[trial_id] for trial_id in picked]}
         return Suggested(internal, attrs | {STUDY_ATTRS: {"place": history.n_writes(), "attrs": parents}})
 
 
-def _show(study: RustStudy, generation: int, members: Sequence[Member]) -> list[int]:
-    shown = {GENERATION: str(generation)}
-    return [study.add(shape, params, values, {**attrs, **shown})[0] for shape, params, values, attrs in members]
+def _add(study: RustStudy, generation: int, members: Sequence[Member]) -> list[int]:
+    """Add complete trials as a generation; their ids."""
+    note = {GENERATION: str(generation)}
+    return [study.add(shape, params, values, {**attrs, **note})[0] for shape, params, values, attrs in members]
 
 
-def _show_parents(study: RustStudy, generation: int, ids: list[int]) -> None:
+def _set_parents(study: RustStudy, generation: int, ids: list[int]) -> None:
     study.storage.set_study_system_attrs(study.study_id, {f"{PARENTS}{generation}": dumps(ids)})
 
 
@@ -109,24 +110,24 @@ def _parents(study_attrs: Mapping[str, Any]) -> dict[int, list[int]]:
 
 
 class _Members:
-    """The complete trials that belong to a generation, as far as they fit into the space."""
+    """The complete trials that belong to a generation and fit into the space."""
 
     def __init__(self, distributions: Mapping[str, Distribution]) -> None:
         self.space = distributions
-        self.n_seen = 0
+        self.n_read = 0
         self.by_number: dict[int, Member] = {}
         self._by_generation: dict[int, list[int]] = {}
         self._fits = RustStudy([1], distributions).fits
 
     def catch_up(self, history: History) -> None:
-        for number, shape, params, values, attrs in history.complete(self.n_seen):
+        for number, shape, params, values, attrs in history.complete(self.n_read):
             generation = str(attrs.get(GENERATION))
             if generation.isdecimal() and self._fits(shape, params):
                 self._by_generation.setdefault(int(generation), []).append(number)
                 # Crowding distances are ratios of differences, which the largest doubles don't have.
                 clipped = [min(max(value, -_HUGE), _HUGE) for value in values]
-                self.by_number[number] = shape, params, clipped, constraints_in(attrs)
-        self.n_seen = history.n_finished()
+                self.by_number[number] = shape, params, clipped, violation(constraints_in(attrs))
+        self.n_read = history.n_finished()
 
     def first_with_room(self, size: int) -> int:
         """The first generation that is not full."""
@@ -140,7 +141,7 @@ class _Members:
         return self._by_generation.get(generation, [])
 
     def known(self, chosen: Mapping[int, list[int]], size: int) -> dict[int, list[int]]:
-        """The choices that still hold: of a whole population, all of which fit into the space. The rest is chosen again."""
+        """The choices of a whole population whose trials all fit into the space. Other choices are made again."""
         return {
             generation: parents
             for generation, parents in chosen.items()

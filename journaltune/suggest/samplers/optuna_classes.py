@@ -1,4 +1,4 @@
-"""Which of Optuna's samplers are known, what each must be shown, and which options a study can hold for it."""
+"""Which of Optuna's samplers are known, which trials each may see, and which options a study can hold for it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from optuna.samplers import BaseSampler
 
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.suggest.samplers.optuna_view import AS_THEY_ARE, COMPLETE, NONE, WORST
-from journaltune.suggest.samplers.protocol import OPTUNA
+from journaltune.suggest.samplers.optuna_view import AS_THEY_ARE, COMPLETE, IMPUTED, NONE
+from journaltune.suggest.samplers.registry import optuna_class_name, row_of_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-# What a class's annotations may say of an option that JSON can hold.
+# Words in annotations of options, and the Python types that JSON gives for them.
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -35,24 +35,26 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 }
 _OBJECT = "needs a Python object, which a study's record can't hold"
 _NOT_HERE: Mapping[tuple[str, str], str] = {
-    ("CmaEsSampler", "consider_pruned_trials"): "is not offered: what was pruned is no member of a generation here",
+    ("CmaEsSampler", "consider_pruned_trials"): "is not offered: a pruned trial is no member of a generation here",
     ("CmaEsSampler", "source_trials"): _OBJECT,
-    ("BruteForceSampler", "avoid_premature_stop"): "is not offered: running trials are seen here, and none is repeated",
+    (
+        "BruteForceSampler",
+        "avoid_premature_stop",
+    ): "is not offered: running trials are visible here, and not repeated",
 }
-_QUIET = ("warn_independent_sampling", "warn_asynchronous_seeding")  # what they warn of is meant, or does not happen here
+_QUIET = ("warn_independent_sampling", "warn_asynchronous_seeding")  # the first is intended here, the second can't happen
 
 
 class Kind(Frozen):
     """How a class has to be treated.
 
-    ``view`` is one of ``optuna_view``'s. ``constant``: it is seeded alike for each trial of a study. ``partial``: it can make use
-    of trials that lack parameters. ``single``: it takes one objective only. ``declared``: it is given the declared space, not
-    the one that it infers from earlier trials. ``huge``: what it is shown of values beyond 1e100. ``numeric``: it does
-    nothing for categories. ``slow``: it is not tried out when a study is created. ``extra`` names our extra that installs
-    ``needs``.
+    ``visible``: which trials it may see, in the words of ``optuna_view``. ``constant``: it gets the same seed for each trial of
+    a study. ``partial``: it can use trials that lack parameters. ``single``: it takes one objective only. ``declared``: it gets
+    the declared space, not the one that it infers from earlier trials. ``huge``: what values beyond 1e100 become. ``numeric``:
+    it ignores categories. ``slow``: it is not tried out when a study is created.
     """
 
-    view: str = WORST
+    visible: str = IMPUTED
     constant: bool = False
     partial: bool = False
     single: bool = False
@@ -62,63 +64,61 @@ class Kind(Frozen):
     known: bool = True
     numeric: bool = False
     slow: bool = False
-    extra: str = ""
-    needs: tuple[str, ...] = ()
 
 
 _UNKNOWN = Kind(known=False)
 _KINDS = {
     "TPESampler": Kind(partial=True),
     "RandomSampler": Kind(NONE),
-    "GPSampler": Kind(huge=inf, slow=True, extra="gp", needs=("scipy", "torch")),
+    "GPSampler": Kind(huge=inf, slow=True),
     # Evolution: a generation consists of complete trials.
-    "CmaEsSampler": Kind(COMPLETE, single=True, numeric=True, extra="cmaes", needs=("cmaes",)),
+    "CmaEsSampler": Kind(COMPLETE, single=True, numeric=True),
     "BaseGASampler": Kind(COMPLETE, huge=1e100),
     "NSGAIISampler": Kind(COMPLETE, huge=1e100),
     "NSGAIIISampler": Kind(COMPLETE, huge=1e100),
-    # Its place in the sequence is an attribute of the study; trials mean nothing to it, failed ones included.
-    "QMCSampler": Kind(NONE, constant=True, declared=True, extra="qmc", needs=("scipy",)),
+    # It keeps its place in the sequence in an attribute of the study, and looks at no trial.
+    "QMCSampler": Kind(NONE, constant=True, declared=True),
     "GridSampler": Kind(AS_THEY_ARE, constant=True, finite=True),
     "BruteForceSampler": Kind(AS_THEY_ARE, finite=True),
 }
 
 
 def sampler_class(name: str) -> type[BaseSampler]:
-    """The class that a sampler's name stands for. UsageError when there is none of that name."""
+    """The class that a sampler's name stands for. UsageError when there is no such class."""
     if ":" in name:
         return _imported(name)
-    class_name = OPTUNA.get(name) or name.removeprefix("optuna.")
-    found = getattr(optuna.samplers, class_name, None)
-    if not (inspect.isclass(found) and issubclass(found, BaseSampler)):
+    class_name = optuna_class_name(name)
+    cls = getattr(optuna.samplers, class_name, None)
+    if not (inspect.isclass(cls) and issubclass(cls, BaseSampler)):
         raise UsageError(f"optuna.samplers has no sampler {class_name!r}; take its class's name, such as optuna.TPESampler")
-    return found
+    return cls
 
 
 def _imported(name: str) -> type[BaseSampler]:
     module_name, _, class_name = name.partition(":")
     try:
-        found = getattr(import_module(module_name), class_name, None)
+        cls = getattr(import_module(module_name), class_name, None)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"sampler {name!r} needs the module {error.name!r}, which is not installed; install it, or set PYTHONPATH"
         ) from error
     except Exception as error:  # whatever a module does when it is imported
         raise UsageError(f"sampler {name!r}: importing {module_name} failed ({type(error).__name__}: {error})") from error
-    if not (inspect.isclass(found) and issubclass(found, BaseSampler)):
+    if not (inspect.isclass(cls) and issubclass(cls, BaseSampler)):
         raise UsageError(f"{module_name} has no class {class_name!r} that derives from optuna.samplers.BaseSampler")
-    return found
+    return cls
 
 
 def kind_of(cls: type[BaseSampler], name: str) -> Kind:
     """How to treat a class: as the one of Optuna's that it derives from. UsageError when its libraries are missing."""
     base = next((base for base in cls.__mro__ if base.__name__ in _KINDS and base.__module__.startswith("optuna.")), None)
-    kind = _UNKNOWN if base is None else _KINDS[base.__name__]
-    if base is not cls:
-        kind = kind.but(known=False, view=kind.view if base is not None else WORST)
-    missing = [library for library in kind.needs if find_spec(library) is None]
-    if missing:
-        raise UsageError(f"sampler {name} needs {' and '.join(missing)}; install journaltune[{kind.extra}]")
-    return kind
+    if base is None:
+        return _UNKNOWN
+    row, kind = row_of_class(base.__name__), _KINDS[base.__name__]
+    missing = [library for library in row.needs if find_spec(library) is None] if row is not None else []
+    if row is not None and missing:
+        raise UsageError(f"sampler {name} needs {' and '.join(missing)}; install journaltune[{row.extra}]")
+    return kind if base is cls else kind.but(known=False)
 
 
 def check_class(cls: type[BaseSampler], name: str, kind: Kind) -> None:
@@ -133,8 +133,8 @@ def check_class(cls: type[BaseSampler], name: str, kind: Kind) -> None:
         raise UsageError(f"sampler {name} would not notice that the space is exhausted; take sampler grid or bruteforce")
     if not cls.after_trial.__module__.startswith("optuna."):
         raise UsageError(
-            f"sampler {name} overrides after_trial, but nothing of ours runs when a trial ends: results reach a sampler through "
-            "the trials that it is shown"
+            f"sampler {name} overrides after_trial, but nothing of ours runs when a trial ends: a sampler learns of results from "
+            "the trials that it sees"
         )
 
 
@@ -143,12 +143,12 @@ def takes_seed(cls: type[BaseSampler]) -> bool:
 
 
 def quiet(cls: type[BaseSampler]) -> dict[str, bool]:
-    """Options that stop a class from warning of what is meant here."""
+    """Options that turn off warnings about what is intended here."""
     return {option: False for option in _QUIET if option in inspect.signature(cls).parameters}
 
 
 def check_options(cls: type[BaseSampler], name: str, options: Mapping[str, Any]) -> None:
-    """UsageError for an option that the class does not have, or whose kind of value it does not take."""
+    """UsageError for an option that the class does not have, or a value of a type that the option does not take."""
     if "seed" in options:
         raise UsageError("a sampler's seed comes from the study's: use --seed")
     parameters = inspect.signature(cls).parameters
@@ -165,7 +165,7 @@ def check_options(cls: type[BaseSampler], name: str, options: Mapping[str, Any])
 
 
 def _mismatch(annotation: Any, value: Any) -> str | None:
-    """Why a value is none that an annotation such as ``int | None`` allows; None where it says nothing."""
+    """Why an annotation such as ``int | None`` does not allow a value; None where it allows it, or says nothing."""
     if not isinstance(annotation, str):
         annotation = "" if annotation is inspect.Parameter.empty else getattr(annotation, "__name__", str(annotation))
     if not annotation:
@@ -179,7 +179,7 @@ def _mismatch(annotation: Any, value: Any) -> str | None:
 
 
 def _alternatives(annotation: str) -> list[str]:
-    """The parts of a union, not of what stands in brackets."""
+    """The parts of a union; those inside brackets stay together."""
     parts, depth = [""], 0
     for char in annotation:
         depth += (char in "[(") - (char in "])")

@@ -1,6 +1,6 @@
-"""A history as an Optuna storage: finished trials are built once for each process, and what a sampler writes is buffered.
+"""A history as an Optuna storage: finished trials are built once for each process, and a sampler's writes are buffered.
 
-A trial's id is its number here. Categories go by index: Optuna takes 1, 1.0 and True for one value.
+A trial's id is its number here. Categories are passed by index: Optuna takes 1, 1.0 and True for one value.
 """
 
 from __future__ import annotations
@@ -16,75 +16,74 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from journaltune.base.checks import storable
+from journaltune.base.constraints import as_attrs, constraints_in, is_constraint
 from journaltune.base.errors import ExhaustedError, JournaltuneError
 from journaltune.space import Distribution, compatible
-from journaltune.study.constraints import CONSTRAINTS, constraints_in
 from journaltune.suggest.history import STUDY_ATTRS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from journaltune.journal.state import Shape
-    from journaltune.suggest.history import History
+    from journaltune.suggest.history import Asked, History
 
-# What is shown of the trials beside complete ones: nothing; pruned, failed and running ones as complete and worst; all of them as
-# what they are; or no trial at all, for samplers that would not look at any.
-COMPLETE, WORST, AS_THEY_ARE, NONE = "complete", "worst", "as they are", "none"
-_STATES = {1: TrialState.COMPLETE, 2: TrialState.PRUNED, 3: TrialState.FAIL}
+# Which trials a sampler may see: the complete ones; these, and all others with the worst values imputed; every trial in its own
+# state; or no trial, for samplers that would not look at any.
+COMPLETE, IMPUTED, AS_THEY_ARE, NONE = "complete", "imputed", "as they are", "none"
 _HUGE = 1e100
-_WITHIN_AN_ASK = ":relative_params:"  # what a trial's parameters will be, for others to see until they are set: here at once
+_WITHIN_AN_ASK = ":relative_params:"  # tells other processes the parameters before they are set, which happens in one record here
 
 
-class Shown:
-    """The trials of a history as Optuna's, for one space. Those that are complete are kept from ask to ask.
+class TrialsView:
+    """The trials of a history as Optuna's, for one space. Finished trials stay built from ask to ask.
 
-    A parameter is shown where it lies inside the present bounds, and with them. With ``partial`` also trials are shown that lack
-    some; joint samplers would take such a one for a hint that the space is conditional. With ``huge``, values beyond 1e100 are
-    that: samplers that calculate with differences of values overflow at the largest doubles.
+    A parameter is visible where its value lies inside the present bounds, and has the present distribution then. A trial that
+    lacks a parameter is visible with ``partial`` only: joint samplers would infer a conditional space from it. Values beyond
+    1e100 become ``huge``, if given: samplers that calculate with differences of values overflow at the largest doubles.
     """
 
-    def __init__(self, space: Mapping[str, Distribution], view: str, partial: bool, huge: float | None) -> None:
+    def __init__(self, space: Mapping[str, Distribution], visible: str, partial: bool, huge: float | None) -> None:
         self.space = space
         self.native = {name: to_optuna(distribution) for name, distribution in space.items()}
-        self._view, self._partial, self._huge = view, partial, huge
-        self._n_seen = 0
-        self._kept: list[FrozenTrial] = []
+        self._visible, self._partial, self._huge = visible, partial, huge
+        self._n_read = 0
+        self._finished: list[FrozenTrial] = []
         self._columns: dict[Shape, list[tuple[int, str, Distribution]]] = {}
 
     def serves(self, space: Mapping[str, Distribution], history: History) -> bool:
-        return self.space is space and self._n_seen <= history.n_finished()
+        return self.space is space and self._n_read <= history.n_finished()
 
     def trials(self, history: History, n_startup: int) -> list[FrozenTrial]:
-        """What there is to be seen before the ask, in the order of finishing; until ``n_startup`` results nothing stands in."""
-        if self._view == AS_THEY_ARE:
-            self._catch_up_with_all(history)
-            running = [self._trial(*seen, TrialState.RUNNING) for seen in history.running()]
-            return self._kept + [trial for trial in running if trial is not None]
-        if self._view != NONE:
-            self._catch_up(history)
-        return self._kept + (self._stand_ins(history, n_startup) if self._view == WORST else [])
+        """The visible trials, in the order of finishing. Nothing is imputed before there are ``n_startup`` results."""
+        if self._visible == AS_THEY_ARE:
+            self._read_all(history)
+            return self._finished + self._built(history.pending(), TrialState.RUNNING)
+        if self._visible != NONE:
+            self._read_complete(history)
+        return self._finished + (self._imputed(history, n_startup) if self._visible == IMPUTED else [])
 
-    def _catch_up(self, history: History) -> None:
-        for number, shape, params, values, attrs in history.complete(self._n_seen):
+    def _read_complete(self, history: History) -> None:
+        for number, shape, params, values, attrs in history.complete(self._n_read):
             trial = self._trial(number, shape, params, TrialState.COMPLETE, values, attrs)
             if trial is not None:
-                self._kept.append(trial)
-        self._n_seen = history.n_finished()
+                self._finished.append(trial)
+        self._n_read = history.n_finished()
 
-    def _catch_up_with_all(self, history: History) -> None:
-        for state, seen in history.finished(self._n_seen):
-            trial = self._trial(*seen, _STATES[state])
-            if trial is not None:
-                self._kept.append(trial)
-        self._n_seen = history.n_finished()
+    def _read_all(self, history: History) -> None:
+        for state, asked in history.finished(self._n_read):
+            self._finished += self._built([asked], TrialState(state))
+        self._n_read = history.n_finished()
 
-    def _stand_ins(self, history: History, n_startup: int) -> list[FrozenTrial]:
+    def _imputed(self, history: History, n_startup: int) -> list[FrozenTrial]:
         worst = history.worst() if history.n_observed() >= n_startup else None
-        seen = history.stand_ins() if worst is not None else []
-        constraints = history.worst_constraints() if seen else {}
-        trials = [self._trial(*each, TrialState.COMPLETE, worst, constraints) for each in seen]
+        imputed = history.imputed() if worst is not None else []
+        attrs = as_attrs(history.worst_constraints()) if imputed else {}
+        return self._built(imputed, TrialState.COMPLETE, worst, attrs)
+
+    def _built(self, rows: Iterable[Asked], state: TrialState, *result: Any) -> list[FrozenTrial]:
+        trials = [self._trial(*row, state, *result) for row in rows]
         return [trial for trial in trials if trial is not None]
 
     def _trial(
@@ -110,20 +109,20 @@ class Shown:
         native = self.native if whole else {name: self.native[name] for name in external}
         if values is not None and self._huge is not None:
             values = [copysign(self._huge, value) if abs(value) > _HUGE else value for value in values]
-        shown = _shown_attrs(attrs) if attrs else {}
-        return FrozenTrial(number, state, None, None, None, external, native, {}, shown, {}, number, values=values)
+        visible = _visible_attrs(attrs) if attrs else {}
+        return FrozenTrial(number, state, None, None, None, external, native, {}, visible, {}, number, values=values)
 
     def _exact(self, now: Distribution, value: float) -> float:
-        """The value on the grid that a rounding error may have missed, for those who compare for equality."""
-        if now.step is None or self._view != AS_THEY_ARE:
+        """The value on the grid that a rounding error may have missed: finite samplers compare for equality."""
+        if now.step is None or self._visible != AS_THEY_ARE:
             return value
         low, step = Decimal(str(now.low)), Decimal(str(now.step))
         return float(low + round((value - now.low) / now.step) * step)
 
     def _columns_of(self, shape: Shape) -> list[tuple[int, str, Distribution]]:
-        """Where in a shape's numbers each parameter of the space stands, in the space's order.
+        """Each parameter of the space, in the space's order, with its place among a shape's numbers.
 
-        A column whose kind or categories differ from the present ones tells a sampler nothing, and is left out.
+        A column of another kind or with other categories than the present ones tells a sampler nothing, and is left out.
         """
         places = {name: index for index, (name, text) in enumerate(shape) if self._compatible(name, text)}
         return [(places[name], name, now) for name, now in self.space.items() if name in places]
@@ -139,18 +138,16 @@ def to_optuna(distribution: Distribution) -> BaseDistribution:
     return json_to_distribution(distribution.to_json())
 
 
-def _shown_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Constraints in the order of their names, as some samplers count them; and no pickle of anybody's."""
+def _visible_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Constraints come last, sorted by name: some samplers count them. Pickled optimizers are left out, whoever wrote them."""
     rest = {
-        key: value
-        for key, value in attrs.items()
-        if key not in ("constraints", STUDY_ATTRS) and not key.startswith(CONSTRAINTS) and ":optimizer:" not in key
+        key: value for key, value in attrs.items() if key != STUDY_ATTRS and not is_constraint(key) and ":optimizer:" not in key
     }
-    return rest | constraints_in(attrs)
+    return rest | as_attrs(constraints_in(attrs))
 
 
 class HistoryStorage(BaseStorage):
-    """One study, read-only but for attributes: those of the study and of the trial that is asked for are taken down."""
+    """One study, read-only but for attributes: what a sampler sets on the study or on the asked trial is collected."""
 
     def __init__(
         self,
@@ -167,14 +164,14 @@ class HistoryStorage(BaseStorage):
         self._written: dict[str, Any] = {}
 
     def attrs(self, place: Callable[[], int]) -> dict[str, Any]:
-        """What the sampler wrote, as attributes of the trial that it was asked for. JournaltuneError for what can't be stored."""
-        found = {key: value for key, value in self.asked.system_attrs.items() if _WITHIN_AN_ASK not in key}
+        """Everything that the sampler set, as attributes of the asked trial. JournaltuneError for values that can't be stored."""
+        attrs = {key: value for key, value in self.asked.system_attrs.items() if _WITHIN_AN_ASK not in key}
         if self._written:
-            found[STUDY_ATTRS] = {"place": place(), "attrs": self._written}
-        return {key: storable(_plain(value), f"the sampler's attribute {key!r}") for key, value in found.items()}
+            attrs[STUDY_ATTRS] = {"place": place(), "attrs": self._written}
+        return {key: storable(_plain(value), f"the sampler's attribute {key!r}") for key, value in attrs.items()}
 
     def amend(self, change: Callable[[list[FrozenTrial], dict[str, Any]], tuple[list[FrozenTrial], dict[str, Any]]]) -> None:
-        """Show other trials and study attributes than the history has."""
+        """Replace the history's trials and study attributes by changed ones."""
         self._trials, self._study_attrs = change(self.get_all_trials(0, deepcopy=False), self.get_study_system_attrs(0))
 
     def get_all_trials(
@@ -182,8 +179,8 @@ class HistoryStorage(BaseStorage):
     ) -> list[FrozenTrial]:
         if self._trials is None:
             self._trials = [*self._load_trials(), self.asked]
-        found = [trial for trial in self._trials if states is None or trial.state in states]
-        return copy.deepcopy(found) if deepcopy else found
+        trials = [trial for trial in self._trials if states is None or trial.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         for trial in reversed(self.get_all_trials(0, deepcopy=False)):

@@ -1,8 +1,8 @@
 """What a sampler is: (history, space, seed) to parameters. A sampler object is a cache and nothing else.
 
 Every suggestion comes from a fresh sampler of the library that does the work, seeded from the study's seed and the trial's
-number; what an object of ours keeps from one call to the next only saves time. What the library's sampler keeps in attributes
-goes into the record of the ask, from which ``history`` shows it to later ones.
+number. What our object keeps from one call to the next only saves time. Attributes that the library's sampler writes go into the
+record of the ask, and the history shows them to later asks.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     class Sampler(Protocol):
         marks_enqueued: bool
-        """Whether trials that were enqueued with all their parameters need the sampler's attributes too."""
+        """Whether a trial that was enqueued with all its parameters needs the sampler's attributes too."""
         finite: bool
-        """Whether it comes to an end, and must be asked even where nothing varies."""
+        """Whether the sampler comes to an end. Then it is asked even where nothing varies."""
 
         def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
-            """UsageError when it can't search in this space, or for so many objectives."""
+            """UsageError when the sampler can't search in this space, or for so many objectives."""
 
         def suggest(
             self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
@@ -37,20 +37,7 @@ if TYPE_CHECKING:
 
 
 class Suggested(Frozen):
-    """Internal values by column, and what belongs into the trial's system attributes."""
+    """Internal values by column, and the attributes that go into the trial's system attributes."""
 
     internal: dict[str, float]
     attrs: dict[str, Any]
-
-
-RUSTUNA = ("tpe", "random", "nsgaii")
-
-
-OPTUNA = {
-    "qmc": "QMCSampler",
-    "grid": "GridSampler",
-    "cmaes": "CmaEsSampler",
-    "gp": "GPSampler",
-    "nsgaiii": "NSGAIIISampler",
-    "bruteforce": "BruteForceSampler",
-}

@@ -19,20 +19,19 @@ def core() -> Any:
 
 
 def load_alone() -> None:
-    """Load the core without running ``rustuna/__init__.py``, for a process that needs nothing else of Rustuna.
+    """Load the core without running ``rustuna/__init__.py``, which imports ``typing``: half of the time of a shell's ``ask``.
 
-    The package imports ``typing``, and with it ``re`` and ``enum``: half of the time of an ``ask`` from the shell. Only for our
-    own command: a program that imports Rustuna itself later would miss the core as an attribute of the package.
+    Only our own command may do that: a program that imports Rustuna later would miss the core as an attribute of the package.
     """
     if "rustuna" in sys.modules:
         return
     from importlib.machinery import PathFinder
 
-    found = PathFinder.find_spec("rustuna")
-    if found is None or found.submodule_search_locations is None:
+    spec = PathFinder.find_spec("rustuna")
+    if spec is None or spec.submodule_search_locations is None:
         return
     package = type(sys)("rustuna")
-    package.__path__ = found.submodule_search_locations
+    package.__path__ = spec.submodule_search_locations
     sys.modules["rustuna"] = package
     try:
         core()

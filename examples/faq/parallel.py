@@ -1,0 +1,17 @@
+# How do I run trials in parallel from Python?
+import os
+
+import journaltune
+
+
+def objective(trial: journaltune.AskedTrial) -> float:
+    trial.set_user_attr("pid", os.getpid())
+    return (trial.params["x"] - 2) ** 2
+
+
+# n_jobs counts processes, not threads, so that trials don't wait for Python's lock. -1 starts a process for each core.
+study = journaltune.create_study("study.journal", params={"x": "float(-10, 10)"}, seed=1)
+study.optimize(objective, n_trials=20, n_jobs=2)
+
+assert study.counts()["complete"] == 20
+assert os.getpid() not in {trial.user_attrs["pid"] for trial in study.trials}

@@ -1,0 +1,41 @@
+"""The constraints among a trial's system attributes, as other programs and this one write them.
+
+Optuna 5 and journaltune write an attribute ``constraints:NAME`` for each, a number. Rustuna 0.2 writes the number as text, and
+the attributes in any order. The ``constraints_func`` of Optuna's samplers, and Optuna before 5, write one list, ``constraints``.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_LIST = "constraints"
+_PREFIX = f"{_LIST}:"
+
+
+def is_constraint(key: str) -> bool:
+    """Whether the system attribute of that name holds constraints, which come with a trial's result."""
+    return key == _LIST or key.startswith(_PREFIX)
+
+
+def constraints_in(system_attrs: Mapping[str, Any]) -> dict[str, float]:
+    """A trial's constraints, 0 or less where satisfied, in the order of their names. Anything but a number is left out."""
+    listed = system_attrs.get(_LIST)
+    values = {str(place): value for place, value in enumerate(listed)} if isinstance(listed, list) else {}
+    values |= {key.removeprefix(_PREFIX): value for key, value in system_attrs.items() if key.startswith(_PREFIX)}
+    numbers = ((name, _number(values[name])) for name in sorted(values))
+    return {name: number for name, number in numbers if number is not None}
+
+
+def as_attrs(constraints: Mapping[str, float]) -> dict[str, float]:
+    """System attributes that hold these constraints."""
+    return {f"{_PREFIX}{name}": value for name, value in constraints.items()}
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,73 @@
+"""reap and release: running trials whose owner is gone, failed or given back."""
+
+from __future__ import annotations
+
+from journaltune.base import checks
+from journaltune.base.codes import RUNNING
+from journaltune.base.errors import ConflictError, NotFoundError
+from journaltune.engine.owners import DEAD, NONE, Probe
+from journaltune.engine.resume import assign, fail, holder_of, orphans, standing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from journaltune.journal.state import LiveTrial
+    from journaltune.study.open_study import OpenStudy
+
+
+def reap(study: OpenStudy, numbers: Iterable[int] | None = None) -> list[int]:
+    """Fail the running trials of owners that are proven dead, with reason ``owner-died``; their numbers.
+
+    Samplers don't see such failures, and no budget counts them. ``numbers``: these trials only. NotFoundError for one that does
+    not exist, ConflictError for one that does not run, or whose owner is not proven dead: then nothing is failed.
+    """
+    with study.turn.lock, study.turn:
+        study.journal.sync()
+        if numbers is not None:
+            wanted = [checks.whole(number, "a trial's number") for number in numbers]
+            probe = Probe(study.path)
+            for number in wanted:
+                _check_dead(study, _running(study, number), probe)
+        found = [(trial.number, holder) for trial, holder in orphans(study) if numbers is None or trial.number in wanted]
+        return [number for number, holder in found if fail(study, number, holder, "owner-died")]
+
+
+def release(study: OpenStudy, number: int) -> None:
+    """Give a running trial back, whoever has it: the next ask hands it out again, as the same trial.
+
+    Raises NotFoundError for an unknown number, ConflictError for a trial that does not run.
+    """
+    number = checks.whole(number, "a trial's number")
+    with study.turn.lock, study.turn:
+        study.journal.sync()
+        while True:
+            holder = holder_of(_running(study, number))
+            if holder.released:
+                return
+            note = {"owner": holder.owner, "attempt": holder.attempt, "deaths": holder.deaths, "released": True}
+            if assign(study, number, holder, note, "it was released"):
+                study.journal.flush()
+                return
+
+
+def _running(study: OpenStudy, number: int) -> LiveTrial:
+    state = study.state()
+    if not 0 <= number < state.n_trials:
+        raise NotFoundError(f"study {study.name!r} has no trial {number}; `journaltune status` lists those that run")
+    trial = state.live.get(number)
+    if trial is None or trial.state != RUNNING:
+        is_now = "finished" if trial is None else "waiting to be asked"
+        raise ConflictError(f"trial {number} of study {study.name!r} does not run, it is {is_now}; leave it out")
+    return trial
+
+
+def _check_dead(study: OpenStudy, trial: LiveTrial, probe: Probe) -> None:
+    found = standing(holder_of(trial), probe)
+    if found == DEAD:
+        return
+    what = "nobody said who owns it" if found == NONE else f"its owner is {found}"
+    raise ConflictError(
+        f"trial {trial.number} of study {study.name!r} can't be reaped: {what}; `journaltune release {trial.number}` gives it "
+        f"back, `journaltune tell {trial.number} --state fail` ends it"
+    )

@@ -1,0 +1,166 @@
+"""Taking up the trials of dead owners: the same number, parameters and seed again, ``attempt`` one higher.
+
+Who has a trial stands in its ask's record, and after that in the system attribute ``journaltune:owner``. The trial stays RUNNING
+all the while, so stock readers notice nothing.
+"""
+
+from __future__ import annotations
+
+from journaltune.base.codes import FAIL, RUNNING
+from journaltune.base.frozen import Frozen
+from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id
+from journaltune.journal import records
+from journaltune.journal.state import OWNER_ATTR, to_microseconds
+from journaltune.space import Distribution
+from journaltune.suggest.choice import Suggestion
+from journaltune.suggest.seeds import trainer_seed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from journaltune.journal.state import LiveTrial, StudyState
+    from journaltune.study.open_study import OpenStudy
+
+
+class Holder(Frozen):
+    """Who has a running trial, since when, and for the how manieth time it is tried.
+
+    ``owner``: see ``owners.describe``; None: nobody said. ``ttl_s`` counts from ``clock``: the boot and the seconds since it.
+    ``deaths``: how many owners of this trial died. ``released``: it was given back, and is free to be taken.
+    """
+
+    owner: Mapping[str, Any] | None = None
+    attempt: int = 1
+    deaths: int = 0
+    since_us: int | None = None
+    ttl_s: float | None = None
+    clock: Mapping[str, Any] | None = None
+    mark: str | None = None
+    released: bool = False
+
+
+def holder_of(trial: LiveTrial) -> Holder:
+    """Who has a running trial. What damage or another program left in its place counts as nobody."""
+    known = trial.holder
+    owner, ttl_s, clock = known.get("owner"), known.get("ttl_s"), known.get("clock")
+    return Holder(
+        owner if isinstance(owner, dict) else None,
+        _whole(known.get("attempt"), 1),
+        _whole(known.get("deaths"), 0),
+        to_microseconds(known["at"]) if known is not trial.jt and isinstance(known.get("at"), str) else trial.began,
+        ttl_s if isinstance(ttl_s, int | float) else None,
+        clock if isinstance(clock, dict) else None,
+        known.get("mark"),
+        known.get("released") is True,
+    )
+
+
+def _whole(value: object, default: int) -> int:
+    return value if isinstance(value, int) and value > 0 else default
+
+
+def standing(holder: Holder, probe: Probe) -> str:
+    """``alive``, ``dead`` (proven, released, or beyond its time to live), ``unknown``, or ``none``: nobody owns the trial."""
+    if holder.released or _has_expired(holder):
+        return DEAD
+    if holder.owner is None:
+        return NONE if holder.ttl_s is None else ALIVE
+    return probe.standing(holder.owner)
+
+
+def clock() -> dict[str, Any]:
+    """The time that a time to live counts from: that of the boot goes on when somebody sets the clock."""
+    from time import CLOCK_BOOTTIME, clock_gettime, time
+
+    try:
+        return {"boot": boot_id(), "boot_s": clock_gettime(CLOCK_BOOTTIME), "unix_s": time()}
+    except OSError:
+        return {"unix_s": time()}
+
+
+def _has_expired(holder: Holder) -> bool:
+    if holder.ttl_s is None or holder.clock is None:
+        return False
+    then, now = holder.clock, clock()
+    unit = "boot_s" if then.get("boot") is not None and then.get("boot") == now.get("boot") else "unix_s"
+    began = then.get(unit)
+    return isinstance(began, int | float) and now[unit] - began > holder.ttl_s
+
+
+def owned(state: StudyState) -> list[LiveTrial]:
+    """The running trials of which somebody said who owns them, lowest number first."""
+    return [trial for trial in state.live.values() if trial.state == RUNNING and trial.may_have_owner()]
+
+
+def orphans(study: OpenStudy, probe: Probe | None = None) -> Iterator[tuple[LiveTrial, Holder]]:
+    """The running trials whose owner is proven dead, lowest number first."""
+    probe = probe or Probe(study.path)
+    for trial in owned(study.state()):
+        holder = holder_of(trial)
+        if standing(holder, probe) == DEAD:
+            yield trial, holder
+
+
+def take_up(study: OpenStudy, claim: Mapping[str, Any], on_failed: Callable[[int], None] | None = None) -> Suggestion | None:
+    """The first trial of a dead owner, for the one that ``claim`` names; None when there is none.
+
+    One that killed as many owners as the study allows fails with reason ``crash-loop``, which samplers see as a bad result.
+    """
+    for trial, holder in orphans(study):
+        deaths = holder.deaths + (not holder.released)
+        if deaths >= study.attempts:
+            if fail(study, trial.number, holder, "crash-loop") and on_failed is not None:
+                on_failed(trial.number)
+        elif assign(study, trial.number, holder, {**claim, "attempt": holder.attempt + 1, "deaths": deaths}, why_free(holder)):
+            return suggestion_of(study, trial, holder.attempt + 1)
+    return None
+
+
+def suggestion_of(study: OpenStudy, trial: LiveTrial, attempt: int) -> Suggestion:
+    """What a running trial was handed out with. Its own distributions count, whatever became of the study's space."""
+    distributions = {name: Distribution.from_json(text) for name, text in trial.distributions.items()}
+    params = {name: distributions[name].to_external(value) for name, value in trial.params.items()}
+    return Suggestion(trial.number, params, trainer_seed(study, trial.number), attempt)
+
+
+def why_free(holder: Holder) -> str:
+    """Why somebody else may have the trial, in words for people."""
+    if holder.released:
+        return "it was released"
+    if _has_expired(holder):
+        return f"its time to live of {holder.ttl_s:g} s was over"
+    return f"its owner {name_of(holder.owner)} died"
+
+
+def name_of(owner: Mapping[str, Any] | None) -> str:
+    return "nobody" if owner is None else f"process {owner.get('pid')}"
+
+
+def assign(study: OpenStudy, number: int, before: Holder, claim: Mapping[str, Any], why: str) -> bool:
+    """Write who has a running trial now. False when it finished, or changed hands, meanwhile."""
+    with study.journal.locked():
+        trial = _held(study, number, before)
+        if trial is None:
+            return False
+        note = {**claim, "at": records.now_iso(), "why": why}
+        record = records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={OWNER_ATTR: note})
+        (effect,) = study.journal.append([record])
+    return bool(effect)
+
+
+def fail(study: OpenStudy, number: int, before: Holder, reason: str) -> bool:
+    """Finish a dead owner's trial as failed. False when it finished, or changed hands, meanwhile."""
+    with study.journal.locked():
+        trial = _held(study, number, before)
+        if trial is None:
+            return False
+        *_, effect = study.journal.append(records.finishing(trial.trial_id, FAIL, None, {"fail_reason": reason}, {}))
+    study.journal.flush()
+    return bool(effect)
+
+
+def _held(study: OpenStudy, number: int, by: Holder) -> LiveTrial | None:
+    trial = study.state().live.get(number)
+    return trial if trial is not None and trial.state == RUNNING and holder_of(trial) == by else None

@@ -1,0 +1,83 @@
+"""The samplers by name. A new sampler is a file beside this one and a row in ``ROWS``.
+
+Nothing here imports a sampler before it is made: the command line lists the rows in its help.
+"""
+
+from __future__ import annotations
+
+from journaltune.base.errors import UsageError
+from journaltune.base.frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from journaltune.suggest.samplers.protocol import Sampler
+
+
+class Row(Frozen):
+    """One sampler. ``factory`` is MODULE:CLASS beside this file, called with the name and the options.
+
+    ``optuna_class`` is the class of ``optuna.samplers`` that does the work, or does the same work as Rustuna's. ``needs`` are
+    libraries beyond the core's, and ``extra`` is the extra of this package that installs them.
+    """
+
+    name: str
+    factory: str
+    help: str
+    optuna_class: str
+    extra: str = ""
+    needs: tuple[str, ...] = ()
+
+
+_RUSTUNA, _OPTUNA = "from_rustuna:RustunaSampler", "from_optuna:OptunaSampler"
+
+ROWS = (
+    Row("tpe", _RUSTUNA, "tree-structured Parzen estimator: for most studies", "TPESampler"),
+    Row("random", _RUSTUNA, "independent random values", "RandomSampler"),
+    Row("nsgaii", "nsgaii:NsgaiiSampler", "NSGA-II, a genetic algorithm: for several objectives", "NSGAIISampler"),
+    Row("qmc", _OPTUNA, "quasi-Monte Carlo, a Sobol sequence: even coverage", "QMCSampler", "qmc", ("scipy",)),
+    Row("grid", _OPTUNA, "every combination once, in shuffled order", "GridSampler"),
+    Row("cmaes", _OPTUNA, "CMA-ES: numbers only, one objective", "CmaEsSampler", "cmaes", ("cmaes",)),
+    Row("gp", _OPTUNA, "Gaussian process: few, costly trials", "GPSampler", "gp", ("scipy", "torch")),
+    Row("nsgaiii", _OPTUNA, "NSGA-III: many objectives", "NSGAIIISampler"),
+    Row("bruteforce", _OPTUNA, "every combination once, at random", "BruteForceSampler"),
+)
+_BY_NAME = {row.name: row for row in ROWS}
+_OTHERS = "optuna.CLASSNAME such as optuna.TPESampler, or package.module:Class"
+
+
+def names() -> tuple[str, ...]:
+    """The short names, for messages and help."""
+    return tuple(_BY_NAME)
+
+
+def help_text() -> str:
+    """One line for each sampler: its name, what it is for, and the extra that it needs."""
+    lines = [f"{row.name:<11}{row.help}{f' (needs journaltune[{row.extra}])' if row.extra else ''}" for row in ROWS]
+    return "\n".join([*lines, f"or {_OTHERS}"])
+
+
+def row_of_class(optuna_class: str) -> Row | None:
+    """The row with this class of ``optuna.samplers``, if there is one."""
+    return next((row for row in ROWS if row.optuna_class == optuna_class), None)
+
+
+def optuna_class_name(name: str) -> str:
+    """The class of ``optuna.samplers`` that a short name or ``optuna.CLASSNAME`` stands for."""
+    row = _BY_NAME.get(name)
+    return row.optuna_class if row is not None else name.removeprefix("optuna.")
+
+
+def make(name: str, options: Mapping[str, Any]) -> Sampler:
+    """The sampler of that name. UsageError for an unknown name or option, and for a library that is not installed."""
+    row = _BY_NAME.get(name)
+    if row is None and not (name.startswith("optuna.") or ":" in name):
+        raise UsageError(f"unknown sampler {name!r}; take one of {', '.join(names())}, {_OTHERS}")
+    from importlib import import_module
+
+    module, _, class_name = (_OPTUNA if row is None else row.factory).partition(":")
+    factory = getattr(import_module(f"{__package__}.{module}"), class_name)
+    sampler: Sampler = factory(name, options)
+    return sampler
