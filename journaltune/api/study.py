@@ -146,8 +146,38 @@ class Study:
         max_trials: int | None = None,
         wait_s: float = DAY_S,
     ) -> AskedTrial:
-        """The next trial to run. See ``engine.ask``: ExhaustedError, SpaceError, and WaitTimeoutError with a lag."""
+        """The next trial to run. See ``engine.ask``: ExhaustedError, SpaceError, and WaitTimeoutError with a lag.
+
+        With ``owner_pid`` that process owns the trial: once it is proven dead, a later ask hands out the same trial again.
+        """
         return self._trial(ask(self._study, owner_pid=owner_pid, ttl_s=ttl_s, max_trials=max_trials, wait_s=wait_s))
+
+    def release(self, trial: AskedTrial | int) -> None:
+        """Give a running trial back, whoever has it: the next ask hands it out again, as the same trial."""
+        from journaltune.engine.reap import release
+
+        release(self._study, trial.number if isinstance(trial, AskedTrial) else trial)
+
+    def reap(self, callbacks: Iterable[Callable[[Any, Any], object]] = ()) -> list[int]:
+        """Fail the running trials whose owner is proven dead, with reason ``owner-died``; their numbers.
+
+        Samplers don't see such failures, and no budget counts them. Without it, the next ask hands such a trial out again.
+        ``callbacks`` are called with the study and each failed trial, as ``optimize`` calls its own for trials that it fails as
+        ``crash-loop`` (Optuna's ``failed_trial_callback``).
+        """
+        from journaltune.engine.reap import reap
+
+        numbers = reap(self._study)
+        for number in numbers:
+            for callback in callbacks:
+                callback(self, trials.finished(self._study, number))
+        return numbers
+
+    def retry(self, numbers: Iterable[int] | None = None, *, reason: str | None = None) -> list[tuple[int, int]]:
+        """Queue the parameters of failed trials again, as new trials: pairs of the failed number and the new one."""
+        from journaltune.engine.retry import retry
+
+        return retry(self._study, numbers, reason=reason)
 
     def _trial(self, suggestion: Suggestion) -> AskedTrial:
         with self._study.turn.lock, self._study.turn:
@@ -203,8 +233,10 @@ class Study:
         A float (or a sequence of them) completes a trial, ``TrialPruned`` prunes it, None and NaN fail it. An exception fails it,
         with reason ``oom`` where memory ran out and its message in the user attribute ``fail_message``, and is raised here once
         the running trials have finished, unless it is in ``catch``. ``callbacks`` are called with the study and the finished
-        trial, in this process; a GarbageCollector among them also runs in the children. Ctrl-C ends the children and fails
-        their trials as ``interrupted``, which makes room for others.
+        trial, in this process; a GarbageCollector among them also runs in the children.
+
+        This process owns the trials: after Ctrl-C, or when it is killed, the next ``optimize`` hands out again what was running,
+        and goes on as if nothing had happened. Ctrl-C ends the children; so does the death of this process.
 
         Raises RuntimeError inside of another ``optimize``, UsageError for a wrong call, and what the objective, a callback or
         ``ask`` raises.

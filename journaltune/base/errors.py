@@ -49,18 +49,19 @@ class WaitTimeoutError(LockTimeoutError):
 
 
 class JournalDamagedError(JournaltuneError):
-    """The journal holds bytes that no reader can apply. ``offset`` is the first such byte."""
+    """The journal holds bytes that no reader can apply. ``offset`` is the first such byte, ``way_out`` says what mends it."""
 
     exit_code = 6
 
-    def __init__(self, path: str, offset: int, what: str) -> None:
-        super().__init__(path, offset, what)
+    def __init__(self, path: str, offset: int, what: str, way_out: str = "") -> None:
+        super().__init__(path, offset, what, way_out)
         self.path = path
         self.offset = offset
         self.what = what
+        self.way_out = way_out or f"`journaltune repair -f {path}` mends it"
 
     def __str__(self) -> str:
-        return f"{self.path} is damaged at byte {self.offset}: {self.what}; `journaltune repair -f {self.path}` mends it"
+        return f"{self.path} is damaged at byte {self.offset}: {self.what}; {self.way_out}"
 
 
 class MachineError(JournaltuneError):

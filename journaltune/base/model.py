@@ -31,6 +31,9 @@ class Trial(Frozen):
     """One trial as the journal has it.
 
     ``params`` holds external values, ``values`` one float for each objective, or None. Times are aware (UTC), or None.
+
+    ``seed`` (31 bits) is for the trainer; None in a study that another program made. ``attempt`` is how often the trial was
+    handed out. ``owner`` says who has it, if its ask said so, and of a finished trial who took it up last.
     """
 
     number: int
@@ -42,6 +45,9 @@ class Trial(Frozen):
     intermediate_values: dict[int, float]
     datetime_start: datetime | None
     datetime_complete: datetime | None
+    seed: int | None
+    attempt: int
+    owner: dict[str, Any] | None
 
     def __init__(
         self,
@@ -54,6 +60,9 @@ class Trial(Frozen):
         intermediate_values: dict[int, float] | None = None,
         datetime_start: datetime | None = None,
         datetime_complete: datetime | None = None,
+        seed: int | None = None,
+        attempt: int = 1,
+        owner: dict[str, Any] | None = None,
     ) -> None:
         self._set(
             number=number,
@@ -65,6 +74,9 @@ class Trial(Frozen):
             intermediate_values=intermediate_values or {},
             datetime_start=datetime_start,
             datetime_complete=datetime_complete,
+            seed=seed,
+            attempt=attempt,
+            owner=owner,
         )
 
     @property

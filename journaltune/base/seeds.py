@@ -18,3 +18,8 @@ def derive_seed(study_seed: int, number: int, purpose: int) -> int:
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
         state ^= state >> 31
     return state
+
+
+def trainer_seed(study_seed: int, number: int) -> int:
+    """31 bits (R takes no larger seed) for the random generators of a trial's trainer."""
+    return derive_seed(study_seed, number, TRAINER) & 0x7FFFFFFF

@@ -23,16 +23,24 @@ COMMAND = Command(
     """Prints the next suggestion and records it as a running trial. Tell its result with `journaltune tell`.
 
 Each line is one JSON object; NaN and infinities are written NaN, Infinity, -Infinity. With --format sh there is one
-assignment a line, quoted for eval: JT_TRIAL, JT_SEED and JT_NAME for each parameter. Characters that a shell name
-can't have become _. Booleans are true and false, null is empty, a parameter that does not apply is unset.
-A suggestion that can't be printed, or that Ctrl-C cuts off, is taken back: its trial fails as `interrupted`.
+assignment a line, quoted for eval: JT_TRIAL, JT_SEED, JT_ATTEMPT, and JT_NAME for each parameter. Characters that a
+shell name can't have become _. Booleans are true and false, null is empty, a parameter that does not apply is unset.
+
+--owner names the process that works on the trial: $$ in a shell script. Once that process is proven dead, the next ask
+hands out the same trial again (number, parameters, seed) with "attempt" one higher: a script that was killed is simply
+started again. A suggestion that can't be printed, or that Ctrl-C cuts off, is asked again too.
 Exits 11 when the space is exhausted or the study has its --trials.""",
     (
         Option("-n", "count", "K", "ask K times; each suggestion is printed as soon as it is recorded", whole(1), 1),
         Option("--format", "format", "json|sh", "how to print a suggestion (default json)", one_of("json", "sh")),
-        Option("--template", "template", "FILE", "print FILE with {NAME}, {trial} and {seed} filled in; {{ and }} are braces"),
-        Option("--owner", "owner", "PID", "the process that works on the trial: if it dies, the trial can be reaped", whole(1)),
-        Option("--ttl", "ttl_s", "DURATION", "the trial can be reaped after this time (90s, 5m, 2h, 1d)", duration),
+        Option(
+            "--template",
+            "template",
+            "FILE",
+            "print FILE with {NAME}, {trial}, {seed}, {attempt} filled in; {{ and }} are braces",
+        ),
+        Option("--owner", "owner", "PID", "the process that has the trial: when it dies, the trial is asked again", whole(1)),
+        Option("--ttl", "ttl_s", "DURATION", "the trial is asked again after this time without a report (90s, 5m, 1d)", duration),
         Option(
             "--wait",
             "wait_s",
@@ -44,7 +52,7 @@ Exits 11 when the space is exhausted or the study has its --trials.""",
         Option("--trials", "max_trials", "N", "exit 11 instead when the study has N trials", whole()),
     ),
     examples="""journaltune ask
-{"number": 0, "params": {"lr": 0.012, "opt": "adam"}, "seed": 281474976}
+{"number": 0, "params": {"lr": 0.012, "opt": "adam"}, "seed": 2814749, "attempt": 1}
 
 # a script that ends after 30 trials, or with ask's error
 set -eu
@@ -75,7 +83,7 @@ def run(options: Options) -> int:
                 _hand_out(study, suggestion, render(suggestion))
                 printed.add(suggestion.number)
         except KeyboardInterrupt:
-            _take_back_unprinted(study, mark, printed)
+            _release_unprinted(study, mark, printed)
             raise
     return 0
 
@@ -89,13 +97,16 @@ def _ask(options: Options, study: OpenStudy, mark: str) -> Suggestion:
         ttl_s=options["ttl_s"],
         max_trials=options["max_trials"],
         wait_s=options["wait_s"],
-        on_wait=_say_that_it_waits,
+        on_wait=lambda number, awaited: _say_that_it_waits(study, number, awaited),
         mark=mark,
     )
 
 
-def _say_that_it_waits(number: int, awaited: int) -> None:
-    output.note(f"trial {number} waits for the result of trial {awaited}")
+def _say_that_it_waits(study: OpenStudy, number: int, awaited: int) -> None:
+    from journaltune.engine.resume import in_words, pending
+
+    whose = {trial: f" ({in_words(holder, found)})" for trial, holder, found in pending(study)}.get(awaited, "")
+    output.note(f"trial {number} waits for the result of trial {awaited}{whose}")
 
 
 def _template_text(options: Options) -> str | None:
@@ -120,8 +131,14 @@ def _renderer(options: Options, study: OpenStudy, template: str | None) -> Calla
         from journaltune.cli.shell import assignments, variable_names
 
         names = variable_names(study.space)
-        return lambda asked: assignments({"JT_TRIAL": asked.number, "JT_SEED": asked.seed}, asked.params, names)
-    return lambda asked: output.json_line({"number": asked.number, "params": asked.params, "seed": asked.seed}) + "\n"
+        return lambda asked: assignments(
+            {"JT_TRIAL": asked.number, "JT_SEED": asked.seed, "JT_ATTEMPT": asked.attempt}, asked.params, names
+        )
+    return lambda asked: output.json_line(_facts(asked)) + "\n"
+
+
+def _facts(asked: Suggestion) -> dict[str, object]:
+    return {"number": asked.number, "params": asked.params, "seed": asked.seed, "attempt": asked.attempt}
 
 
 def _template_renderer(path: str, text: str, study: OpenStudy) -> Callable[[Suggestion], str]:
@@ -133,23 +150,23 @@ def _template_renderer(path: str, text: str, study: OpenStudy) -> Callable[[Sugg
     def render(asked: Suggestion) -> str:
         if not template.names_trial:
             output.note(f"this is trial {asked.number}; the template does not say so, but {{trial}} in it would")
-        return template.fill(asked.number, asked.seed, asked.params)
+        return template.fill({"trial": asked.number, "seed": asked.seed, "attempt": asked.attempt}, asked.params)
 
     return render
 
 
 def _hand_out(study: OpenStudy, asked: Suggestion, text: str) -> None:
-    """Print, or take the suggestion back: a trial that nobody heard of would run for ever."""
+    """Print, or give the trial back: one that nobody heard of would run for ever."""
     try:
         output.write(text)
     except (OSError, JournaltuneError) as error:
-        if not _take_back(study, asked.number):
+        if not _release(study, asked.number):
             raise MachineError(f"{error} (trial {asked.number} stays recorded as running)") from error
         raise
 
 
-def _take_back_unprinted(study: OpenStudy, mark: str, printed: set[int]) -> None:
-    """Fail the trials that are in the journal, but that Ctrl-C kept from being printed: nobody knows of them."""
+def _release_unprinted(study: OpenStudy, mark: str, printed: set[int]) -> None:
+    """Give back the trials that are in the journal, but that Ctrl-C kept from being printed: nobody knows of them."""
     from journaltune.study.trials import running_with
 
     try:
@@ -157,14 +174,14 @@ def _take_back_unprinted(study: OpenStudy, mark: str, printed: set[int]) -> None
     except (OSError, JournaltuneError):  # the journal can't be read any more
         return
     for number in unprinted:
-        _take_back(study, number)
+        _release(study, number)
 
 
-def _take_back(study: OpenStudy, number: int) -> bool:
-    from journaltune.engine.tell import tell
+def _release(study: OpenStudy, number: int) -> bool:
+    from journaltune.engine.reap import release
 
     try:
-        tell(study, number, state="fail", reason="interrupted")
+        release(study, number)
     except JournaltuneError:
         return False
     return True

@@ -25,12 +25,13 @@ Exits 3 while no trial is complete.
 In a study made with --replicates it is the configuration with the best mean: "value" is that mean, "spread" the
 standard deviation, and "replicates" how many trials it has.
 
---format sh prints JT_TRIAL, JT_VALUE and JT_NAME for each parameter, quoted for eval.""",
+--format sh prints JT_TRIAL, JT_SEED, JT_ATTEMPT, JT_VALUE and JT_NAME for each
+parameter, quoted for eval.""",
     (Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),),
     examples="""journaltune best
-{"number": 17, "value": 0.031, "params": {"lr": 0.0042, "opt": "adam"}}
+{"number": 17, "value": 0.031, "params": {"lr": 0.0042}, "seed": 1730217811}
 
-best=$(journaltune best --format sh) && eval "$best" && ./train --lr "$JT_lr"
+best=$(journaltune best --format sh) && eval "$best" && ./train "$JT_lr" "$JT_SEED"
 journaltune best | jq .params.lr""",
 )
 
@@ -52,7 +53,7 @@ def run(options: Options) -> int:
 def facts(trial: Trial, several: bool) -> dict[str, Any]:
     """The facts that ``best`` and ``status`` print of a trial, for one objective or several."""
     result = {"values": trial.values} if several else {"value": trial.value}
-    return {"number": trial.number, **result, **_replicates(trial, several), "params": trial.params}
+    return {"number": trial.number, **result, **_replicates(trial, several), "params": trial.params, "seed": trial.seed}
 
 
 def _replicates(trial: Trial, several: bool) -> dict[str, Any]:
@@ -72,4 +73,5 @@ def _assignments(study: OpenStudy, trial: Trial) -> str:
     from journaltune.cli.shell import assignments, variable_names
 
     names = variable_names(study.space, trial.params)
-    return assignments({"JT_TRIAL": trial.number, "JT_VALUE": trial.value}, trial.params, names)
+    fixed = {"JT_TRIAL": trial.number, "JT_SEED": trial.seed, "JT_ATTEMPT": trial.attempt, "JT_VALUE": trial.value}
+    return assignments(fixed, trial.params, names)

@@ -28,6 +28,9 @@ GROUPS = (
             ("report", "record an intermediate value, and ask whether to go on"),
             ("tell", "record the result of a trial"),
             ("enqueue", "have these parameters suggested next"),
+            ("release", "give a running trial back, so that it is asked again"),
+            ("reap", "fail the running trials whose owner died"),
+            ("retry", "queue the parameters of failed trials again"),
         ),
     ),
     (

@@ -17,7 +17,8 @@ COMMAND = Command(
     """Mends a journal that no reader opens any more: torn and garbage lines, several records in one line, changed records,
 lines that were taken out, a bad snapshot. Bytes that no reader can apply are copied to FILE.d/quarantine/ and
 overwritten with spaces; everything else stays where it is. A trial whose record was destroyed keeps its number, and has
-failed with reason "damaged". Prints a JSON object for each thing mended: offset, size_bytes, what, done (what was saved, and
+failed with reason "damaged". Lines that were moved, doubled or put in by hand are named with exit code 6, and nothing
+is changed then. Prints a JSON object for each thing mended: offset, size_bytes, what, done (what was saved, and
 what was not), copy. Nothing is printed when nothing was wrong. Programs that use the journal may go on; restart those that
 stopped with exit code 6.""",
     examples="""journaltune repair

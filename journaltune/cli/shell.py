@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-"
-OWN_NAMES = ("JT_TRIAL", "JT_SEED", "JT_VALUE")
+OWN_NAMES = ("JT_TRIAL", "JT_SEED", "JT_ATTEMPT", "JT_VALUE")
 
 
 def text_of(value: object) -> str:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
+    from journaltune.engine.resume import Holder
     from journaltune.study.open_study import OpenStudy
 
 REFRESH_S = 1.0
+MOST_RUNNING = 20  # trials that the text names
 
 COMMAND = Command(
     "status",
@@ -72,6 +74,7 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:
+    from journaltune.engine.resume import pending
     from journaltune.study.best import best_trials
     from journaltune.study.environment import recorded
     from journaltune.study.trials import counts
@@ -86,12 +89,21 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "directions": list(study.directions),
         "objectives": list(study.objective_names),
         "trials": counts(study),
+        "running": [_running(*each) for each in pending(study)],
         "best": front if several else next(iter(front), None),
         **{setting.name: study.setting(setting.name) for setting in SETTINGS.values() if setting.status is not None},
         "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
         "size_bytes": os.stat(study.path).st_size,
     }
+
+
+def _running(number: int, holder: Holder, found: str) -> dict[str, Any]:
+    from time import time
+
+    age_s = None if holder.since_us is None else round(time() - holder.since_us / 1e6, 3)
+    owner = None if holder.owner is None else holder.owner.get("pid")
+    return {"number": number, "attempt": holder.attempt, "owner": owner, "standing": found, "age_s": age_s}
 
 
 def _text_lines(known: dict[str, Any]) -> list[str]:
@@ -109,9 +121,23 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
         f"sampler    {', '.join(settings)}",
         f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
+        *_running_lines(known["running"]),
         *_best_lines(known["best"]),
     ]
     return [output.visible(line) for line in lines]
+
+
+def _running_lines(running: list[dict[str, Any]]) -> list[str]:
+    """One line a trial, the first ones only: who has it, and for how long."""
+    from journaltune.cli.trials import duration_text
+
+    lines = []
+    for trial in running[:MOST_RUNNING]:
+        who = "nobody said whose" if trial["owner"] is None else f"process {trial['owner']}, {trial['standing']}"
+        again = f", attempt {trial['attempt']}" if trial["attempt"] > 1 else ""
+        lines.append(f"           trial {trial['number']} runs for {duration_text(trial['age_s'])}{again} ({who})")
+    rest = len(running) - len(lines)
+    return lines + ([f"           and {rest} more"] if rest > 0 else [])
 
 
 def _best_lines(best: Any) -> list[str]:

@@ -25,7 +25,8 @@ COMMAND = Command(
 result is on disk when the command returns.
 
 `nan` records a failure with reason `nan`. The same tell again changes nothing and exits 0; a different one exits 4.
-Reasons are oom, timeout, signal, exit, nan, result, owner-died, interrupted, infeasible or a word of your own.""",
+Reasons are oom, timeout, signal, exit, nan, result, owner-died, crash-loop, interrupted, infeasible or a word of
+your own. The first result counts, whoever tells it: if the trial was taken up again meanwhile, the other tell exits 4.""",
     (
         Option(
             "--state",
@@ -44,6 +45,7 @@ Reasons are oom, timeout, signal, exit, nan, result, owner-died, interrupted, in
             repeats=True,
         ),
         Option("--attr", "attrs", "KEY=JSON", "a user attribute of the trial", key_json, repeats=True),
+        Option("--renew", "renew", None, "no result yet: let the trial's time to live (ask --ttl) count anew"),
         REQUEST_ID,
     ),
     (
@@ -55,8 +57,8 @@ journaltune tell 3 -0.5 12e3                # two objectives
 journaltune tell 4 --state fail --reason oom
 journaltune tell 5 0.13 --attr 'host="gpu1"' --attr epochs=30
 journaltune tell 6 0.12 --constraint memory=-1.5""",
-    usage="NUMBER VALUE... | NUMBER --state fail|pruned [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]..."
-    " [--request-id ID]",
+    usage="NUMBER VALUE... | NUMBER --state fail|pruned | NUMBER --renew"
+    " [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]... [--request-id ID]",
 )
 
 
@@ -65,6 +67,8 @@ def run(options: Options) -> int:
     from journaltune.engine.tell import tell
 
     trial, values, state = options["number"], options["values"], options["state"]
+    if options["renew"]:
+        return _renew(options)
     if not values and state is None:
         raise UsageError(f"tell: VALUE is missing for trial {trial}; give its value, or --state fail when there is none")
     if values and state is not None:
@@ -86,4 +90,14 @@ def run(options: Options) -> int:
         from journaltune.cli.output import note
 
         note(f"trial {trial} is recorded as failed: a value is not a number")
+    return 0
+
+
+def _renew(options: Options) -> int:
+    from journaltune.engine.tell import renew
+
+    if options["values"] or options["state"] is not None:
+        raise UsageError("tell: --renew is for a trial that still runs; leave out the result, or --renew")
+    with opened(options) as study:
+        renew(study, options["number"])
     return 0

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-FIXED = ("trial", "seed")
+FIXED = ("trial", "seed", "attempt")
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}|[{}]")
 
 
@@ -40,9 +40,9 @@ class Template:
         self.pieces.append((text[end:], None))
         self.names_trial = any(name == "trial" for _, name in self.pieces)
 
-    def fill(self, number: int, seed: int, params: Mapping[str, object]) -> str:
-        """The text with values in place; a parameter that the trial doesn't have leaves nothing."""
-        values = {**params, "trial": number, "seed": seed}
+    def fill(self, fixed: Mapping[str, object], params: Mapping[str, object]) -> str:
+        """The text with values in place; a parameter that the trial doesn't have leaves nothing. ``fixed``: see ``FIXED``."""
+        values = {**params, **fixed}
         return "".join(literal + ("" if name is None else text_of(values.get(name))) for literal, name in self.pieces)
 
 

@@ -11,6 +11,8 @@ from journaltune.cli.values import list_of, one_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    Standings = dict[int, str]
+
     from collections.abc import Callable, Sequence
     from typing import Any
 
@@ -42,19 +44,33 @@ def run(options: Options) -> int:
     output.require_open()
     with opened(options) as study:
         listed = trials(study, options["states"])
-        text = _FORMATTERS[options["format"]](study, listed)
+        standings = _standings(study, listed)
+        text = _FORMATTERS[options["format"]](study, listed, standings)
     if text:
         output.write(text)
     return 0
 
 
-def facts(trial: Trial) -> dict[str, Any]:
+def _standings(study: OpenStudy, listed: Sequence[Trial]) -> Standings:
+    """For each running trial whether its owner is alive, dead or unknown; none: nobody said who owns it."""
+    if all(trial.state.name != "RUNNING" for trial in listed):
+        return {}
+    from journaltune.engine.resume import pending
+
+    return {number: standing for number, _, standing in pending(study)}
+
+
+def facts(trial: Trial, standings: Standings) -> dict[str, Any]:
     """A trial as JSON tells it. Times are ISO 8601, durations seconds."""
     return {
         "number": trial.number,
         "state": trial.state.name.lower(),
         "values": trial.values,
         "params": params_of(trial),
+        "seed": trial.seed,
+        "attempt": trial.attempt,
+        "owner": trial.owner,
+        "standing": standings.get(trial.number),
         "user_attrs": trial.user_attrs,
         "constraints": trial.constraints,
         "intermediate_values": {str(step): value for step, value in trial.intermediate_values.items()},
@@ -78,15 +94,15 @@ def duration_s(trial: Trial) -> float | None:
     return (trial.datetime_complete - trial.datetime_start).total_seconds()
 
 
-def _as_json(study: OpenStudy, listed: Sequence[Trial]) -> str:
-    return "[" + ",\n ".join(output.json_line(facts(trial)) for trial in listed) + "]\n"
+def _as_json(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
+    return "[" + ",\n ".join(output.json_line(facts(trial, standings)) for trial in listed) + "]\n"
 
 
-def _as_jsonl(study: OpenStudy, listed: Sequence[Trial]) -> str:
-    return "".join(output.json_line(facts(trial)) + "\n" for trial in listed)
+def _as_jsonl(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
+    return "".join(output.json_line(facts(trial, standings)) + "\n" for trial in listed)
 
 
-def _as_csv(study: OpenStudy, listed: Sequence[Trial]) -> str:
+def _as_csv(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
     """Column names as in Optuna's ``trials_dataframe``."""
     import csv
     import io
@@ -96,29 +112,33 @@ def _as_csv(study: OpenStudy, listed: Sequence[Trial]) -> str:
     params, attrs = _param_names(study, listed), _distinct(trial.user_attrs for trial in listed)
     values = _value_names(study)
     values_missing: list[Any] = [None] * len(values)
-    times = ("datetime_start", "datetime_complete", "duration_s")
-    writer.writerow(["number", "state", *values, *(f"params_{p}" for p in params), *(f"user_attrs_{a}" for a in attrs), *times])
+    constraints = _distinct(trial.constraints for trial in listed)
+    rest = ("datetime_start", "datetime_complete", "duration_s", "seed", "attempt", "owner", "standing", "intermediate_values")
+    names = [f"params_{name}" for name in params] + [f"user_attrs_{name}" for name in attrs]
+    writer.writerow(["number", "state", *values, *names, *rest, *(f"constraints_{name}" for name in constraints)])
     for trial in listed:
-        known = facts(trial)
+        known = facts(trial, standings)
         cells: list[Any] = [known["number"], known["state"], *(trial.values or values_missing)]
         cells += [known["params"].get(name) for name in params] + [trial.user_attrs.get(name) for name in attrs]
-        writer.writerow([text_of(cell) for cell in cells + [known[time] for time in times]])
+        cells += [known[name] or None if name == "intermediate_values" else known[name] for name in rest]
+        cells += [trial.constraints.get(name) for name in constraints]
+        writer.writerow(list(map(text_of, cells)))
     return page.getvalue()
 
 
-def _as_table(study: OpenStudy, listed: Sequence[Trial]) -> str:
+def _as_table(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
     from journaltune.cli.table import fit, page_width
 
     if not listed:
         output.note("there are no such trials")
         return ""
-    text, dropped = fit(_columns(study, listed), page_width())
+    text, dropped = fit(_columns(study, listed, standings), page_width())
     if dropped:
         output.note(f"no room for {', '.join(dropped)}; --format csv has them")
     return text
 
 
-def _columns(study: OpenStudy, listed: Sequence[Trial]) -> list[Any]:
+def _columns(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> list[Any]:
     from journaltune.cli.table import Column
 
     values, params = _value_names(study), _param_names(study, listed)
@@ -135,7 +155,11 @@ def _columns(study: OpenStudy, listed: Sequence[Trial]) -> list[Any]:
         columns.append(
             Column(name, cells, rank=first + 1 + index, right=_are_numbers(params_of(trial).get(name) for trial in listed))
         )
-    columns.append(Column("duration", [_duration_text(duration_s(trial)) for trial in listed], rank=first, right=True))
+    columns.append(Column("duration", [duration_text(duration_s(trial)) for trial in listed], rank=first, right=True))
+    if standings:
+        owners = [str(trial.owner["pid"]) if trial.owner and "pid" in trial.owner else "" for trial in listed]
+        cells = [f"{owner} {standings.get(trial.number, '')}".strip() for owner, trial in zip(owners, listed, strict=True)]
+        columns.append(Column("owner", cells, rank=first))
     return columns
 
 
@@ -157,7 +181,7 @@ def _state(trial: Trial) -> str:
     return f"{name} ({reason})" if name == "fail" and reason else name
 
 
-def _duration_text(seconds: float | None) -> str:
+def duration_text(seconds: float | None) -> str:
     """A duration as people read it, e.g. 0.25s, 42s, 3m07s, 2h05m."""
     if seconds is None:
         return ""
@@ -184,7 +208,7 @@ def _distinct(groups: Any) -> list[str]:
     return list({name: None for group in groups for name in group})
 
 
-_FORMATTERS: dict[str, Callable[[OpenStudy, Sequence[Trial]], str]] = {
+_FORMATTERS: dict[str, Callable[[OpenStudy, Sequence[Trial], Standings], str]] = {
     "table": _as_table,
     "csv": _as_csv,
     "json": _as_json,

@@ -64,6 +64,7 @@ def _facts(verdict: Verdict) -> dict[str, Any]:
             "found": difference.found,
             "recomputed": difference.recomputed,
         },
+        "running": {str(number): who for number, who in verdict.running.items()},
         "environment_changes": {str(number): changes for number, changes in verdict.environment_changes.items()},
     }
 
@@ -80,6 +81,10 @@ def _text(verdict: Verdict) -> str:
             f"differs   trial {difference.number}, byte {difference.offset}: {difference.what} is {difference.found!r}, "
             f"recomputed {difference.recomputed!r}; {verdict.n_verified} suggestions before it are the same"
         )
+    if verdict.running:
+        first = ", ".join(f"{number} ({who})" for number, who in list(verdict.running.items())[:10])
+        more = f" and {len(verdict.running) - 10} more" if len(verdict.running) > 10 else ""
+        lines.append(f"running   {len(verdict.running)}, whose results can't be seen yet: {first}{more}")
     for number, changes in verdict.environment_changes.items():
         if changes:
             lines.append(f"since     trial {number} was asked for, this changed: {', '.join(changes)}")

@@ -6,12 +6,12 @@ from journaltune.base import checks
 from journaltune.base.codes import RUNNING, WAITING
 from journaltune.base.constraints import as_attrs
 from journaltune.base.errors import ExhaustedError, NotFoundError
+from journaltune.base.seeds import trainer_seed
 from journaltune.journal import records
 from journaltune.study import environment
 from journaltune.study.open_study import OpenStudy, space_of
 from journaltune.suggest.choice import Choice, Suggestion
 from journaltune.suggest.choose import choose
-from journaltune.suggest.seeds import trainer_seed
 from journaltune.suggest.view import awaited, sampler_of
 
 TYPE_CHECKING = False
@@ -125,7 +125,7 @@ def _ask(
                 made = _ask_new(study, metadata, space, skipped, insist=True)
         if made is not None and made[1].twin is None:
             number, choice = made
-            return Suggestion(number, space.decode(choice.internal), trainer_seed(study, number))
+            return Suggestion(number, space.decode(choice.internal), trainer_seed(study.seed, number))
         tries = tries + 1 if made is None else 0
 
 

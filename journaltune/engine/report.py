@@ -74,7 +74,12 @@ def _report(study: OpenStudy, number: int, step: int, value: float, request_id: 
         raise ConflictError(f"trial {number} of study {study.name!r} is already {state}; only a running one takes reports")
     if step in trial.intermediate:
         return _equal(trial.intermediate[step], value)
-    (effect,) = study.journal.append([records.requested(_record(trial, step, value), request_id)])
+    renewed: list[dict[str, Any]] = []
+    if "ttl_s" in trial.holder:
+        from journaltune.engine.resume import renewal
+
+        renewed = renewal(trial)
+    *_, effect = study.journal.append([*renewed, records.requested(_record(trial, step, value), request_id)])
     return bool(effect)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from journaltune.base.codes import FAIL, RUNNING
 from journaltune.base.frozen import Frozen
-from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id
+from journaltune.base.seeds import trainer_seed
+from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_leftovers
 from journaltune.journal import records
 from journaltune.journal.state import OWNER_ATTR, to_microseconds
 from journaltune.space import Distribution
 from journaltune.suggest.choice import Suggestion
-from journaltune.suggest.seeds import trainer_seed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def holder_of(trial: LiveTrial) -> Holder:
         owner if isinstance(owner, dict) else None,
         _whole(known.get("attempt"), 1),
         _whole(known.get("deaths"), 0),
-        to_microseconds(known["at"]) if known is not trial.jt and isinstance(known.get("at"), str) else trial.began,
+        to_microseconds(known["at"]) if known is not trial.metadata and isinstance(known.get("at"), str) else trial.began,
         ttl_s if isinstance(ttl_s, int | float) else None,
         clock if isinstance(clock, dict) else None,
         known.get("mark"),
@@ -122,7 +122,7 @@ def suggestion_of(study: OpenStudy, trial: LiveTrial, attempt: int) -> Suggestio
     """What a running trial was handed out with. Its own distributions count, whatever became of the study's space."""
     distributions = {name: Distribution.from_json(text) for name, text in trial.distributions.items()}
     params = {name: distributions[name].to_external(value) for name, value in trial.params.items()}
-    return Suggestion(trial.number, params, trainer_seed(study, trial.number), attempt)
+    return Suggestion(trial.number, params, trainer_seed(study.seed, trial.number), attempt)
 
 
 def why_free(holder: Holder) -> str:
@@ -136,6 +136,40 @@ def why_free(holder: Holder) -> str:
 
 def name_of(owner: Mapping[str, Any] | None) -> str:
     return "nobody" if owner is None else f"process {owner.get('pid')}"
+
+
+def in_words(holder: Holder, found: str) -> str:
+    """Who has a trial, for people: ``process 12, alive``."""
+    if holder.released:
+        return "released, the next ask takes it"
+    if holder.owner is None:
+        return "nobody said who" if holder.ttl_s is None else f"for {holder.ttl_s:g} s"
+    return f"{name_of(holder.owner)}, {found}"
+
+
+def pending(study: OpenStudy) -> list[tuple[int, Holder, str]]:
+    """Every running trial: its number, who has it, and whether that owner is ``alive``, ``dead``, ``unknown`` or ``none``."""
+
+    def read(state: StudyState) -> list[tuple[int, Holder, str]]:
+        probe = Probe(study.path)
+        holders = [(trial.number, holder_of(trial)) for trial in state.live.values() if trial.state == RUNNING]
+        return [(number, holder, standing(holder, probe)) for number, holder in holders]
+
+    return study.look(read)
+
+
+def clear_leftovers(study: OpenStudy) -> None:
+    """Remove the lock files of dead workers that no running trial of the journal needs as a proof."""
+
+    def needed(_: StudyState) -> set[str]:
+        live = study.journal.state.live.values()
+        return {
+            str((trial.holder.get("owner") or {}).get("lock"))
+            for trial in live
+            if trial.state == RUNNING and trial.may_have_owner()
+        }
+
+    remove_leftovers(study.path, study.look(needed))
 
 
 def assign(study: OpenStudy, number: int, before: Holder, claim: Mapping[str, Any], why: str) -> bool:
@@ -164,3 +198,13 @@ def fail(study: OpenStudy, number: int, before: Holder, reason: str) -> bool:
 def _held(study: OpenStudy, number: int, by: Holder) -> LiveTrial | None:
     trial = study.state().live.get(number)
     return trial if trial is not None and trial.state == RUNNING and holder_of(trial) == by else None
+
+
+def renewal(trial: LiveTrial) -> list[dict[str, Any]]:
+    """The record that makes a trial's time to live count anew; none for a trial without one."""
+    holder = trial.holder
+    if not trial.may_have_owner() or holder.get("ttl_s") is None:
+        return []
+    note = {key: holder[key] for key in ("owner", "attempt", "deaths", "ttl_s", "mark", "at", "why") if key in holder}
+    attr = {OWNER_ATTR: {"at": records.now_iso(), **note, "clock": clock()}}
+    return [records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr=attr)]

@@ -10,6 +10,7 @@ from journaltune.base.errors import ConflictError, NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps
 from journaltune.journal.records import finishing
+from journaltune.journal.state import OWNER_ATTR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,9 +147,19 @@ def _require_same(study: OpenStudy, number: int, result: Result) -> None:
         reason = trial.user_attrs.get("fail_reason")
         because = f" ({reason})" if reason else ""
         raise ConflictError(
-            f"trial {number} of study {study.name!r} is already {trial.state.name.lower()}{with_what}{because}; "
+            f"trial {number} of study {study.name!r} is already {trial.state.name.lower()}{with_what}{because}{_taken(trial)}; "
             "tell it again with the same result, or ask for a new one"
         )
+
+
+def _taken(trial: Trial) -> str:
+    """Who took the trial up, when and why; "" for a trial that did not change hands."""
+    note = trial.system_attrs.get(OWNER_ATTR)
+    if not isinstance(note, dict) or trial.attempt == 1:
+        return ""
+    owner = note.get("owner")
+    who = f"process {owner.get('pid')}" if isinstance(owner, dict) else "somebody"
+    return f" (attempt {trial.attempt}: {who} took it up at {note.get('at')}, because {note.get('why')})"
 
 
 def _holds(trial: Trial, result: Result) -> bool:
@@ -166,3 +177,18 @@ def _holds(trial: Trial, result: Result) -> bool:
 def _bits(values: list[float] | None) -> list[str] | None:
     """Numbers with all their bits: 0.0 is another result than -0.0, although they are equal."""
     return None if values is None else [float(value).hex() for value in values]
+
+
+def renew(study: OpenStudy, number: int) -> None:
+    """Let the time to live of a running trial count anew. UsageError if it has none, ConflictError if it does not run."""
+    from journaltune.engine.resume import renewal
+
+    number = checks.whole(number, "a trial's number")
+    with study.turn.lock, study.turn, study.journal.locked():
+        trial = running_trial(study, number)
+        if trial is None:
+            raise ConflictError(f"trial {number} of study {study.name!r} is finished; there is nothing to renew")
+        record = renewal(trial)
+        if not record:
+            raise UsageError(f"trial {number} has no time to live; ask with --ttl to give it one")
+        study.journal.append(record)

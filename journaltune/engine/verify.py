@@ -8,7 +8,7 @@ from journaltune.base.codes import WAITING
 from journaltune.base.constraints import is_constraint
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps
-from journaltune.journal import file as files
+from journaltune.engine.resume import in_words, pending
 from journaltune.journal import records
 from journaltune.journal.fold import Fold
 from journaltune.journal.journal import Journal
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from journaltune.suggest.choice import Choice
 
-_CHUNK_BYTES = 8 * 1024 * 1024
 _ATTRS = {records.SET_TRIAL_USER_ATTR: "user_attr", records.SET_TRIAL_SYSTEM_ATTR: "system_attr"}
 _OURS = b',"worker_id":"journaltune"'
 _LOOKED_AT = (b'{"op_code":4' + _OURS, b'{"op_code":5', b'{"op_code":6', b'{"op_code":8' + _OURS, b'{"op_code":9' + _OURS)
@@ -49,6 +48,8 @@ class Verdict(Frozen):
     wait to be asked for, or their records no longer say what their asks saw; ``compact`` leaves them so, and ``repair`` where
     bytes before them were added or taken out. ``difference`` is the first suggestion that differs, or None.
 
+    ``running`` says in words who has each trial that still runs, by number: ``verify`` can't see what becomes of them.
+
     ``environment_changes`` says in words how a recorded environment differs from this one, by the number of the first trial that
     was asked for in it.
     """
@@ -57,6 +58,7 @@ class Verdict(Frozen):
     n_foreign: int
     difference: Difference | None
     environment_changes: dict[int, list[str]]
+    running: dict[int, str]
 
 
 def verify(
@@ -109,11 +111,15 @@ class _Verification:
     def run(self) -> Verdict:
         difference = next(filter(None, map(self._look_at, self._read())), None)
         n_foreign = self._n_trials - self._n_verified if difference is None else 0
-        return Verdict(self._n_verified, n_foreign, difference, self._changes)
+        return Verdict(self._n_verified, n_foreign, difference, self._changes, self._running())
+
+    def _running(self) -> dict[int, str]:
+        study = OpenStudy(self._journal, self._journal.state.studies[self._study_id])
+        return {number: in_words(holder, found) for number, holder, found in pending(study)}
 
     def _read(self) -> Iterator[tuple[int, bytes]]:
-        at, end = 0, self._journal.offset
-        while at < end and (data := files.read_from(self._journal._fd, at, _CHUNK_BYTES)):
+        at = 0
+        for data in self._journal.chunks():
             for line in data.split(b"\n")[:-1]:
                 yield at, line
                 self._lines.append(line)

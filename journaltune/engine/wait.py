@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_LOOK_S = 1.0  # between two looks whether the owner of the awaited trial still lives
+
+
 class Waiting:
     """Waits until the journal changes; in all its calls together as long as one ask may wait."""
 
@@ -23,7 +26,7 @@ class Waiting:
         self._deadline: float | None = None
 
     def for_result(self, number: int, awaited: int, offset: int) -> None:
-        """Return when the journal's size is no longer ``offset``. WaitTimeoutError when the time is over."""
+        """Return when the journal's size is no longer ``offset``, or an owner may have died. WaitTimeoutError after the time."""
         from time import monotonic, sleep
 
         if self._deadline is None:
@@ -32,15 +35,16 @@ class Waiting:
             self._awaited, self._pause_s = awaited, 0.002
             if self._on_wait is not None:
                 self._on_wait(number, awaited)
+        look_again = monotonic() + _LOOK_S
         while True:
             if monotonic() >= self._deadline:
                 raise WaitTimeoutError(
                     f"trial {number} of study {self._study.name!r} needs the result of trial {awaited}, which is still running "
-                    f"after {self._wait_s:g} s; tell it, or `journaltune tell {awaited} --state fail` if its trainer is gone"
+                    f"after {self._wait_s:g} s; tell it, or `journaltune release {awaited}` if its trainer is gone"
                 )
             sleep(self._pause_s)
             self._pause_s = min(self._pause_s * 1.5, 0.25)
-            if self._changed(offset):
+            if self._changed(offset) or monotonic() >= look_again:
                 return
 
     def _changed(self, offset: int) -> bool:

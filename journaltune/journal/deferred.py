@@ -1,7 +1,7 @@
 """Trials whose records are checked but not yet decoded.
 
-A process that shares a journal replays what all the others write, most of which it never looks at. A record of ours whose
-checksums are right is what a program of ours wrote, so its contents can wait until somebody asks for them.
+A process that shares a journal replays the records of all others, and never looks at most of them. Where the checksums are
+right, a program of ours wrote the record, so decoding can wait until somebody asks for a field.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from journaltune.journal.state import Familiar, JournalState, StudyState
+    from journaltune.journal.replay import Familiar
+    from journaltune.journal.state import JournalState, StudyState
 
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
@@ -26,7 +27,7 @@ _DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "sta
 
 
 class DeferredTrial(LiveTrial):
-    """A live trial that decodes its records when one of its fields is read: slots that were never set lead here."""
+    """A live trial that decodes its records when a field is read: Python calls ``__getattr__`` for a slot that is not set."""
 
     __slots__ = ("_asked", "_familiar", "_told", "_where")
 
@@ -49,7 +50,7 @@ class DeferredTrial(LiveTrial):
         return getattr(self, name)
 
     def tell(self, state: int, told: bytes, where: tuple[str, int]) -> bool:
-        """Note the record that finishes it; False when the trial is decoded already and the record has to be, too."""
+        """Note the record that finishes the trial; False when the trial is decoded already, so that the record has to be, too."""
         if self._asked is None:
             return False
         self.state, self._told = state, (told, where)
@@ -77,8 +78,8 @@ class DeferredTrial(LiveTrial):
         except BaseException as error:
             for name in _DECODED:
                 try:
-                    delattr(self, name)  # so that the next one who reads a field learns of it, too
-                except AttributeError:  # Ctrl-C, or a caller at the limit of recursion: it may come anywhere
+                    delattr(self, name)  # so that the next read of a field raises, too
+                except AttributeError:  # not set yet: Ctrl-C and RecursionError may come anywhere
                     continue
             if isinstance(error, _UNREADABLE):
                 raise JournalDamagedError(*where, f"a trial whose records can't be read ({error})") from error
@@ -89,7 +90,7 @@ class DeferredTrial(LiveTrial):
 
 
 def defer(state: JournalState, reader: records.RecordReader, line: bytes, where: tuple[str, int]) -> LiveTrial | bool | None:
-    """Apply a line whose checksums are right without decoding it, as ``replay.apply`` would; None when it has to be decoded."""
+    """Apply a line whose checksums are right as ``replay.apply`` would, undecoded; None when the line has to be decoded."""
     if line.startswith(_TOLD):
         return _defer_told(state, line, where)
     for head, fields in reader.heads:

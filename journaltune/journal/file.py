@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import errno
 import os
+from binascii import crc32
 
 from journaltune.base.errors import InDoubtError, MachineError, NotFoundError
 from journaltune.journal import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import NoReturn
 
 _NETWORK = ("nfs", "cifs", "smb", "fuse.", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "glusterfs")
-_READ_CHUNK = 1 << 26
+_READ_BYTES = 1 << 26  # macOS refuses a read of 2 GiB with EINVAL
+CHUNK_BYTES = 8 * 1024 * 1024
 _LOOK_BACK = 1 << 16  # as much as others may have written behind a write that failed
 _REPEATED_BYTES = 256 * 1024  # as much as others may have written since a call whose end nobody knows
+_WINDOW_BYTES = 4096
 _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _O_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO must not wait for its other end
 
@@ -71,7 +75,7 @@ def open_journal(path: str, *, create: bool = False, readable: bool = False, all
 
 
 def behind_standard(fd: int) -> int:
-    """The same descriptor, but none of 0 to 2 where those were closed: whatever is printed would go into the journal."""
+    """The same descriptor, but not 0, 1 or 2 where those were closed: what is printed would go into the journal."""
     if fd > 2:
         return fd
     try:
@@ -81,7 +85,7 @@ def behind_standard(fd: int) -> int:
 
 
 def duplicate(fd: int) -> int:
-    """One more descriptor, not inherited and none of 0 to 2."""
+    """One more descriptor of the same file, not inherited and not 0, 1 or 2."""
     import fcntl
 
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -104,7 +108,7 @@ def _only_local(fd: int, path: str) -> None:
 
 
 def file_system_of(device: int, mountinfo: str = "/proc/self/mountinfo") -> str:
-    """The type of the file system with that device number, or an empty string where it can't be told."""
+    """The type of the file system with that device number; empty where the kernel doesn't tell."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:
         with open(mountinfo, encoding="utf-8", errors="replace") as file:
@@ -126,17 +130,14 @@ def is_still(fd: int, identity: tuple[int, int]) -> bool:
     return (there.st_dev, there.st_ino) == identity
 
 
-def same_file(fd: int, path: str) -> bool:
-    """Whether ``path`` still names the file that is open."""
-    try:
-        there, here = os.stat(path), os.fstat(fd)
-    except FileNotFoundError:
-        return False
-    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+def identity_of(fd: int) -> tuple[int, int]:
+    """Device and inode of an open file."""
+    there = os.fstat(fd)
+    return there.st_dev, there.st_ino
 
 
 def read_from(fd: int, offset: int, most: int | None = None) -> bytes:
-    """The whole lines from ``offset`` on, about ``most`` bytes of them; a last line without its newline is left for later."""
+    """The whole lines from ``offset`` on, about ``most`` bytes of them; a last line without a newline is left for later."""
     size = os.fstat(fd).st_size
     while size > offset:
         length = size - offset if most is None else min(most, size - offset)
@@ -150,17 +151,36 @@ def read_from(fd: int, offset: int, most: int | None = None) -> bytes:
     return b""
 
 
+def chunks(fd: int, end: int) -> Iterator[bytes]:
+    """The whole lines before ``end``, some megabytes of them at a time."""
+    at = 0
+    while at < end and (data := read_from(fd, at, CHUNK_BYTES)):
+        yield data[: end - at]
+        at += len(data)
+
+
 def pread(fd: int, length: int, offset: int) -> bytes:
     """``length`` bytes from ``offset`` on, fewer only at the file's end."""
     parts = []
     while length > 0:
-        part = os.pread(fd, min(length, _READ_CHUNK), offset)
+        part = os.pread(fd, min(length, _READ_BYTES), offset)
         if not part:
             break
         parts.append(part)
         offset += len(part)
         length -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def fingerprint(fd: int, offset: int) -> list[int]:
+    """Checksums of the first and the last bytes before ``offset``: enough to tell another file, or one that was rewritten."""
+    length = min(offset, _WINDOW_BYTES)
+    return [crc32(os.pread(fd, length, 0)), crc32(os.pread(fd, length, offset - length))]
+
+
+def is_blank_before(fd: int, offset: int) -> bool:
+    """Whether a blank ends there, where a record did: the record was of a batch that broke off before its last one."""
+    return offset > 0 and os.pread(fd, 1, offset - 1) == b" "
 
 
 def first_bytes(path: str, length: int) -> bytes:
@@ -195,7 +215,7 @@ def append(fd: int, data: bytes, path: str) -> None:
 
 
 def _landed(fd: int, data: bytes) -> bool:
-    """Whether a record of a write that failed is in the journal all the same. Each names its place, so no two are alike."""
+    """Whether a write that failed put its records into the journal all the same. Records name their place: no two are alike."""
     start = max(0, os.fstat(fd).st_size - len(data) - _LOOK_BACK)
     return data[: data.index(b"\n") + 1] in pread(fd, len(data) + _LOOK_BACK, start)
 
@@ -209,10 +229,10 @@ def flush(fd: int, path: str) -> None:
 
 
 def store_again(path: str, fd: int, end: int) -> None:
-    """Make what stands before ``end`` survive a power cut even if an fsync of it failed. Needs the lock. InDoubtError.
+    """Make the bytes before ``end`` survive a power cut even if an fsync of them failed. Needs the lock. InDoubtError.
 
     Linux counts pages as clean after an fsync that failed, and the next one has nothing to write (https://lwn.net/Articles/752063).
-    So what may have been in doubt is written once more, in place.
+    So the bytes that may be in doubt are written once more, in place.
     """
     start = max(0, end - _REPEATED_BYTES)
     try:
@@ -238,7 +258,7 @@ def blank(path: str, fd: int, start: int, end: int) -> None:
 
 
 def overwrite(path: str, fd: int, start: int, data: bytes) -> None:
-    """Put ``data`` in the place of as many bytes, and on disk; through another descriptor, as O_APPEND would add it."""
+    """Put ``data`` in the place of as many bytes, and on disk. Through another descriptor: O_APPEND would append it."""
     own = -1
     try:
         own = behind_standard(os.open(path, os.O_WRONLY | _O_CLOEXEC))
@@ -256,7 +276,7 @@ def overwrite(path: str, fd: int, start: int, data: bytes) -> None:
 
 
 def mode_of(path: str) -> int:
-    """Who may read and write the journal: what is beside it is for nobody else. OSError as it comes."""
+    """The mode of files beside the journal: for those who may read and write the journal. OSError as it comes."""
     return os.stat(path).st_mode & 0o666
 
 
@@ -268,7 +288,7 @@ def make_folder(path: str) -> str:
 
 
 def make_plain_folder(folder: str, path: str) -> None:
-    """A folder for who may use the journal at ``path``. Nothing is written through a link: who made it would choose where."""
+    """A folder for those who may use the journal at ``path``; never a link, whose maker would choose where we write."""
     if _is_folder(folder):
         return
     mode = mode_of(path)
@@ -315,7 +335,7 @@ def remove(path: str) -> None:
 def replace(path: str, data: list[bytes]) -> None:
     """Write a whole file beside its place and rename it there: readers see the old one or the new one. OSError as it comes."""
     own = f"{path}.{os.getpid()}.tmp"
-    # What stands there was left by the dead, or is a trap: a FIFO would never open, a link would have its target overwritten.
+    # A dead process left a file there, or somebody a trap: a FIFO would never open, a link would have its target overwritten.
     remove(own)
     fd = system.create(own, os.O_WRONLY | os.O_EXCL)
     try:

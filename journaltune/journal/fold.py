@@ -18,28 +18,30 @@ if TYPE_CHECKING:
 
 
 _TOO_DEEP = 250  # nothing of ours is nested half as deeply
+_MISPLACED = "a record that was written for an earlier place: lines were moved, doubled or put in by hand"
+_UNDO = "undo that, or take a copy of the file from before; `journaltune repair` mends only what disks and crashes do"
 
 
 class Fold:
     """Applies lines one by one, checks their checksums, and notes what became of the lines that it watches for."""
 
-    __slots__ = ("_at", "_chain", "_own", "_path", "_reader", "_thorough", "effects", "offset", "state", "watch")
+    __slots__ = ("_at", "_chain", "_own", "_own_end", "_path", "_reader", "_thorough", "effects", "offset", "state", "watch")
 
     def __init__(
         self, path: str, reader: records.RecordReader, state: JournalState, chain: records.Chain, *, thorough: bool = False
     ) -> None:
         self._path, self._reader, self.state, self._chain = path, reader, state, chain
-        self._thorough = thorough  # decode every record at once, although its checksums are right
+        self._thorough = thorough  # decode every record at once, also where its checksums are right
         self.watch: list[bytes] = []
         self.effects: list[Any] = []
-        self.offset = self._at = self._own = 0
+        self.offset = self._at = self._own = self._own_end = 0
 
     def feed(self, data: bytes, offset: int) -> None:
-        """Apply whole lines that begin at ``offset``; ``self.offset`` is the end of the last one that was applied."""
+        """Apply whole lines that begin at ``offset``; ``self.offset`` is the end of the last line that was applied."""
         self.offset = offset
         collecting = gc.isenabled()
         try:
-            gc.disable()  # a long replay makes many objects and no garbage cycles; looking for some takes a third of its time
+            gc.disable()  # a long replay makes many objects and no garbage cycles; the collector takes a third of its time
             self._feed(data)
         finally:
             if collecting:
@@ -71,14 +73,15 @@ class Fold:
             raise JournalDamagedError(self._path, end - 1 - len(text), "white space behind a record, which hides its checksums")
         tied = self._chain.value is not None and text[-10:-2] == b"%08x" % self._chain.value
         effect = self._apply(text, end - 1 - len(text), sealed=sealed)
-        place = end - 1 - len(text) if tied else self._at  # as above, where nobody looks for what it was written for
+        place = end - 1 - len(text) if tied else self._at  # like the fast path, which ignores `at`
         if self.watch and text in self.watch:
             self.effects.append(effect)
         if sealed:
             self._chain.pass_own(text, place, self._own)
+            self.pass_own(self._at, text)
         else:
             self._chain.pass_foreign(text, self.offset)
-            if text[-1:] == b" ":  # where `repair` took a seal away: what came before is not what it was
+            if text[-1:] == b" ":  # `repair` removed these checksums because earlier bytes changed
                 self._chain.lose(end)
         self.offset = end
 
@@ -93,7 +96,7 @@ class Fold:
         except UnicodeDecodeError as error:
             raise JournalDamagedError(self._path, start + error.start, "bytes that are not UTF-8") from error
         except RecursionError as error:
-            if _depth(text) < _TOO_DEEP:  # the caller himself is that deep, and the record is whole
+            if _depth(text) < _TOO_DEEP:  # the record is whole: the caller was near the limit of recursion
                 raise
             raise JournalDamagedError(self._path, start, "a record that is nested too deeply") from error
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
@@ -105,9 +108,20 @@ class Fold:
         self._own = own
         if own != records.own_sum(text):
             raise JournalDamagedError(self._path, start, "a record whose checksum is wrong: it was changed after it was written")
+        if link != self._chain.value:
+            self.refuse_misplaced(self._at, start)
         if not self._chain.allows(link, self._at, start):
             what = "something before this record was changed after it was written: the checksum of what came before is wrong"
             raise JournalDamagedError(self._path, start, what)
+
+    def refuse_misplaced(self, at: int, start: int) -> None:
+        """JournalDamagedError where a record of ours that was written for ``at`` stands behind a later one, at ``start``."""
+        if at < self._own_end:
+            raise JournalDamagedError(self._path, start, _MISPLACED, _UNDO)
+
+    def pass_own(self, at: int, text: bytes) -> None:
+        """Note a record of ours: whatever bytes are lost, later ones were written for its end, or for a place behind."""
+        self._own_end = max(self._own_end, at + len(text) + 1)
 
 
 def _depth(text: bytes) -> int:

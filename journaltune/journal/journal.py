@@ -1,57 +1,52 @@
-"""A journal in use: replayed state, kept up to date, and appended to under the kernel's lock."""
+"""A journal in use: its replayed state, brought up to date before each call, and appended to under the kernel's lock."""
 
 from __future__ import annotations
 
 import os
 from time import monotonic
 
-from journaltune.base.errors import JournalDamagedError, MachineError, NotFoundError
+from journaltune.base.errors import MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
-from journaltune.journal.contexts import Asks, Locked
 from journaltune.journal.fold import Fold
+from journaltune.journal.handle import Handle
 from journaltune.journal.replay import apply
 from journaltune.journal.state import JournalState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, NoReturn
 
 
-# How long a tail a command replays before it leaves a new snapshot behind, and what share of a long-lived process's journal.
+# A new snapshot is due when so many bytes were replayed since the last one, and when they are that share of the journal.
 _TAIL_BYTES = 64 * 1024
 _TAIL_SHARE = 64
 _LIVED_TAIL_BYTES = 1024 * 1024
 _LIVED_TAIL_SHARE = 2
-_CHUNK_BYTES = 8 * 1024 * 1024
 _LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
 _BATCH_MARK = b',"from":'
-_END_BYTES = 80  # the mark in an own record: before its place, of 20 digits at most, and its checksums
+_END_BYTES = 80  # the batch mark stands so near to a record's end: a place of 20 digits at most and the checksums follow it
 
 
 class Journal:
     """One open journal. Not for several threads at once; a forked child opens the file again by itself.
 
-    ``state`` is what its bytes say up to ``offset``. Changes go: ``with journal.locked(): journal.append(...)``.
+    ``state`` is what the journal's bytes say up to ``offset``. Changes go: ``with journal.locked(): journal.append(...)``.
     """
 
     __slots__ = (
         "_alone",
         "_chain",
-        "_fd",
-        "_identity",
+        "_handle",
         "_lock_depth",
         "_look_at",
         "_mended_at",
-        "_pid",
-        "_read_only",
         "_reader",
         "_settled_at",
         "_source",
         "_stale",
         "_state",
-        "_windows",
         "allow_network_fs",
         "lock_timeout_s",
         "offset",
@@ -60,126 +55,40 @@ class Journal:
     )
 
     def __init__(self, path: str, *, create: bool = False, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> None:
-        self._fd = -1
         self.path = os.path.abspath(os.fspath(path))
         self.lock_timeout_s = lock_timeout_s
         self.allow_network_fs = allow_network_fs
         self._lock_depth = 0
         self._alone = False
         self._look_at = 0.0
-        self._settled_at = 0  # where the journal ended when nothing before that was to be taken back
-        self._windows: list[int] = []
+        self._settled_at = 0  # the journal's end when no record before it could be taken back any more
         self._source: snapshot.Source | None = None
         self.offset = 0
-        self._open(create=create)
+        self._handle = Handle(self.path, create=create, allow_network_fs=allow_network_fs)
         self._load()
-
-    def close(self) -> None:
-        """Give the descriptor back; the journal opens it again when it is used again."""
-        if self._is_own():
-            try:
-                self._windows = snapshot.windows(self._fd, self.offset)
-            except OSError:
-                self._stale = True
-            fd, self._fd = self._fd, -1
-            lock.abandon(fd)
-            if self._source is not None:
-                self._source.close()
-        self._fd = -1
-
-    def _is_own(self) -> bool:
-        """Whether the descriptor is there, and still the journal's: programs close numbers that they don't know of."""
-        if self._fd < 0 or self._pid != os.getpid():
-            return False
-        if not files.is_still(self._fd, self._identity):
-            lock.open_fds.discard(self._fd)
-            return False
-        return True
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an open journal can't be copied; open it again by its path")
 
+    def close(self) -> None:
+        """Give the descriptors back; the journal opens its file again when it is used again."""
+        if not self._handle.close(self.offset):
+            self._stale = True
+        if self._source is not None:
+            self._source.close()
+
     def break_off(self) -> None:
         """Give up whatever was under way, locks included; the next use reads everything again.
 
-        For exceptions that may come between any two instructions (Ctrl-C, out of memory), and for the threads that a fork did
-        not copy: what they were at may be half done.
+        For exceptions that may come between any two instructions (Ctrl-C, out of memory), and for a fork, which copies no other
+        thread: what those threads were at may be half done.
         """
-        if self._pid == os.getpid():
+        if self._handle.pid == os.getpid():
             self._let_others_in()
         self._lock_depth, self._stale, self._alone = 0, True, False
-        self.close()
-        self._windows = []
-
-    def __del__(self) -> None:
-        try:
-            if self._is_own():
-                lock.abandon(self._fd)
-        except (AttributeError, TypeError):  # the interpreter ends, and its modules are empty already; the kernel closes it
-            pass
-
-    def _open(self, *, create: bool = False) -> None:
-        """Open for appending; or only for reading, where no more is allowed and nobody wants to write yet."""
-        try:
-            self._fd = files.open_journal(self.path, create=create, allow_network_fs=self.allow_network_fs)
-            self._read_only = False
-        except MachineError:
-            if create or not os.access(self.path, os.R_OK):
-                raise
-            self._fd = files.open_journal(self.path, readable=True, allow_network_fs=self.allow_network_fs)
-            self._read_only = True
-        self._pid = os.getpid()
-        lock.open_fds.add(self._fd)
-
-    def _usable(self) -> None:
-        """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
-        if self._pid != os.getpid():
-            self._lock_depth, self._alone, self._windows = 0, False, []
-        if self._lock_depth == 0 and not self._is_own():
-            self._open()
-            there = os.fstat(self._fd)
-            changed = bool(self._windows) and self._windows != snapshot.windows(self._fd, self.offset)
-            if (there.st_dev, there.st_ino) != self._identity or (changed and not self._taken_back()):
-                self._changed()
-            self._stale = self._stale or changed
-            self._windows = []
-        if self._stale:
-            self._load()
-
-    def _same(self) -> int:
-        """Compare what is open with what the path names, at every read and every lock; the journal's size."""
-        try:
-            there = os.stat(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundError(f"the journal {self.path} was moved or deleted while it was in use; put it back") from None
-        except OSError as error:
-            files.refuse(error, self.path, "look at")
-        if (there.st_dev, there.st_ino) != self._identity or there.st_size < self.offset:
-            self._changed()
-        return there.st_size
-
-    def _changed(self) -> NoReturn:
-        what = "it was replaced by another file, or cut shorter, while it was in use; start again from what is there now"
-        raise JournalDamagedError(self.path, min(self.offset, os.stat(self.path).st_size), what)
-
-    def _load(self) -> None:
-        self._stale = False
-        self._mended_at = snapshot.mended_at(self.path)
-        self._reader = records.RecordReader()
-        there = os.fstat(self._fd)
-        self._identity = (there.st_dev, there.st_ino)
-        found = snapshot.load(self.path, self._fd, self._replay_to)
-        self._state, self.offset, self._chain, self._source = found or (JournalState(), 0, records.Chain(), None)
-        self.opened_at = self.offset
-        self.sync()
-
-    def _replay_to(self, offset: int) -> JournalState:
-        other = Fold(self.path, records.RecordReader(), JournalState(), records.Chain())
-        at = 0
-        while at < offset and (data := files.read_from(self._fd, at, _CHUNK_BYTES)[: offset - at]):
-            other.feed(data, at)
-            at += len(data)
-        return other.state
+        self._handle.close(None)
+        if self._source is not None:
+            self._source.close()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -192,50 +101,76 @@ class Journal:
     def sync(self) -> None:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
         self._usable()
-        if self._same() == self.offset:
+        if self._handle.size_bytes(self.offset) == self.offset:
             return
         try:
             self._catch_up()
         except OSError as error:
             files.refuse(error, self.path, "read")
 
+    def _usable(self) -> None:
+        """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
+        handle = self._handle
+        if handle.pid != os.getpid():
+            self._lock_depth, self._alone = 0, False
+        if self._lock_depth == 0 and not handle.is_own() and handle.reopen(self.offset):
+            self._stale = True
+        if self._stale:
+            self._load()
+
+    def _load(self) -> None:
+        """Read everything: the snapshot, and what came after it."""
+        self._stale = False
+        self._mended_at = snapshot.mended_at(self.path)
+        self._reader = records.RecordReader()
+        loaded = snapshot.load(self.path, self._handle.fd, self._replay_to)
+        self._state, self.offset, self._chain, self._source = loaded or (JournalState(), 0, records.Chain(), None)
+        self.opened_at = self.offset
+        self.sync()
+
+    def _replay_to(self, offset: int) -> JournalState:
+        other = Fold(self.path, records.RecordReader(), JournalState(), records.Chain())
+        for data in files.chunks(self._handle.fd, offset):
+            other.feed(data, other.offset)
+        return other.state
+
     def _catch_up(self) -> None:
-        while data := files.read_from(self._fd, self.offset, _CHUNK_BYTES):
-            if data[:1] == b" " and self._taken_back():
+        fd = self._handle.fd
+        while data := files.read_from(fd, self.offset, files.CHUNK_BYTES):
+            if data[:1] == b" " and files.is_blank_before(fd, self.offset):
                 self._load()
                 return
             self._fold(Fold(self.path, self._reader, self._state, self._chain), data)
 
-    def _taken_back(self) -> bool:
-        """Whether the last record that was read is blank now: it was of a batch that broke off before its last one."""
-        return self.offset > 0 and os.pread(self._fd, 1, self.offset - 1) == b" "
-
-    def _unsettled(self) -> bool:
-        """Whether the last record that was read may be one that is to be taken back, or was."""
-        end = os.pread(self._fd, min(_END_BYTES, self.offset), max(0, self.offset - _END_BYTES))
-        return end[-1:] == b" " or _BATCH_MARK in end
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes up to ``offset``, some megabytes of whole lines at a time."""
+        return files.chunks(self._handle.fd, self.offset)
 
     def _fold(self, fold: Fold, data: bytes) -> None:
-        """Apply ``data``. A damaged line stops it, and once that is mended, what was applied must not be applied again."""
+        """Apply ``data``. A damaged line stops it; what was applied before that line must not be applied again after a repair."""
         try:
             fold.feed(data, self.offset)
         finally:
             self.offset = fold.offset
 
-    # -- writing -----------------------------------------------------------------------------------------------------
+    # -- locking -----------------------------------------------------------------------------------------------------
 
     def locked(self, *, alone: bool = False) -> Locked:
         """The journal's lock as a context: inside, the state is up to date and only writers without our lock interfere.
 
-        With ``alone`` those neither: stock Optuna's lock is held too, for records that harm if another's come before them.
+        ``alone`` keeps those out too, by stock Optuna's lock: for records that do harm if another's come before them.
         """
         return Locked(self, alone)
+
+    def asks(self, study_id: int) -> Asks:
+        """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
+        return Asks(self, study_id)
 
     def _acquire(self) -> None:
         self._writable()
         if self._lock_depth == 0:
             try:
-                lock.acquire(self._fd, self.path, self.lock_timeout_s)
+                lock.acquire(self._handle.fd, self.path, self.lock_timeout_s)
             except BaseException as error:
                 self.close()
                 if isinstance(error, OSError):
@@ -252,6 +187,18 @@ class Journal:
             self._release()
             raise
 
+    def _release(self) -> None:
+        self._lock_depth -= 1
+        if self._lock_depth == 0:
+            lock.release(self._handle.fd)
+
+    def _writable(self) -> None:
+        self._usable()
+        if self._handle.read_only:
+            self._handle.check_writable()
+            self.close()  # it may be written now
+            self._usable()
+
     def _look_for_a_dead_lock(self) -> None:
         now = monotonic()
         if now >= self._look_at:
@@ -262,25 +209,19 @@ class Journal:
                 stock_lock.bury(self.path)
 
     def _settle(self) -> None:
+        """Take back the records of a call that broke off before its last one."""
         if not self._unsettled():
             self._settled_at = self.offset
             return
         from journaltune.journal import tail
 
-        if tail.take_back(self._fd, self.path, self.offset, self.lock_timeout_s):
+        if tail.take_back(self._handle.fd, self.path, self.offset, self.lock_timeout_s):
             self._load()
 
-    def _writable(self) -> None:
-        self._usable()
-        if self._read_only:
-            os.close(files.open_journal(self.path, allow_network_fs=self.allow_network_fs))  # says why not
-            self.close()  # it is allowed now
-            self._usable()
-
-    def _release(self) -> None:
-        self._lock_depth -= 1
-        if self._lock_depth == 0:
-            lock.release(self._fd)
+    def _unsettled(self) -> bool:
+        """Whether the last record that was read may have to be taken back, or was taken back since."""
+        end = os.pread(self._handle.fd, min(_END_BYTES, self.offset), max(0, self.offset - _END_BYTES))
+        return end[-1:] == b" " or _BATCH_MARK in end
 
     def _keep_others_out(self) -> None:
         from journaltune.journal import stock_lock
@@ -306,6 +247,8 @@ class Journal:
             except MachineError:
                 pass  # others break it, by their own rule; what was written is written
 
+    # -- writing -----------------------------------------------------------------------------------------------------
+
     def append(self, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Append records with one write, read them back, and say which of them took effect. Needs the lock.
 
@@ -313,24 +256,24 @@ class Journal:
         All of them count or none: each but the last says where the first one begins, and the next writer takes them back where
         the last one is missing.
         """
-        if os.fstat(self._fd).st_size != self.offset and self._mend_tail() and self._too_late(batch):
+        if os.fstat(self._handle.fd).st_size != self.offset and self._mend_tail() and self._too_late(batch):
             return [False] * len(batch)
         lines, placed, at, link = [], [], self.offset, self._chain.value
         for left, record in enumerate(batch, 1 - len(batch)):
-            # With its place, as whoever replays it will have it: a snapshot must not tell who made it.
+            # Applied with its place, as a replay has it: every process must write the same snapshot.
             batched = {"from": self.offset} if left else {}
             placed.append({**record, "jt": {"at": at, **record.get("jt", {}), **batched}})
             line = records.seal(placed[-1], at, link)
             lines.append(line)
             at, link = at + len(line) + 1, records.sum_of(line)
         data = b"\n".join(lines) + b"\n"
-        files.append(self._fd, data, self.path)
+        files.append(self._handle.fd, data, self.path)
         return self._read_back(lines, data, placed)
 
     def _mend_tail(self) -> bool:
         from journaltune.journal import tail
 
-        mended = tail.mend_tail(self._fd, self.path, lock_timeout_s=self.lock_timeout_s, alone=self._alone)
+        mended = tail.mend_tail(self._handle.fd, self.path, lock_timeout_s=self.lock_timeout_s, alone=self._alone)
         if mended:
             self.sync()
         return mended
@@ -341,16 +284,16 @@ class Journal:
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         try:
-            found = files.pread(self._fd, len(data), self.offset)
+            written = files.pread(self._handle.fd, len(data), self.offset)
         except OSError as error:
             files.in_doubt(error, self.path)
-        if found == data:
+        if written == data:
             self._settled_at = self.offset = self.offset + len(data)
             self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
             return [apply(self._state, record) for record in batch]
         fold = Fold(self.path, self._reader, self._state, self._chain)
         fold.watch = lines
-        self._fold(fold, files.read_from(self._fd, self.offset))
+        self._fold(fold, files.read_from(self._handle.fd, self.offset))
         if len(fold.effects) != len(lines):
             raise MachineError(f"{self.path}: what was just written can't be read back; the disk or another program changed it")
         return fold.effects
@@ -362,13 +305,9 @@ class Journal:
         """
         if again:
             with self.locked():
-                files.store_again(self.path, self._fd, self.offset)
+                files.store_again(self.path, self._handle.fd, self.offset)
         else:
-            files.flush(self._fd, self.path)
-
-    def asks(self, study_id: int) -> Asks:
-        """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
-        return Asks(self, study_id)
+            files.flush(self._handle.fd, self.path)
 
     # -- snapshot ----------------------------------------------------------------------------------------------------
 
@@ -387,8 +326,63 @@ class Journal:
         try:
             self._stale = self._stale or snapshot.mended_at(self.path) != self._mended_at
             if self._stale or self._unsettled():
-                return  # `repair` may have overwritten what is remembered, or others may take back what it would hold
-            snapshot.save(self.path, self._fd, self._state, self.offset, self._chain)
+                return  # `repair` may have overwritten what was read, or others may take back what the snapshot would hold
+            snapshot.save(self.path, self._handle.fd, self._state, self.offset, self._chain)
         except OSError:
             pass
         self.opened_at = self.offset
+
+
+class Locked:
+    """The journal's lock: see ``Journal.locked``."""
+
+    __slots__ = ("_alone", "_journal")
+
+    def __init__(self, journal: Journal, alone: bool) -> None:
+        self._journal, self._alone = journal, alone
+
+    def __enter__(self) -> None:
+        self._journal._acquire()
+        if self._alone:
+            try:
+                self._journal._keep_others_out()
+            except BaseException:
+                self._journal._release()
+                raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._journal._let_others_in()
+        finally:
+            self._journal._release()
+
+
+class Asks:
+    """The lock of one study's asks: see ``Journal.asks``. Where a file has no range locks, the journal's lock stands in."""
+
+    __slots__ = ("_fd", "_journal", "_study_id")
+
+    def __init__(self, journal: Journal, study_id: int) -> None:
+        self._journal, self._study_id = journal, study_id
+
+    def __enter__(self) -> None:
+        journal = self._journal
+        journal._writable()
+        self._fd = journal._handle.fd
+        if not lock.has_range_locks():
+            journal._acquire()
+            return
+        try:
+            if not lock.try_asks(self._fd, self._study_id):
+                journal.sync()  # so that less is left to read while others wait for this one
+                lock.acquire_asks(self._fd, journal.path, self._study_id, journal.lock_timeout_s)
+        except BaseException:
+            journal.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        journal = self._journal
+        if not lock.has_range_locks():
+            journal._release()
+        elif journal._handle.fd == self._fd:
+            lock.release_asks(self._fd, self._study_id)

@@ -1,4 +1,4 @@
-"""What tells sets of parameters apart: 64 bits of each, equal for equal sets; and an index of finished trials by them.
+"""Keys of sets of parameters, 64 bits that are equal for equal sets; and an index of finished trials by them.
 
 A key is made of a trial's parameters by name, in the order of their names, as internal values: categories by index, so that 1,
 1.0, True and "1" differ where the space has them; a float with a step by its place on the grid, whatever a writer's rounding; and
@@ -69,10 +69,10 @@ class KeyMaker:
         self._by_shape: dict[Shape, ShapeKeys] = {}
 
     def of_shape(self, shape: Shape) -> ShapeKeys:
-        found = self._by_shape.get(shape)
-        if found is None:
-            found = self._by_shape[shape] = ShapeKeys(shape)
-        return found
+        keys = self._by_shape.get(shape)
+        if keys is None:
+            keys = self._by_shape[shape] = ShapeKeys(shape)
+        return keys
 
     def of_params(self, params: Mapping[str, float], distributions: Mapping[str, str]) -> tuple[ShapeKeys, list[float]]:
         """The maker for internal values by name, and these values as it takes them."""
@@ -97,7 +97,7 @@ def parameters_of(state: StudyState, number: int) -> tuple[dict[str, float], dic
 
 
 def extended(finished: Finished, maker: KeyMaker) -> array[Any]:
-    """The keys of all finished trials, one for each row; those that were missing are made and stay."""
+    """The keys of all finished trials, one for each row; missing ones are added to the column."""
     keys, shapes = finished.column("keys"), finished.column("shapes")
     n_known = len(keys)
     if n_known < len(shapes):
@@ -112,7 +112,7 @@ def extended(finished: Finished, maker: KeyMaker) -> array[Any]:
 
 
 class Index:
-    """Finished trials by their parameters. A look costs what finished since the last one, however many there are."""
+    """Finished trials by their parameters. A look costs time for the trials that finished since the last look only."""
 
     __slots__ = ("_n_entered", "_n_looks", "_rows", "finished", "maker")
 
@@ -130,8 +130,8 @@ class Index:
         if self._n_looks <= _SCANS:  # a command looks once: searching bytes is quicker than filling a table
             return list(_places(keys, key))[::-1]
         self._enter(keys)
-        found = self._rows.get(key, [])
-        return [found] if isinstance(found, int) else found[::-1]
+        rows = self._rows.get(key, [])
+        return [rows] if isinstance(rows, int) else rows[::-1]
 
     def _enter(self, keys: array[Any]) -> None:
         rows = self._rows
@@ -146,9 +146,9 @@ class Index:
         keys, values = self.maker.of_params(params, distributions)
         wanted = keys.canonical(values).tobytes()
         for row in self.rows(keys.key(values)):
-            shape, found, _ = self.finished.parameters(row)
+            shape, params_of_row, _ = self.finished.parameters(row)
             # 64 bits are equal by chance once in many million studies; then the values are not.
-            if self.maker.of_shape(shape).canonical(found).tobytes() == wanted:
+            if self.maker.of_shape(shape).canonical(params_of_row).tobytes() == wanted:
                 yield row
 
 

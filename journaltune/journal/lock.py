@@ -72,7 +72,7 @@ def try_shared(fd: int) -> bool:
 
 
 def try_asks(fd: int, study_id: int) -> bool:
-    """Take the lock that serialises the asks of one study, if it is free; tells go on meanwhile."""
+    """Take the lock that serialises the asks of one study, if that is free; tells go on meanwhile."""
     try:
         _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_WRLCK, _ASK_BASE + study_id)
     except (BlockingIOError, PermissionError):  # POSIX allows EAGAIN and EACCES alike for a range that is taken
@@ -81,7 +81,7 @@ def try_asks(fd: int, study_id: int) -> bool:
 
 
 def acquire_asks(fd: int, path: str, study_id: int, timeout_s: float) -> None:
-    """The same, waiting for it. Errors as ``acquire``."""
+    """Wait for the lock that serialises the asks of one study. Errors as ``acquire``."""
     at = _ASK_BASE + study_id
     _wait(lambda own: _range_lock(own, fcntl.F_OFD_SETLKW, fcntl.F_WRLCK, at), fd, path, timeout_s, "OFDLCK", f"{at} {at}")
 
@@ -91,7 +91,7 @@ def release_asks(fd: int, study_id: int) -> None:
 
 
 def abandon(fd: int) -> None:
-    """Close a descriptor on which a thread may still wait for a lock; that thread's copy must not keep what ``fd`` has."""
+    """Close a descriptor. A thread may still wait for a lock on a copy of it, which must not keep the range locks of ``fd``."""
     if has_range_locks():
         _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _ASK_BASE, length=0)
     open_fds.discard(fd)
@@ -116,7 +116,7 @@ def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, ki
             failure.append(error)
         finally:
             open_fds.discard(own)
-            os.close(own)  # if nobody waits any more, ``fd`` is closed too, and this gives the lock back
+            os.close(own)  # where the caller gave up, ``fd`` is closed too, and this gives the lock back
             done.release()
 
     try:
@@ -136,7 +136,7 @@ def _wait(block: Callable[[int], None], fd: int, path: str, timeout_s: float, ki
 
 
 def holders(path: str, kind: str = "FLOCK", range_text: str = "0 EOF") -> tuple[int, ...]:
-    """Other processes that hold a lock of that kind and range on ``path``, as /proc tells; none where it does not."""
+    """Other processes that hold a lock of that kind and range on ``path``, as far as /proc tells."""
     try:
         inode = f":{os.stat(path).st_ino} "
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]

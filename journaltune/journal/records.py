@@ -1,7 +1,7 @@
 """Records: the lines of a journal, their checksums, and how both are read and written.
 
-A record of ours is Optuna's record with two more top-level keys, which stock readers ignore: ``jt``, what only journaltune
-needs to know, and ``crc``, always last: 8 hex digits over the record itself, 8 over everything written since our previous one.
+A record of ours is Optuna's record with two more top-level keys, which stock readers ignore. ``jt`` is metadata for journaltune
+only. ``crc`` is the seal, always last: 8 hex digits over the record itself, 8 over everything written since our previous record.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from journaltune.base.codes import WAITING
 from journaltune.base.constraints import as_attrs
 from journaltune.base.jsontext import dumps, loads
-from journaltune.journal import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ SEAL = b',"crc":"'
 SEAL_LENGTH = len(SEAL) + 16 + 2
 BLANKS = b" \t\r"  # what JSON allows around a record in one line
 _HEX = b"0123456789abcdef"
-_HEADS_KEPT = 8
+_N_HEADS = 8
 _HEAD_FIELDS = ("op_code", "worker_id", "study_id", "state", "distributions")
 
 
@@ -84,12 +83,114 @@ def requested(record: dict[str, Any], request_id: str | None) -> dict[str, Any]:
     return record if request_id is None else {**record, "jt": {**record.get("jt", {}), "id": request_id}}
 
 
+def finishing(
+    trial_id: int,
+    state: int,
+    values: list[float] | None,
+    attrs: Mapping[str, Any],
+    constraints: Mapping[str, float],
+    request_id: str | None = None,
+) -> list[dict[str, Any]]:
+    """The records that finish a trial. Attributes first: no reader changes a finished trial."""
+    batch = [trial_record(SET_TRIAL_USER_ATTR, trial_id, user_attr={key: value}) for key, value in attrs.items()]
+    for key, value in as_attrs(constraints).items():
+        batch.append(trial_record(SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={key: value}))
+    return [*batch, requested(finish_trial(trial_id, state, values), request_id)]
+
+
+def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
+    """One line, without its newline, for a record that is about to be written at offset ``at``."""
+    rest = {**record, "jt": {"at": at, **record.get("jt", {})}}
+    head = b"{"
+    if rest.get("distributions") and "state" in rest:
+        head = _head(rest)
+        for name in _HEAD_FIELDS:
+            del rest[name]
+    body = head + dumps(rest)[1:-1].encode()
+    return b'%s%s%08x%08x"}' % (body, SEAL, crc32(body), link or 0)
+
+
+def _encode_head(record: Mapping[str, Any]) -> bytes:
+    return dumps({name: record.get(name) for name in _HEAD_FIELDS})[:-1].encode() + b","
+
+
+_last_head: tuple[object, object, object, bytes] = (None, None, None, b"")
+
+
+def _head(record: Mapping[str, Any]) -> bytes:
+    """How every ask of a study begins, up to its distributions; encoded once, as long as these are the same object."""
+    global _last_head
+    distributions, study_id, state = record["distributions"], record["study_id"], record["state"]
+    last, last_id, last_state, head = _last_head
+    if last is not distributions or last_id != study_id or last_state != state:
+        head = _encode_head(record)
+        _last_head = (distributions, study_id, state, head)
+    return head
+
+
+def is_sealed(text: bytes) -> bool:
+    return text[-SEAL_LENGTH : -SEAL_LENGTH + len(SEAL)] == SEAL and text.endswith(b'"}')
+
+
+def is_trailed(text: bytes) -> bool:
+    """Whether white space follows the checksums of a record: an editor or a conversion of line ends put it there."""
+    return text[-1:] in (b"\r", b"\t", b" ") and is_sealed(text.rstrip(BLANKS))
+
+
+def is_misspelt(text: bytes) -> bool:
+    """Whether a record's checksum of itself is right, but its seal is not spelled as it was written."""
+    if text[-2:] != b'"}' or text[-SEAL_LENGTH : 1 - SEAL_LENGTH] != b",":
+        return False
+    if is_sealed(text) and not text[-18:-2].strip(_HEX):
+        return False
+    return text[-18:-10].lower() == b"%08x" % own_sum(text)
+
+
+def sealed_sums(text: bytes) -> tuple[int, int]:
+    """The checksums in a seal: of the record itself, and of what came before it. ValueError for digits that we don't write."""
+    digits = text[-18:-2]
+    if digits.strip(_HEX):
+        raise ValueError("checksums that were changed")
+    both = int(digits, 16)
+    return both >> 32, both & 0xFFFFFFFF
+
+
+def sum_of(line: bytes) -> int:
+    """What the next record of ours says of this one."""
+    return crc32(line)
+
+
+def unsealed(line: bytes) -> bytes:
+    """The same record without its seal, as long as it was: the blanks behind it say that something was mended here."""
+    return line[:-SEAL_LENGTH] + b"}" + b" " * (SEAL_LENGTH - 1)
+
+
+def own_sum(text: bytes) -> int:
+    return crc32(text[:-SEAL_LENGTH])
+
+
+def is_as_written(text: bytes) -> bool:
+    """Whether a record of ours is whole, whatever it says of what came before it.
+
+    A valid checksum over something that is not JSON doesn't count.
+    """
+    try:
+        return is_sealed(text) and sealed_sums(text)[0] == own_sum(text) and written_at(text) >= 0
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def written_at(line: bytes) -> int:
+    """The offset for which a record of ours was written."""
+    return int(RecordReader().decode(line.lstrip(b" "))["jt"]["at"])
+
+
 class Chain:
     """The running checksum that ties each of our records to all bytes since the previous one.
 
-    ``value`` is None where it can't be known: after blanks, which are what mending leaves behind. The marks remember it at the
-    ends of foreign records: stock writers don't know our lock, so some of theirs may stand between the place that a record of
-    ours was written for and the place where it landed. Nothing is known of what lies before ``floor``.
+    ``value`` is None where it can't be known: after blanks, which mending leaves behind. Stock writers don't know our lock, so
+    records of theirs may stand between the place that a record of ours was written for and the place where it landed: the chain
+    remembers its value at the beginning of each of theirs. Nothing is known of the bytes before ``floor``.
     """
 
     __slots__ = ("_after", "_offsets", "_values", "floor", "value")
@@ -97,7 +198,7 @@ class Chain:
     def __init__(self, value: int | None = 0, floor: int = 0) -> None:
         self.value = value
         self.floor = floor
-        self._after = (-1, 0)  # where a next record of the same batch was written for, and what it has to say
+        self._after = (-1, 0)  # the place that the next record of the same batch was written for, and the link that it has
         self._offsets = array("q")
         self._values = array("q")
 
@@ -115,7 +216,7 @@ class Chain:
             del self._offsets[:], self._values[:]
 
     def pass_blanks(self, start: int, end: int) -> None:
-        """Blanks, which mending left: what they were is not known, what stood before them is."""
+        """Blanks, which mending left: nothing is known of the bytes that stood there."""
         self._mark(start)
         self.lose(end)
 
@@ -140,77 +241,6 @@ class Chain:
         return self.value is None or at < self.floor
 
 
-def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
-    """One line, without its newline, for a record that is about to be written at offset ``at``."""
-    rest = {**record, "jt": {"at": at, **record.get("jt", {})}}
-    head = b"{"
-    if rest.get("distributions") and "state" in rest:
-        head = _head(rest)
-        for name in _HEAD_FIELDS:
-            del rest[name]
-    body = head + dumps(rest)[1:-1].encode()
-    return b'%s%s%08x%08x"}' % (body, SEAL, crc32(body), link or 0)
-
-
-def _encode_head(record: Mapping[str, Any]) -> bytes:
-    return dumps({name: record.get(name) for name in _HEAD_FIELDS})[:-1].encode() + b","
-
-
-_last_head: tuple[object, object, object, bytes] = (None, None, None, b"")
-
-
-def _head(record: Mapping[str, Any]) -> bytes:
-    """How every ask of a study begins, up to its distributions: encoded once for as long as they are the same object."""
-    global _last_head
-    distributions, study_id, state = record["distributions"], record["study_id"], record["state"]
-    last, last_id, last_state, head = _last_head
-    if last is not distributions or last_id != study_id or last_state != state:
-        head = _encode_head(record)
-        _last_head = (distributions, study_id, state, head)
-    return head
-
-
-def is_sealed(text: bytes) -> bool:
-    return text[-SEAL_LENGTH : -SEAL_LENGTH + len(SEAL)] == SEAL and text.endswith(b'"}')
-
-
-def is_trailed(text: bytes) -> bool:
-    """Whether white space follows the checksums of a record: an editor or a conversion of line ends put it there."""
-    return text[-1:] in (b"\r", b"\t", b" ") and is_sealed(text.rstrip(BLANKS))
-
-
-def is_misspelt(text: bytes) -> bool:
-    """Whether a record's checksum of itself is right, but its checksums don't stand there as they were written."""
-    if text[-2:] != b'"}' or text[-SEAL_LENGTH : 1 - SEAL_LENGTH] != b",":
-        return False
-    if is_sealed(text) and not text[-18:-2].strip(_HEX):
-        return False
-    return text[-18:-10].lower() == b"%08x" % own_sum(text)
-
-
-def sealed_sums(text: bytes) -> tuple[int, int]:
-    """The two checksums of a sealed record: over itself, over what came before. ValueError where they are not written as ours."""
-    digits = text[-18:-2]
-    if digits.strip(_HEX):
-        raise ValueError("checksums that were changed")
-    both = int(digits, 16)
-    return both >> 32, both & 0xFFFFFFFF
-
-
-def sum_of(line: bytes) -> int:
-    """What the next record of ours says of this one."""
-    return crc32(line)
-
-
-def unsealed(line: bytes) -> bytes:
-    """The same record without its checksums, as long as it was: the blanks behind it say that something was mended here."""
-    return line[:-SEAL_LENGTH] + b"}" + b" " * (SEAL_LENGTH - 1)
-
-
-def own_sum(text: bytes) -> int:
-    return crc32(text[:-SEAL_LENGTH])
-
-
 def _loads(text: str) -> dict[str, Any]:
     record = loads(text)
     if not isinstance(record, dict):
@@ -231,7 +261,7 @@ class RecordReader:
         self.heads: list[tuple[bytes, dict[str, Any]]] = []
 
     def decode(self, text: bytes) -> dict[str, Any]:
-        """The record of a line. ValueError (also UnicodeDecodeError) or RecursionError when it is none."""
+        """The record of a line. ValueError (also UnicodeDecodeError) or RecursionError for a line that holds something else."""
         for head, fields in self.heads:
             if text.startswith(head):
                 return fields | _loads("{" + text[len(head) :].decode())
@@ -244,32 +274,4 @@ class RecordReader:
         head = _encode_head(record)
         if text.startswith(head):
             self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
-            del self.heads[_HEADS_KEPT:]
-
-
-def finishing(
-    trial_id: int,
-    state: int,
-    values: list[float] | None,
-    attrs: Mapping[str, Any],
-    constraints: Mapping[str, float],
-    request_id: str | None = None,
-) -> list[dict[str, Any]]:
-    """The records that finish a trial. Attributes first: no reader changes a finished trial."""
-    batch = [records.trial_record(records.SET_TRIAL_USER_ATTR, trial_id, user_attr={key: value}) for key, value in attrs.items()]
-    for key, value in as_attrs(constraints).items():
-        batch.append(records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={key: value}))
-    return [*batch, records.requested(records.finish_trial(trial_id, state, values), request_id)]
-
-
-def is_as_written(text: bytes) -> bool:
-    """Whether a record of ours is whole, whatever it says of what came before. A right checksum over no JSON is none of ours."""
-    try:
-        return records.is_sealed(text) and records.sealed_sums(text)[0] == records.own_sum(text) and written_at(text) >= 0
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-
-
-def written_at(line: bytes) -> int:
-    """The offset for which a record of ours was written."""
-    return int(records.RecordReader().decode(line.lstrip(b" "))["jt"]["at"])
+            del self.heads[_N_HEADS:]

@@ -1,23 +1,24 @@
 """Replay: a pure fold of records into a state, with the verdicts of Optuna's ``JournalStorageReplayResult``.
 
 A record that cannot take effect (a finished trial is told again, an unknown trial is reported to) changes nothing, as there.
-``apply`` answers whether the record took effect (with the trial, for one that creates a trial); it raises ValueError,
-TypeError, KeyError and the like for one that no reader could apply, after which the state is not to be used.
+``apply`` answers whether the record took effect, with the trial where the record creates one. It raises ValueError, TypeError,
+KeyError and the like for a record that no reader could apply; the state is not to be used after that.
 """
 
 from __future__ import annotations
 
 from array import array
 from math import nan
+from operator import le
 
 from journaltune.base.codes import DIRECTIONS, FINISHED, RUNNING, STATES
 from journaltune.base.jsontext import loads
 from journaltune.journal import records as r
-from journaltune.journal.state import ODD, Familiar, JournalState, LiveTrial, StudyState, to_microseconds
+from journaltune.journal.state import ODD, JournalState, LiveTrial, StudyState, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 
@@ -71,7 +72,7 @@ def _set_study_system_attr(state: JournalState, record: Mapping[str, Any]) -> bo
 
 
 def _config(value: object) -> dict[str, Any] | None:
-    """A study's configuration; none where a damaged record left something else in its place."""
+    """A study's configuration; None where a damaged record left something else in its place."""
     return value if isinstance(value, dict) else None
 
 
@@ -94,9 +95,14 @@ def _create_trial(state: JournalState, record: Mapping[str, Any]) -> LiveTrial |
 
 
 def _remember(kind: str, trial: LiveTrial, record: Mapping[str, Any]) -> None:
-    jt = record.get("jt")
-    if jt and "id" in jt:
-        trial.study.requests[f"{kind}:{jt['id']}"] = trial.number
+    """Which trial a request was for. A compacted journal has all requests for a trial in the record that creates it."""
+    metadata = record.get("jt")
+    if not metadata:
+        return
+    if "id" in metadata:
+        trial.study.requests[f"{kind}:{metadata['id']}"] = trial.number
+    elif "requests" in metadata:
+        trial.study.requests.update(dict.fromkeys(metadata["requests"], trial.number))
 
 
 def fill(trial: LiveTrial, record: Mapping[str, Any]) -> None:
@@ -106,7 +112,7 @@ def fill(trial: LiveTrial, record: Mapping[str, Any]) -> None:
     trial.began = to_microseconds(record["datetime_start"])
     if "datetime_complete" in record:
         trial.ended = to_microseconds(record["datetime_complete"])
-    trial.jt = record.get("jt") or trial.jt
+    trial.metadata = record.get("jt") or trial.metadata
     trial.values = _values(record)
     if "user_attrs" in record or "system_attrs" in record or "intermediate_values" in record:
         _rare_fields(trial, record)
@@ -127,7 +133,7 @@ def _values(record: Mapping[str, Any]) -> list[float] | None:
 
 
 def _numbers(values: list[float] | None) -> list[float] | None:
-    """Objective values. TypeError when they are none."""
+    """Objective values. TypeError for something else."""
     if values is None:
         return None
     if not isinstance(values, list):
@@ -146,6 +152,37 @@ def _number(value: Any) -> float:
     array("d", (value,))
     number: float = value
     return number
+
+
+class Familiar:
+    """The distributions of the latest trial that was checked one by one; a study's next trial nearly always has the same."""
+
+    __slots__ = ("_categorical", "_highs", "_lows", "_names", "distributions")
+
+    def __init__(self, distributions: dict[str, str], bounds: Sequence[tuple[float, float, bool]]) -> None:
+        self.distributions = distributions
+        self._names = list(distributions)
+        self._lows = [low for low, _, _ in bounds]
+        self._highs = [high for _, high, _ in bounds]
+        self._categorical = [categorical for _, _, categorical in bounds]
+
+    def covers(self, distributions: dict[str, str], params: Mapping[str, float]) -> bool:
+        """Whether these are the same distributions (the same object: see ``RecordReader``), and every value lies inside."""
+        if distributions is not self.distributions or list(params) != self._names:
+            return False
+        values = params.values()
+        return all(map(le, self._lows, values)) and all(map(le, values, self._highs))
+
+    def oddness(self, params: Mapping[str, float]) -> int:
+        """ODD if a value lies outside. KeyError, TypeError or IndexError for parameters that no reader could apply."""
+        if self.covers(self.distributions, params):
+            return 0
+        for name, low, high, categorical in zip(self._names, self._lows, self._highs, self._categorical, strict=True):
+            if categorical and not low <= params[name] <= high:
+                raise IndexError(f"parameter {name!r} has no category {params[name]!r}")
+        if params.keys() != self.distributions.keys():
+            raise KeyError(str(params.keys() ^ self.distributions.keys()))
+        return ODD
 
 
 def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, float]) -> None:
@@ -211,7 +248,7 @@ def _set_trial_state_values(state: JournalState, record: Mapping[str, Any]) -> b
     trial.decode()
     if new_state == RUNNING:
         trial.began = to_microseconds(record["datetime_start"])
-        trial.jt = record.get("jt") or trial.jt
+        trial.metadata = record.get("jt") or trial.metadata
     if new_state in FINISHED:
         finish(trial, record)
         leave(state, trial)
@@ -263,11 +300,11 @@ def _set_trial_system_attr(state: JournalState, record: Mapping[str, Any]) -> bo
 
 
 def _exact(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record with the NaNs that it could not hold: Rustuna's reader gives up at one, so they stand in a text of ``jt``."""
-    jt = record.get("jt")
-    if not jt or "exact" not in jt:
+    """The record with its NaNs. Rustuna's reader gives up at a NaN, so they stand as a text in the metadata."""
+    metadata = record.get("jt")
+    if not metadata or "exact" not in metadata:
         return record
-    return {**record, **_mapping(loads(jt["exact"]))}
+    return {**record, **_mapping(loads(metadata["exact"]))}
 
 
 def _text(value: object) -> str:

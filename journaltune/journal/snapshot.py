@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Rebuild = Callable[[int], JournalState]
 
 _MAGIC = b"JTSNAP5" + (b"<" if sys.byteorder == "little" else b">")
-_WINDOW = 4096
 _STICKY = 0o1000
 
 
@@ -65,7 +64,7 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
     header = {
         "offset": offset,
         "chain": chain.value,
-        "windows": windows(journal_fd, offset),
+        "windows": files.fingerprint(journal_fd, offset),
         "inode": os.fstat(journal_fd).st_ino,
         "n_records": state.n_records,
         "n_studies": state.n_studies,
@@ -87,7 +86,9 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
         header = source.header
         offset = header["offset"]
         there = os.fstat(journal_fd)
-        if there.st_size < offset or there.st_ino != header["inode"] or windows(journal_fd, offset) != header["windows"]:
+        if there.st_size < offset or there.st_ino != header["inode"]:
+            return None
+        if files.fingerprint(journal_fd, offset) != header["windows"]:
             return None
         if _may_be_planted(journal_path, source.owner, there.st_uid):
             return None
@@ -112,12 +113,6 @@ def _may_be_planted(journal_path: str, owner: int, journal_owner: int) -> bool:
     if owner in (os.geteuid(), journal_owner, 0):
         return False
     return os.stat(os.path.dirname(journal_path)).st_mode & _STICKY > 0
-
-
-def windows(fd: int, offset: int) -> list[int]:
-    """Checksums of the prefix's first and last bytes: enough to tell another file, and a truncated or rewritten one."""
-    length = min(offset, _WINDOW)
-    return [crc32(os.pread(fd, length, 0)), crc32(os.pread(fd, length, offset - length))]
 
 
 def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:

@@ -6,14 +6,16 @@ from _collections import deque  # type: ignore[import-not-found]  # without the 
 from array import array
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter, le
+from operator import itemgetter
 
 from journaltune.base.codes import FAIL, RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
+
+    from journaltune.journal.replay import Familiar
 
 STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
@@ -35,14 +37,17 @@ OWNER_ATTR = "journaltune:owner"  # system attribute: who has a running trial th
 
 
 class LiveTrial:
-    """A trial that is not finished. ``params`` are internal values, ``distributions`` Optuna's JSON, by name."""
+    """A trial that is not finished. ``params`` are internal values, ``distributions`` Optuna's JSON, by name.
+
+    ``metadata`` is what our record says beside Optuna's fields (its key ``jt``), of the ask or of the claim that came last.
+    """
 
     __slots__ = (
         "began",
         "distributions",
         "ended",
         "intermediate",
-        "jt",
+        "metadata",
         "number",
         "odd",
         "params",
@@ -58,30 +63,28 @@ class LiveTrial:
         self.study = study
         self.trial_id = trial_id
         self.number = number
-        self.state = RUNNING
-        self.odd = 0
+        self.state, self.odd = RUNNING, 0
         self.params: dict[str, float] = {}
         self.distributions: dict[str, str] = {}
         self.user_attrs: dict[str, Any] = {}
         self.system_attrs: dict[str, Any] = {}
         self.intermediate: dict[int, float] = {}
         self.values: list[float] | None = None
-        self.began = NO_TIME
-        self.ended = NO_TIME
-        self.jt: dict[str, Any] = {}
+        self.began = self.ended = NO_TIME
+        self.metadata: dict[str, Any] = {}
 
     def decode(self) -> None:
-        """Before fields are set: see ``DeferredTrial``, whose are not there yet."""
+        """Nothing to do before fields are set; a ``DeferredTrial`` makes its fields."""
 
     @property
     def holder(self) -> Mapping[str, Any]:
         """What the latest record that gave the trial to somebody says: the ask's, or that of who took it up later."""
         noted = self.system_attrs.get(OWNER_ATTR)
-        return noted if isinstance(noted, dict) else self.jt
+        return noted if isinstance(noted, dict) else self.metadata
 
     def may_have_owner(self) -> bool:
         """Whether its records say who works on it, or until when."""
-        return OWNER_ATTR in self.system_attrs or "owner" in self.jt or "ttl_s" in self.jt
+        return OWNER_ATTR in self.system_attrs or "owner" in self.metadata or "ttl_s" in self.metadata
 
 
 LIVE_FIELDS = tuple(name for name in LiveTrial.__slots__ if name != "study")
@@ -90,9 +93,9 @@ LIVE_FIELDS = tuple(name for name in LiveTrial.__slots__ if name != "study")
 class Finished:
     """Finished trials of a study in the order in which they finished, one row each, in columns of packed numbers.
 
-    Rows that came after the snapshot wait in ``pending`` as they are, so that a process that only tells never reads the
-    columns. ``params`` is flat: row i has as many as its shape names. ``extras`` holds, by number, what few trials have.
-    ``keys`` tells sets of parameters apart, and has as many of the first rows as somebody has asked for: ``keys.extended``.
+    Trials that finished after the snapshot wait in ``pending`` as they are, so that a process that only tells never reads the
+    columns. ``params`` is flat: a row has as many values as its shape has names. ``extras`` holds, by number, fields that few
+    trials have. ``keys`` tells sets of parameters apart, and covers the first rows only: see ``keys.extended``.
     """
 
     __slots__ = (
@@ -117,11 +120,11 @@ class Finished:
         self.shape_ids: dict[Shape, int] = {}
         self._n_packed = n_packed
         self._load = load
-        # What the snapshot has and nobody asked for yet.
+        # What the snapshot holds and nobody has asked for yet.
         self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
         self._extras: dict[int, dict[str, Any]] = {}
-        self._ends: array[int] | None = None
+        self._ends = array("q")
         self._last_shape: tuple[dict[str, str], list[str], int] | None = None
         self._row_of: dict[int, int] = {}
 
@@ -129,16 +132,15 @@ class Finished:
         return self._n_packed + len(self.pending)
 
     def add(self, trial: LiveTrial) -> None:
-        """Append a row. Never many are packed at a time here: all processes would do it at the same record, and all wait."""
+        """Append a row. Only one is packed here: all processes would pack many at the same record, and all would wait."""
         self.pending.append(trial)
         if len(self.pending) > _PENDING:
-            self._pack_one(self.pending[0])
-            self.pending.popleft()
+            self._pack(1)
 
     def column(self, name: str) -> array[Any]:
         """All rows of one column. The first call after a snapshot was opened reads it."""
         if self.pending:
-            self._pack()
+            self._pack(len(self.pending))
         if name in self._base and self._load is not None:
             whole: array[Any] = self._load(name)
             whole.extend(self._columns[name])
@@ -150,7 +152,7 @@ class Finished:
     def extras(self) -> dict[int, dict[str, Any]]:
         """Attributes, intermediate values and irregular fields by trial number, for the trials that have any."""
         if self.pending:
-            self._pack()
+            self._pack(len(self.pending))
         if "extras" in self._base and self._load is not None:
             self._extras = {**self._load("extras"), **self._extras}
             self._base.discard("extras")
@@ -159,8 +161,6 @@ class Finished:
     def ends(self) -> array[int]:
         """Where each row's parameters end in the flat ``params`` column."""
         shapes = self.column("shapes")
-        if self._ends is None:
-            self._ends = array("q")
         if len(self._ends) == len(shapes):
             return self._ends
         widths = [len(shape) for shape in self.shape_list]
@@ -182,7 +182,7 @@ class Finished:
     def start_of(self, row: int) -> int:
         """Where a row's parameters begin in the flat ``params`` column."""
         if self.pending:
-            self._pack()
+            self._pack(len(self.pending))
         widths = {len(shape) for shape in self.shape_list}
         if len(widths) == 1:  # no need to walk through all rows before it
             return row * widths.pop()
@@ -218,8 +218,8 @@ class Finished:
 
     def packed_values(self, row: int) -> list[float]:
         """The objective values of a row that has regular ones."""
-        found: list[float] = self.column("values")[row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
-        return found
+        values: list[float] = self.column("values")[row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
+        return values
 
     def row_values(self, row: int) -> list[float] | None:
         """Objective values of a row, or None."""
@@ -232,8 +232,8 @@ class Finished:
             return None
         return self.packed_values(row)
 
-    def _pack(self) -> None:
-        while self.pending:
+    def _pack(self, n_rows: int) -> None:
+        for _ in range(n_rows):
             self._pack_one(self.pending[0])
             self.pending.popleft()
 
@@ -261,16 +261,16 @@ class Finished:
         last = self._last_shape
         if last is not None and last[0] is trial.distributions and last[1] == list(trial.params):
             return last[2]
-        found = self._id_of(tuple([(name, trial.distributions[name]) for name in trial.params]))
-        self._last_shape = (trial.distributions, list(trial.params), found)
-        return found
+        shape_id = self._id_of(tuple([(name, trial.distributions[name]) for name in trial.params]))
+        self._last_shape = (trial.distributions, list(trial.params), shape_id)
+        return shape_id
 
     def _id_of(self, shape: Shape) -> int:
-        found = self.shape_ids.get(shape)
-        if found is None:
-            found = self.shape_ids[shape] = len(self.shape_list)
+        shape_id = self.shape_ids.get(shape)
+        if shape_id is None:
+            shape_id = self.shape_ids[shape] = len(self.shape_list)
             self.shape_list.append(shape)
-        return found
+        return shape_id
 
 
 def _extras(trial: LiveTrial) -> dict[str, Any]:
@@ -305,40 +305,17 @@ def to_microseconds(text: str | None) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-class Familiar:
-    """The distributions of the latest trial that was checked one by one: what a study's next trial nearly always has too."""
-
-    __slots__ = ("_categorical", "_highs", "_lows", "_names", "distributions")
-
-    def __init__(self, distributions: dict[str, str], bounds: Sequence[tuple[float, float, bool]]) -> None:
-        self.distributions = distributions
-        self._names = list(distributions)
-        self._lows = [low for low, _, _ in bounds]
-        self._highs = [high for _, high, _ in bounds]
-        self._categorical = [categorical for _, _, categorical in bounds]
-
-    def covers(self, distributions: dict[str, str], params: Mapping[str, float]) -> bool:
-        """Whether these are the same distributions (the same object: see ``RecordReader``), and every value lies inside."""
-        if distributions is not self.distributions or list(params) != self._names:
-            return False
-        values = params.values()
-        return all(map(le, self._lows, values)) and all(map(le, values, self._highs))
-
-    def oddness(self, params: Mapping[str, float]) -> int:
-        """ODD if a value lies outside. KeyError, TypeError or IndexError for parameters that no reader could apply."""
-        if self.covers(self.distributions, params):
-            return 0
-        for name, low, high, categorical in zip(self._names, self._lows, self._highs, self._categorical, strict=True):
-            if categorical and not low <= params[name] <= high:
-                raise IndexError(f"parameter {name!r} has no category {params[name]!r}")
-        if params.keys() != self.distributions.keys():
-            raise KeyError(str(params.keys() ^ self.distributions.keys()))
-        return ODD
+def to_moment(microseconds: int) -> datetime | None:
+    """The time in UTC; None where there is no time."""
+    return None if microseconds == NO_TIME else _EPOCH + timedelta(microseconds=microseconds)
 
 
 class StudyState:
-    """One study. ``live`` holds its unfinished trials by number; ``first_distributions`` what compatibility is judged by;
-    ``requests`` the trial that each request id was for, by kind and id (``tell:4711``)."""
+    """One study.
+
+    ``live`` holds its unfinished trials by number, ``first_distributions`` the ones that later ones have to be compatible with,
+    ``requests`` the trial that a request was for, by kind and request id (``tell:4711``).
+    """
 
     __slots__ = (
         "config",
@@ -404,9 +381,7 @@ class JournalState:
     def __init__(self) -> None:
         self.studies: dict[int, StudyState] = {}
         self.live: dict[int, LiveTrial] = {}
-        self.n_studies = 0
-        self.n_trials = 0
-        self.n_records = 0
+        self.n_studies = self.n_trials = self.n_records = 0
         self.known_distributions: dict[str, tuple[float, float, bool]] = {}  # bounds, and whether they are of categories
 
     def study_named(self, name: str) -> StudyState | None:

@@ -1,4 +1,4 @@
-"""The lock of Optuna's and Rustuna's own writers: a symlink beside the journal, which names nobody."""
+"""The lock of Optuna's and Rustuna's own writers: a symlink beside the journal that names no holder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SECOND_LOOK_S = 0.2
 
 
 def take(path: str, timeout_s: float) -> None:
-    """Optuna's lock, a symlink beside the journal, by its own rule: one that did not change hands for 30 s is of the dead.
+    """Take Optuna's lock, by Optuna's rule: a lock that did not change hands for 30 s was left by a dead process.
 
-    Needs our own lock; so one that is marked as ours is of the dead too, and nobody waits for it. LockTimeoutError when others
-    have it for ``timeout_s``.
+    Needs our own lock. So a lock that is marked as ours was left by a dead process too, and is not waited for. LockTimeoutError
+    when others have it for ``timeout_s``.
     """
     from time import monotonic, sleep
 
@@ -42,7 +42,7 @@ def take(path: str, timeout_s: float) -> None:
 
 
 def _mark(path: str) -> str:
-    """What a lock of ours points to: the journal, whose age Optuna looks at, in words that others don't use."""
+    """The target of a lock of ours: the journal, whose age Optuna looks at, spelled as nobody else spells it."""
     return f"{os.path.dirname(path)}/./{os.path.basename(path)}"
 
 
@@ -60,11 +60,11 @@ def bury(path: str) -> None:
         if not _is_ours(path):
             if time() - holder[1] / 1e9 <= GRACE_S:
                 return
-            sleep(_SECOND_LOOK_S)  # after the sleep of a whole machine every lock is old; who woke up with one gives it back
+            sleep(_SECOND_LOOK_S)  # after a suspend every lock looks stale; give live holders time
         if _holder(path) == holder:
             release(path)
     except (MachineError, OSError):
-        pass  # not ours to remove; who needs it says so
+        pass  # EACCES, EPERM: another user's; a call that needs the lock says so
 
 
 def _held_by_others(path: str, timeout_s: float) -> str:
@@ -96,6 +96,6 @@ def _holder(path: str) -> tuple[int, int] | None:
 def release(path: str) -> None:
     """MachineError when it can't be removed: other writers break it then, by the same rule."""
     try:
-        files.remove(path + ".lock")  # gone already where a stock process counted us as dead, and broke it
+        files.remove(path + ".lock")  # gone already where a stock process counted us as dead and removed it
     except OSError as error:
         files.refuse(error, path + ".lock", "remove")

@@ -1,7 +1,7 @@
-"""The system calls that change files. All of the package's pass here, so that a test can make the Nth of them fail or die.
+"""The system calls that change files: the package makes all of them here, so that a test can make the Nth fail or kill.
 
 ``fault`` is None outside tests. A test sets it to ``fault(name, function, arguments)``, which is then called in the place of
-each of them, and answers for it.
+each system call and gives its result.
 """
 
 from __future__ import annotations

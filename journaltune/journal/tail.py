@@ -1,4 +1,4 @@
-"""Mending the end of a journal, under Optuna's lock too: what is blanked is kept, and nobody's append is cut off."""
+"""Mending the end of a journal, under Optuna's lock too, so that nobody's append is cut off; and copies of mended bytes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from journaltune.journal import records, stock_lock, system
 
 
 def mend_tail(fd: int, path: str, *, lock_timeout_s: float, alone: bool = False) -> bool:
-    """Blank what follows the last newline, unless it is blank already; True when something was blanked. Needs the lock.
+    """Blank the bytes behind the last newline, unless they are blank already; True when some were blanked. Needs the lock.
 
-    A tail without a newline is what a killed or starved writer left, or a stock append in flight, so Optuna's own lock is
-    taken before believing it, unless it is held already (``alone``). What is blanked is kept in ``quarantine/``.
+    A killed or starved writer leaves a tail without a newline, but a stock append in flight looks the same. So Optuna's own lock
+    is taken first, unless it is held already (``alone``). A copy of the bytes goes to ``quarantine/``.
     LockTimeoutError as ``stock_lock.take``.
     """
     if not torn_tail(fd)[1].strip(b" "):
@@ -31,10 +31,10 @@ def mend_tail(fd: int, path: str, *, lock_timeout_s: float, alone: bool = False)
 def take_back(fd: int, path: str, end: int, lock_timeout_s: float) -> bool:
     """Blank the records before ``end`` if their call wrote several and broke off before its last one. Needs the lock.
 
-    True when who has read up to ``end`` has to read again: they are blank now, or were already. False where all is well, and
-    where a stock writer wrote behind them: they stay then. LockTimeoutError as ``stock_lock.take``.
+    True when the journal has to be read again: the records are blank now, or were already. False where all is well, and where a
+    stock writer wrote behind the records, which stay then. LockTimeoutError as ``stock_lock.take``.
     """
-    if os.pread(fd, 1, end - 1) == b" ":
+    if files.is_blank_before(fd, end):
         return True
     start = begun(fd, end)
     if start is None:
@@ -50,23 +50,23 @@ def take_back(fd: int, path: str, end: int, lock_timeout_s: float) -> bool:
 
 
 def begun(fd: int, end: int) -> int | None:
-    """Where the unfinished batch begins whose last record so far ends before ``end``; None when there is none."""
+    """Where the batch begins whose last record so far ends before ``end``; None when the record there ends its batch."""
     start, line = _line_before(fd, end - 1)
     text = line.lstrip(b" ")
-    jt = records.RecordReader().decode(text)["jt"] if records.is_sealed(text) else {}
-    return start + len(line) - len(text) - (jt["at"] - jt["from"]) if "from" in jt else None
+    metadata = records.RecordReader().decode(text)["jt"] if records.is_sealed(text) else {}
+    return start + len(line) - len(text) - (metadata["at"] - metadata["from"]) if "from" in metadata else None
 
 
 def _take_back(fd: int, path: str, start: int, end: int) -> None:
-    """The last newline first: wherever this is broken off, what is left is a torn tail, and fewer records before it."""
+    """The last newline first: wherever this breaks off, a torn tail is left, and fewer records before it."""
     try:
         if os.fstat(fd).st_size == end:
-            files.write_all(fd, b" ")  # whoever has read the records takes a blank behind them as a reason to look again
+            files.write_all(fd, b" ")  # a blank behind the records tells those who have read them to look again
     except OSError as error:
         files.refuse(error, path, "mend")
-    found = files.pread(fd, end - start, start)
-    for place in range(len(found) - 1, -1, -1):
-        if found[place] == 10:
+    batch = files.pread(fd, end - start, start)
+    for place in range(len(batch) - 1, -1, -1):
+        if batch[place] == 10:
             files.overwrite(path, fd, start + place, b" ")
     _mend(fd, path)
 
@@ -87,7 +87,7 @@ def torn_tail(fd: int) -> tuple[int, bytes]:
 
 
 def _line_before(fd: int, end: int) -> tuple[int, bytes]:
-    """What stands before ``end``, from its last newline on: the offset, and the bytes."""
+    """The offset behind the last newline before ``end``, and the bytes from there to ``end``."""
     length = 4096
     while True:
         length = min(length, end)
@@ -99,23 +99,23 @@ def _line_before(fd: int, end: int) -> tuple[int, bytes]:
 
 
 def _keep(path: str, start: int, tail: bytes) -> None:
-    """Keep a copy of what is about to be blanked; a full disk must not stop the mending."""
+    """Keep a copy of the bytes that are about to be blanked."""
     try:
         quarantine(path, start, tail)
-    except OSError:
+    except OSError:  # ENOSPC: a full disk must not stop the mending
         pass
 
 
-def quarantine(path: str, start: int, found: bytes) -> str:
-    """Keep a copy of bytes that are about to be overwritten, for who may read the journal; the path of the copy.
+def quarantine(path: str, start: int, old: bytes) -> str:
+    """Keep a copy of bytes that are about to be overwritten, for those who may read the journal; the path of the copy.
 
     OSError as it comes, and no half copy.
     """
-    name = _place(path, f"{start}-{len(found)}")
+    name = _place(path, f"{start}-{len(old)}")
     fd = system.create(name, os.O_WRONLY | os.O_EXCL, files.mode_of(path))
     try:
         try:
-            files.write_all(fd, found)
+            files.write_all(fd, old)
             system.fsync(fd)
         finally:
             os.close(fd)
@@ -126,7 +126,7 @@ def quarantine(path: str, start: int, found: bytes) -> str:
 
 
 def set_aside(path: str, beside: str) -> str:
-    """Move what stands beside the journal in a wrong place to ``quarantine/``; where it is now. OSError as it comes."""
+    """Move a file beside the journal to ``quarantine/``; its path there. OSError as it comes."""
     name = _place(path, os.path.basename(beside))
     system.rename(beside, name)
     return name
@@ -138,7 +138,7 @@ def _place(path: str, what: str) -> str:
     files.make_plain_folder(folder, path)
     first = name = f"{folder}/{what}-{os.getpid()}"
     again = 0
-    while os.path.lexists(name):  # of a mending that was broken off, or the second one at this place
+    while os.path.lexists(name):  # a mending was broken off here, or this is the second one
         again += 1
         name = f"{first}-{again}"
     return name

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Turn:
     """One call at a time on an open journal that several threads share: ``with turn.lock, turn:``.
 
-    An exception that is none of ours (Ctrl-C, out of memory) may come between any two instructions, so nothing is believed after
-    it. The lock is one of the interpreter's own, because only those are taken and given back without an instruction between.
+    An exception that is not a JournaltuneError (Ctrl-C, out of memory) may come between any two instructions, so the journal is
+    read anew after it. Only the interpreter's own locks are taken and given back without an instruction between.
     """
 
     __slots__ = ("_inside", "_intruded", "_lock", "_owner", "_pid")
@@ -32,8 +32,8 @@ class Turn:
 
     @property
     def lock(self) -> _thread.RLock:
-        """What keeps other threads out. UsageError in a call of this thread: a signal handler interrupts it, or a finalizer."""
-        if self._pid != os.getpid():  # a forked child: the thread that held it may not exist here
+        """The lock that keeps other threads out. UsageError where a signal handler or a finalizer interrupted a call on it."""
+        if self._pid != os.getpid():  # a forked child, which does not have the thread that held the lock
             self._lock, self._pid = _thread.RLock(), os.getpid()
         if self._lock._is_owned():  # type: ignore[attr-defined]
             self._intruded = True
@@ -44,7 +44,7 @@ class Turn:
         return self._lock
 
     def __enter__(self) -> None:
-        if self._inside:  # whoever was here last never came to the end of his call
+        if self._inside:  # the last call never came to its end
             self._break_off()
         self._inside, self._intruded = True, False
 

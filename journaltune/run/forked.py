@@ -50,7 +50,7 @@ class Forked:
     def start(self, trial: AskedTrial) -> None:
         child = self._busy[trial.number] = self._idle_child() or _Child(self._serve)
         child.start()
-        child.send(Suggestion(trial.number, trial.params, trial.seed))
+        child.send(Suggestion(trial.number, trial.params, trial.seed, trial.attempt))
 
     def _idle_child(self) -> _Child | None:
         while self._idle:

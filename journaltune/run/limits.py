@@ -10,6 +10,7 @@ from journaltune.base import checks
 from journaltune.base.errors import ExhaustedError, WaitTimeoutError
 from journaltune.engine.ask import DAY_S, ask
 from journaltune.engine.owners import Worker
+from journaltune.engine.resume import clear_leftovers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Search:
     def __enter__(self) -> Search:
         """Be the owner of its trials, for as long as this process lives or the search goes on."""
         self.worker = Worker(self.study.path)
+        clear_leftovers(self.study)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -121,6 +121,10 @@ class Loop:
                 raise
 
     def _settle(self, number: int, outcome: Outcome) -> None:
+        if isinstance(outcome.error, KeyboardInterrupt):  # no result of the trial: it is asked again
+            self._give_back(number)
+            self._end_with(outcome.error)
+            return
         try:
             self._tell(number, outcome)
         except Exception as error:

@@ -35,14 +35,15 @@ if TYPE_CHECKING:
 class Suggests:
     """Optuna's ``suggest_*`` calls and attributes, for trials whose parameters are known already."""
 
-    __slots__ = ("_constraints", "_user_attrs", "number", "params", "seed")
+    __slots__ = ("_constraints", "_user_attrs", "attempt", "number", "params", "seed")
 
     number: int
     params: dict[str, Any]
     seed: int
+    attempt: int
 
-    def __init__(self, number: int, params: dict[str, Any], seed: int) -> None:
-        self.number, self.params, self.seed = number, params, seed
+    def __init__(self, number: int, params: dict[str, Any], seed: int, attempt: int = 1) -> None:
+        self.number, self.params, self.seed, self.attempt = number, params, seed, attempt
         self._user_attrs: dict[str, Any] = {}
         self._constraints: dict[str, float] = {}
 
@@ -93,7 +94,10 @@ class Suggests:
 
 
 class AskedTrial(Suggests):
-    """A trial to run: ``number``, ``params`` (external values) and ``seed`` (32 bits, for the trainer's generators).
+    """A trial to run: ``number``, ``params`` (external values), ``seed`` (31 bits, for the trainer's generators) and ``attempt``.
+
+    ``attempt`` is 1, and one higher each time that a trial is taken up again because its owner died: then go on from a
+    checkpoint, if there is one.
 
     As a context it finishes the trial when the block raises before the trial was told: pruned for TrialPruned, else failed with
     reason ``oom``, ``interrupted`` or ``exit``. It can be pickled; in another process it opens the journal when it needs it.
@@ -102,7 +106,7 @@ class AskedTrial(Suggests):
     __slots__ = ("_face", "_reopen", "_space")
 
     def __init__(self, face: Face, suggestion: Suggestion, space: Space | None) -> None:
-        super().__init__(suggestion.number, suggestion.params, suggestion.seed)
+        super().__init__(suggestion.number, suggestion.params, suggestion.seed, suggestion.attempt)
         self._face: Face | None = face
         self._reopen: Callable[[], Face] | None = None
         self._space = space

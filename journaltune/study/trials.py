@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from journaltune.base.codes import FAIL, RUNNING, STATE_NAMES, STATES, WAITING
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import UsageError
-from journaltune.journal.state import HAS_EXTRAS, HIDDEN, NO_TIME, STATE_MASK
+from journaltune.base.seeds import trainer_seed
+from journaltune.journal.state import HAS_EXTRAS, HIDDEN, OWNER_ATTR, STATE_MASK, to_moment
 from journaltune.space import Distribution
 
 TYPE_CHECKING = False
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from journaltune.base.model import Trial, TrialState
     from journaltune.journal.state import LiveTrial, StudyState
     from journaltune.study.open_study import OpenStudy
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -> list[Trial]:
@@ -70,13 +66,15 @@ class _Maker:
     ``base.model`` is imported here only: an ``ask`` from the shell counts trials, makes none, and would pay for ``enum``.
     """
 
-    __slots__ = ("_decoders", "_finished", "_state", "_trial")
+    __slots__ = ("_decoders", "_finished", "_seed", "_state", "_trial")
 
     def __init__(self, state: StudyState) -> None:
         from journaltune.base.model import Trial, TrialState
 
         self._trial, self._state = Trial, TrialState
         self._finished = state.finished
+        seed = (state.config or {}).get("seed")
+        self._seed: int | None = seed if isinstance(seed, int) else None  # None: another program made the study
         self._decoders: dict[int, list[tuple[str, Callable[[float], Any]]]] = {}
 
     def finished(self, row: int) -> Trial:
@@ -93,9 +91,14 @@ class _Maker:
             copied(extras.get("user_attrs")),
             copied(extras.get("system_attrs")),
             copied(extras.get("intermediate")),
-            _moment(column("began")[row]),
-            _moment(column("ended")[row]),
+            to_moment(column("began")[row]),
+            to_moment(column("ended")[row]),
+            self._trainer_seed(number),
+            *_ownership((extras.get("system_attrs") or {}).get(OWNER_ATTR)),
         )
+
+    def _trainer_seed(self, number: int) -> int | None:
+        return None if self._seed is None else trainer_seed(self._seed, number)
 
     def _decoder(self, shape_id: int) -> list[tuple[str, Callable[[float], Any]]]:
         """For each parameter its name, and the function from internal to external values."""
@@ -114,9 +117,19 @@ class _Maker:
             copied(trial.user_attrs),
             copied(trial.system_attrs),
             copied(trial.intermediate),
-            _moment(trial.began),
-            _moment(trial.ended),
+            to_moment(trial.began),
+            to_moment(trial.ended),
+            self._trainer_seed(trial.number),
+            *_ownership(trial.holder),
         )
+
+
+def _ownership(holder: object) -> tuple[int, dict[str, Any] | None]:
+    """Attempt and owner, from what a record says of who has the trial."""
+    if not isinstance(holder, dict):
+        return 1, None
+    attempt, owner = holder.get("attempt"), holder.get("owner")
+    return attempt if isinstance(attempt, int) else 1, copied(owner) if isinstance(owner, dict) else None
 
 
 def copied(value: Any) -> Any:
@@ -124,10 +137,6 @@ def copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
     return [copied(item) for item in value] if isinstance(value, list) else value
-
-
-def _moment(microseconds: int) -> datetime | None:
-    return None if microseconds == NO_TIME else _EPOCH + timedelta(microseconds=microseconds)
 
 
 def counts(study: OpenStudy) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.seeds import REDRAW, SAMPLING, TRAINER, derive_seed
+from journaltune.base.seeds import REDRAW, SAMPLING, derive_seed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,3 @@ def sampling_seed(study: OpenStudy, number: int, draw: int = 0) -> int:
     """64 bits for the ``draw``-th suggestion for a trial."""
     seed = derive_seed(study.seed, number, SAMPLING)
     return seed if draw == 0 else derive_seed(seed, draw, REDRAW)
-
-
-def trainer_seed(study: OpenStudy, number: int) -> int:
-    """31 bits (R takes no larger seed) for the trainer's own random generators, from the study's seed and the trial's number."""
-    return derive_seed(study.seed, number, TRAINER) & 0x7FFFFFFF

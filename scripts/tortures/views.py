@@ -63,7 +63,7 @@ def all_of(path: Path | str) -> list[Any]:
     try:
         state = journal.state
         studies = [(s.study_id, s.n_trials, _text([s.config, s.first_distributions])) for s in state.studies.values()]
-        live = [(trial.trial_id, trial.state, _text([trial.jt, trial.distributions])) for trial in state.live.values()]
+        live = [(trial.trial_id, trial.state, _text([trial.metadata, trial.distributions])) for trial in state.live.values()]
         return [of_state(state), studies, live, state.n_studies, state.n_trials]
     finally:
         journal.close()

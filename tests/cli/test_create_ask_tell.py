@@ -50,10 +50,11 @@ def test_ask_prints_one_line_for_each_suggestion(study: Any) -> None:
     assert [each["number"] for each in asked] == [0, 1, 2]
     assert [line == json.dumps(each) for line, each in zip(lines, asked, strict=True)] == [True] * 3
     for each in asked:
-        assert list(each) == ["number", "params", "seed"]
+        assert list(each) == ["number", "params", "seed", "attempt"]
         assert 1e-5 <= each["params"]["lr"] <= 1e-1
         assert each["params"]["opt"] in ("adam", "sgd")
-        assert 0 <= each["seed"] < 2**32
+        assert 0 <= each["seed"] < 2**31
+        assert each["attempt"] == 1
 
 
 def test_a_study_with_a_seed_suggests_the_same_again(study: Any) -> None:

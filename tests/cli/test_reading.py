@@ -18,14 +18,16 @@ SPACE = ("--param", "lr: log(1e-5, 1e-1)", "--param", "opt: adam | sgd")
 def test_best_is_the_best_trial(told: Any) -> None:
     best = told.json("best")
     asked = told.json("trials", "--format", "json")[1]
-    assert list(best) == ["number", "value", "params"]
+    assert list(best) == ["number", "value", "params", "seed"]
     assert (best["number"], best["value"], best["params"]) == (1, 0.25, asked["params"])
+    assert best["seed"] == asked["seed"]
 
 
 def test_best_for_eval(told: Any) -> None:
     lines = told.out("best", "--format", "sh").splitlines()
-    best = told.json("best")["params"]
-    assert lines == ["JT_TRIAL=1", "JT_VALUE=0.25", f"JT_lr={best['lr']!r}", f"JT_opt={best['opt']}"]
+    best = told.json("best")
+    fixed = ["JT_TRIAL=1", f"JT_SEED={best['seed']}", "JT_ATTEMPT=1", "JT_VALUE=0.25"]
+    assert lines == [*fixed, f"JT_lr={best['params']['lr']!r}", f"JT_opt={best['params']['opt']}"]
 
 
 def test_best_of_several_objectives_is_the_pareto_front(pareto: Any) -> None:
@@ -64,7 +66,7 @@ def test_csv_names_the_objectives(pareto: Any) -> None:
 
 def test_the_table_shows_each_trial(told: Any) -> None:
     lines = told.out("trials").splitlines()
-    assert lines[0].split() == ["number", "state", "value", "lr", "opt", "duration"]
+    assert lines[0].split() == ["number", "state", "value", "lr", "opt", "duration", "owner"]
     assert [line.split()[:2] for line in lines[1:]] == [
         ["0", "complete"],
         ["1", "complete"],
@@ -88,7 +90,7 @@ def test_the_table_fits_the_terminal(told: Any, columns: int) -> None:
 def test_the_table_is_not_cut_where_there_is_no_terminal(program: Any) -> None:
     program.out("create", *(word for i in range(30) for word in ("--param", f"parameter{i}: float(0, 1)")))
     program.out("ask")
-    assert program.out("trials").splitlines()[0].split()[-2] == "parameter29"
+    assert program.out("trials").splitlines()[0].split()[-3:] == ["parameter29", "duration", "owner"]
 
 
 def test_no_trials_are_no_error(study: Any) -> None:

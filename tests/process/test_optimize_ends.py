@@ -18,6 +18,8 @@ import pytest
 
 import journaltune
 from journaltune import create_study, load_study
+from journaltune.engine.owners import DEAD
+from journaltune.engine.resume import pending
 
 
 @pytest.fixture
@@ -72,6 +74,16 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def assert_asked_again(path: Path, n_trials: int) -> None:
+    """The trials that ran are free, and the next asks hand out the same ones."""
+    study = load_study(path)
+    before = [(trial.number, trial.params) for trial in study.trials]
+    assert study.counts()["running"] == len(before) == n_trials
+    again = [study.ask() for _ in before]
+    assert [(trial.number, trial.params) for trial in again] == before
+    assert {trial.attempt for trial in again} == {2}
+
+
 class TestCtrlC:
     def start(self, path: Path, options: dict[str, Any]) -> tuple[subprocess.Popen[str], list[int]]:
         arguments = [sys.executable, "-c", INTERRUPTED, str(path), json.dumps(options)]
@@ -81,7 +93,7 @@ class TestCtrlC:
 
     @pytest.mark.parametrize("options", [{"n_jobs": 1}, {"n_jobs": 3}, {"n_jobs": 1, "isolate": True}])
     @pytest.mark.parametrize("whole_group", [False, True])
-    def test_it_fails_what_runs_and_leaves_no_process(self, path: Path, options: dict[str, Any], whole_group: bool) -> None:
+    def test_it_gives_back_what_runs_and_leaves_no_process(self, path: Path, options: dict[str, Any], whole_group: bool) -> None:
         """As a terminal sends it, to the whole group, and as `kill -INT` does, to the coordinator."""
         search, pids = self.start(path, options)
         (os.killpg if whole_group else os.kill)(search.pid, signal.SIGINT)
@@ -90,8 +102,7 @@ class TestCtrlC:
         assert err.count("KeyboardInterrupt") == 1, err
         assert out.count("cleaned") == len(pids), "an objective may clean up"
         assert all(map(gone, pids))
-        trials = load_study(path).trials
-        assert [trial.user_attrs["fail_reason"] for trial in trials] == ["interrupted"] * len(pids)
+        assert_asked_again(path, len(pids))
 
     def test_a_child_that_is_interrupted_alone_ends_the_search(self, path: Path) -> None:
         search, pids = self.start(path, {"n_jobs": 3})
@@ -99,7 +110,7 @@ class TestCtrlC:
         search.communicate()
         assert search.returncode == -signal.SIGINT
         assert all(map(gone, pids))
-        assert {trial.user_attrs["fail_reason"] for trial in load_study(path).trials} == {"interrupted"}
+        assert_asked_again(path, 3)
 
     @pytest.mark.parametrize("options", [{"n_jobs": 3}, {"n_jobs": 1, "isolate": True}])
     def test_a_killed_search_takes_its_children_along(self, path: Path, options: dict[str, Any]) -> None:
@@ -146,7 +157,7 @@ def test_a_child_that_is_interrupted_before_it_has_begun_does_not_go_on_as_its_p
     ("place", "options", "every"),
     [("run", {}, 1), ("run", {"n_jobs": 2}, 7), ("run", {"isolate": True}, 7), ("engine/ask.py", {}, 1)],
 )
-def test_ctrl_c_at_any_line_leaves_no_trial_running_and_no_process(
+def test_ctrl_c_at_any_line_leaves_every_trial_free_and_no_process(
     path: Path, place: str, options: dict[str, Any], every: int
 ) -> None:
     """At the nth line that the coordinator executes of the loop itself, or of what it asks with, until it comes to its end."""
@@ -174,7 +185,7 @@ def test_ctrl_c_at_any_line_leaves_no_trial_running_and_no_process(
             sys.settrace(None)
             # Where it is blocked no Ctrl-C comes, but ours does: later tests would start processes that never hear one.
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        assert study.counts()["running"] == 0, nth
+        assert all(standing == DEAD for _, _, standing in pending(study._study)), nth
         assert active_children() == [], nth
     assert nth > 50
     assert study._searches == []

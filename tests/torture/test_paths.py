@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from journaltune.journal import file, system
-from journaltune.journal.journal import Journal
+from journaltune.journal.handle import Handle
 
 
 def test_moved_planted_and_read_only_files_are_survived(clean: Callable[..., Any]) -> None:
@@ -19,7 +19,7 @@ def test_moved_planted_and_read_only_files_are_survived(clean: Callable[..., Any
 def test_a_journal_that_is_used_although_it_was_replaced_is_found(
     tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Journal, "_same", lambda journal: os.fstat(journal._fd).st_size)
+    monkeypatch.setattr(Handle, "size_bytes", lambda handle, _: os.fstat(handle.fd).st_size)
     assert any("the call went through" in note for note in tortured("paths", 60).notes)
 
 

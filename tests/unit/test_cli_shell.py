@@ -81,12 +81,12 @@ def test_eval_gets_every_text_back(texts: list[str]) -> None:
 
 def test_a_template_is_filled() -> None:
     template = Template('{{"lr": {lr}, "opt": "{ opt }"}} # {trial} {seed} {on}{none}\n', "in.txt", PARAMS)
-    assert template.fill(3, 42, PARAMS) == '{"lr": 1e-05, "opt": "adam"} # 3 42 true\n'
+    assert template.fill({"trial": 3, "seed": 42, "attempt": 1}, PARAMS) == '{"lr": 1e-05, "opt": "adam"} # 3 42 true\n'
     assert template.names_trial
 
 
 def test_a_parameter_that_does_not_apply_leaves_nothing() -> None:
-    assert Template("<{momentum}>", "in.txt", ["opt", "momentum"]).fill(0, 0, {"opt": "adam"}) == "<>"
+    assert Template("<{momentum}>", "in.txt", ["opt", "momentum"]).fill({}, {"opt": "adam"}) == "<>"
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_a_placeholder_that_means_nothing_is_refused(text: str, params: list[str
 @given(st.text())
 def test_text_with_doubled_braces_comes_out_as_it_was(text: str) -> None:
     escaped = text.replace("{", "{{").replace("}", "}}")
-    assert Template(escaped, "in.txt", ["lr"]).fill(0, 0, {"lr": 1}) == text
+    assert Template(escaped, "in.txt", ["lr"]).fill({}, {"lr": 1}) == text

@@ -22,6 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import ConflictError, JournalDamagedError, MachineError, UsageError, create_study, load_study
 from journaltune.engine.create import delete
+from journaltune.engine.report import report
 from journaltune.journal import records, system
 from journaltune.journal.journal import Journal
 from journaltune.journal.upkeep import compare
@@ -154,7 +155,7 @@ def test_a_repeated_request_is_known(path: Path, dest: Path) -> None:
 def test_an_owner_is_known(path: Path, dest: Path) -> None:
     parallel(path)
     compact(path, dest)
-    owners = [trial.jt.get("owner", {}).get("pid") for trial in Journal(str(dest)).state.studies[0].live.values()]
+    owners = [trial.metadata.get("owner", {}).get("pid") for trial in Journal(str(dest)).state.studies[0].live.values()]
     assert owners == [os.getpid(), None]
 
 
@@ -338,6 +339,64 @@ def test_a_nan_that_others_read_as_a_word_stays_one(path: Path, dest: Path) -> N
     assert readers.plain_by_rustuna(dest)
     assert len(lines_of(dest)) == 3
     assert study.trials[running.number].user_attrs["n"] != study.trials[running.number].user_attrs["n"]
+
+
+def put(path: Path, *batch: dict[str, Any]) -> None:
+    """Records of another program."""
+    path.write_bytes(b"".join(json.dumps({"worker_id": "w", **record}).encode() + b"\n" for record in batch))
+
+
+STUDY = {"op_code": 0, "study_name": "s", "directions": [1]}
+TRIAL = {"op_code": 4, "study_id": 0, "datetime_start": "2026-01-01T00:00:00+00:00"}
+TOLD = {"op_code": 6, "state": 1, "datetime_complete": "2026-01-01T00:00:01+00:00"}
+
+
+def test_a_nan_that_rustuna_spelled_out_can_be_read_by_rustuna_afterwards(path: Path, dest: Path) -> None:
+    reported = {"op_code": 7, "trial_id": 0, "step": 1, "intermediate_value": "NaN"}
+    put(path, STUDY, TRIAL, reported, {**TOLD, "trial_id": 0, "values": [1.0]}, TRIAL)
+    compact(path, dest)
+    assert readers.by_us(dest) == readers.by_us(path)
+    assert readers.by_optuna(dest) == readers.by_optuna(path)
+    assert repr(readers.plain_by_rustuna(dest)) == repr(readers.plain_by_rustuna(path))
+    assert b'"intermediate_values":{"1":"NaN"}' in dest.read_bytes()
+
+
+def test_a_step_that_is_no_whole_number_stays_one(path: Path, dest: Path) -> None:
+    steps = [{"op_code": 7, "trial_id": 1, "step": step, "intermediate_value": step / 2} for step in (3, 0.5, 1)]
+    put(path, STUDY, TRIAL, TRIAL, *steps, *({**TOLD, "trial_id": number, "values": [1.0]} for number in (1, 0)))
+    compact(path, dest)
+    assert [list(trial.intermediate_values) for trial in load_study(dest).trials] == [[], [3, 0.5, 1]]
+    assert readers.by_us(dest) == readers.by_us(path)
+
+
+def test_parameters_that_were_set_first_in_a_later_trial_are_no_difference(path: Path, dest: Path) -> None:
+    flat = json.dumps({"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0, "log": False, "step": None}})
+    param = {"op_code": 5, "param_value_internal": 0.5, "distribution": flat}
+    put(path, STUDY, TRIAL, TRIAL, *({**param, "trial_id": number, "param_name": name} for number, name in ((1, "y"), (0, "x"))))
+    compact(path, dest)
+    assert readers.by_us(dest) == readers.by_us(path)
+
+
+def test_all_requests_for_a_trial_are_known_from_its_one_record(path: Path, dest: Path) -> None:
+    study = create_study(path, params={"x": "float(0, 1)"}, seed=1)
+    number = study.enqueue({"x": 0.5}, request_id="e")
+    study.ask()
+    for step, value in enumerate([0.5, float("nan")]):
+        report(study._study, number, step, value, request_id=f"r{step}")
+    study.tell(number, 1.0, request_id="t")
+    compact(path, dest)
+    assert Journal(str(dest)).state.studies[0].requests == Journal(str(path)).state.studies[0].requests
+    assert len(lines_of(dest)) == 2
+
+
+def test_a_deleted_study_takes_nobodys_name(path: Path, dest: Path) -> None:
+    for name in ("a", "deleted-0"):
+        study = create_study(path, study_name=name, params={"x": "float(0, 1)"}, seed=1)
+        study.tell(study.ask(), 0.5)
+    delete(path, "a")
+    compact(path, dest)
+    assert readers.by_us(dest) == readers.by_us(path)
+    assert readers.by_optuna(dest) == readers.by_optuna(path)
 
 
 @pytest.mark.parametrize("name", ["study.journal.lock", "study.journal.d", "study.journal.d/snapshot"])

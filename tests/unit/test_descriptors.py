@@ -40,7 +40,7 @@ def goes_on(study: journaltune.Study) -> None:
 def test_a_copy_of_a_study_opens_the_file_by_itself(study: journaltune.Study, copied: Any) -> None:
     study.tell(study.ask(), 0.5)
     other = copied(study)
-    assert other._study.journal._fd != study._study.journal._fd
+    assert other._study.journal._handle.fd != study._study.journal._handle.fd
     other.tell(other.ask(), 0.25)
     other.close()
     assert [trial.value for trial in study.trials] == [0.5, 0.25]
@@ -50,13 +50,13 @@ def test_a_copy_of_a_study_opens_the_file_by_itself(study: journaltune.Study, co
 def test_an_open_journal_that_can_not_be_copied_stays_open(study: journaltune.Study) -> None:
     with pytest.raises(TypeError):
         copy.deepcopy(study._study)
-    assert os.fstat(study._study.journal._fd)
+    assert os.fstat(study._study.journal._handle.fd)
     goes_on(study)
 
 
 def test_a_file_that_got_the_number_of_a_closed_descriptor_is_not_written_to(study: journaltune.Study, tmp_path: Path) -> None:
     """As after ``os.closerange`` in a program that becomes a daemon."""
-    number = study._study.journal._fd
+    number = study._study.journal._handle.fd
     os.close(number)
     own = os.open(tmp_path / "results.csv", os.O_RDWR | os.O_CREAT)
     assert own == number
@@ -68,11 +68,11 @@ def test_a_file_that_got_the_number_of_a_closed_descriptor_is_not_written_to(stu
 
 
 def test_a_closed_descriptor_is_opened_again(study: journaltune.Study) -> None:
-    os.close(study._study.journal._fd)
+    os.close(study._study.journal._handle.fd)
     study.close()
     os.close(os.open(os.devnull, os.O_RDONLY))
     goes_on(study)
-    os.close(study._study.journal._fd)
+    os.close(study._study.journal._handle.fd)
     goes_on(study)
 
 

@@ -63,7 +63,7 @@ def view(path: Path) -> list[Any]:
     return [
         (s.study_id, s.name, s.directions, s.user_attrs, s.system_attrs, s.config, repr(trials_of(s, set(range(5)))))
         for s in state.studies.values()
-    ] + [[trial.jt for trial in state.live.values()], state.n_trials]
+    ] + [[trial.metadata for trial in state.live.values()], state.n_trials]
 
 
 def changed(data: bytes, at: int, mask: int) -> bytes:

@@ -56,7 +56,7 @@ def append(journal: Journal, *batch: dict[str, Any]) -> list[Any]:
 
 def writing(monkeypatch: pytest.MonkeyPatch, journal: Journal, instead: Callable[[Write, bytes], int]) -> pytest.MonkeyPatch:
     """Every ``os.write`` to the journal goes to ``instead(write, data)``."""
-    real, own = os.write, os.fstat(journal._fd).st_ino
+    real, own = os.write, os.fstat(journal._handle.fd).st_ino
 
     def write(fd: int, data: bytes) -> int:
         if os.fstat(fd).st_ino != own:

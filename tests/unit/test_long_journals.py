@@ -12,7 +12,6 @@ from optuna.storages.journal import JournalFileBackend
 from journaltune import create_study, load_study
 from journaltune.base.errors import JournalDamagedError
 from journaltune.journal import file as files
-from journaltune.journal import journal as journals
 from journaltune.journal.journal import Journal
 
 PARAMS = {"x": "float(0, 1)"}
@@ -47,7 +46,7 @@ def test_a_line_longer_than_what_is_read_at_once_is_read_whole(tmp_path: Path, l
 
 
 def test_a_journal_with_such_a_line_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journals, "_CHUNK_BYTES", 64)
+    monkeypatch.setattr(files, "CHUNK_BYTES", 64)
     study = create_study(tmp_path / "s.journal", params=PARAMS, sampler="random", seed=1)
     study.enqueue({"x": 0.5}, attrs={"pad": "p" * 1000})
     assert study.ask().params == {"x": 0.5}

@@ -37,7 +37,7 @@ def view(journal: Journal) -> list[Any]:
         for s in state.studies.values()
     ]
     trials = [repr(trial) for s in state.studies.values() for trial in trials_of(s, set(range(5)))]
-    live = [(trial.trial_id, trial.jt, trial.params, trial.distributions) for trial in state.live.values()]
+    live = [(trial.trial_id, trial.metadata, trial.params, trial.distributions) for trial in state.live.values()]
     return [*studies, trials, live, state.n_studies, state.n_trials, state.n_records]
 
 

@@ -1,1 +1,1 @@
-"""check, repair and compact: a journal at rest. What `ask` and `tell` need is in journal/."""
+"""check names damage, repair overwrites it in place, compact writes a shorter copy; `ask` and `tell` load nothing from here."""

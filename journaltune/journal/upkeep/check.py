@@ -19,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.journal.state import StudyState
 
-_CHUNK_BYTES = 8 * 1024 * 1024
 _MOST_SHOWN = 100
 _MOST_PASSES = 4
 
@@ -33,10 +32,10 @@ class Finding(Frozen):
 
 
 class Checked(Frozen):
-    """What ``check`` read, and what it found: the first hundred findings, and how many there are.
+    """A checked journal: how much there is of it, the first hundred findings, and how many there are.
 
-    ``n_foreign`` records are without a checksum of ours, ``n_mended`` lines hold blanks that mending left. ``studies`` holds
-    trials by state for each study by name, ``snapshot`` and ``leftovers`` are for people to read.
+    ``n_foreign`` records have no checksum of ours, ``n_mended`` lines hold blanks that mending left. ``studies`` counts trials by
+    state for each study by name. ``snapshot`` and ``leftovers`` are for people to read.
     """
 
     path: str
@@ -54,7 +53,7 @@ class Checked(Frozen):
 def check(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False) -> Checked:
     """Verify each record, the checksums and their chain, the replay, the snapshot, and the journal's end.
 
-    Writers go on meanwhile, and what they append is left out. Only what looks wrong is looked at again under the journal's
+    Writers go on meanwhile, and their new records are left out. Lines that look wrong are looked at again under the journal's
     lock, so neither a write in flight nor a mending at work is taken for damage. Nothing is changed.
 
     Raises NotFoundError, MachineError, LockTimeoutError; damage is a finding.
@@ -68,20 +67,20 @@ def check(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_n
             raise NotFoundError(f"{path} is no journal: there is no record in it; name one with -f")
         gc.disable()  # as in ``Fold.feed``
         for _ in range(_MOST_PASSES):
-            found = _Pass(fd, path)
-            found.run()
-            if not found.bad or not found.changed_meanwhile(lock_timeout_s):
+            reading = _Reading(fd, path)
+            reading.run()
+            if not reading.bad or not reading.changed_meanwhile(lock_timeout_s):
                 break
-        found.look_at_tail(lock_timeout_s)
-        return found.result()
+        reading.look_at_tail(lock_timeout_s)
+        return reading.result()
     finally:
         if collecting:
             gc.enable()
         lock.abandon(fd)
 
 
-class _Pass:
-    """One reading of the journal, which goes on after what it can't read."""
+class _Reading:
+    """One reading of the journal, which goes on behind a line that it can't read."""
 
     def __init__(self, fd: int, path: str) -> None:
         self._fd, self._path = fd, path
@@ -90,15 +89,14 @@ class _Pass:
         self._chain = records.Chain()
         self._fold = Fold(path, records.RecordReader(), JournalState(), self._chain, thorough=True)
         self._shift: int | None = None
-        self.bad: list[tuple[int, bytes]] = []  # lines that were damaged, to be looked at again
+        self.bad: list[tuple[int, bytes]] = []  # damaged lines and where they begin, to be looked at again
         self._findings: list[Finding] = []
         self._n_findings = self._n_foreign = self._n_mended = 0
-        self._mend = f"`journaltune repair -f {path}` mends it"
 
     def run(self) -> None:
         fold = self._fold
         self._snapshot.compare_at(fold, self._chain)
-        while fold.offset < self._size and (data := files.read_from(self._fd, fold.offset, _CHUNK_BYTES)):
+        for data in files.chunks(self._fd, self._size):
             for line in data.split(b"\n")[:-1]:
                 try:
                     fold.line(line)
@@ -116,14 +114,15 @@ class _Pass:
             self._n_foreign -= 1  # one of ours that lost its checksum
 
     def _note(self, line: bytes, damage: JournalDamagedError) -> None:
-        """A damaged line. One that is whole itself counts, so that what comes after it is not damaged too."""
+        """Note a damaged line. A record that is whole itself is applied, so that the records after it are not damaged too."""
         start, shift, text = self._fold.offset, None, line.lstrip(b" ")
         trailed = records.is_trailed(text)
         if trailed:
             text = text.rstrip(records.BLANKS)
         whole = is_as_written(text)
         if whole and not trailed:
-            shift = start - written_at(line)
+            shift = start - written_at(text)
+            self._fold.pass_own(written_at(text), text)
         if whole or records.is_misspelt(text):
             try:
                 self._fold.line(records.unsealed(text).rjust(len(line)))
@@ -133,15 +132,15 @@ class _Pass:
             self._fold.offset = start + len(line) + 1
             self._chain.pass_blanks(start, self._fold.offset)
         if shift and shift == self._shift:
-            return  # the same bytes are missing before this one, too
+            return  # the finding before this one names the bytes that are missing, or too many
         self._shift = shift
         self._n_findings += 1
         if len(self._findings) < _MOST_SHOWN:
-            self._findings.append(Finding(damage.offset, damage.what, self._mend))
+            self._findings.append(Finding(damage.offset, damage.what, damage.way_out))
             self.bad.append((start, line))
 
     def changed_meanwhile(self, lock_timeout_s: float) -> bool:
-        """Whether something that looked damaged is another thing now; under the lock, so that no mending is half done."""
+        """Whether a damaged line has other bytes now; looked at under the lock, so that no mending is half done."""
         lock.acquire(self._fd, self._path, lock_timeout_s)
         try:
             return any(files.pread(self._fd, len(line), start) != line for start, line in self.bad)
@@ -149,7 +148,7 @@ class _Pass:
             lock.release(self._fd)
 
     def look_at_tail(self, lock_timeout_s: float) -> None:
-        """A line without its end may be an append in flight. It is believed when no writer has a lock and it is still there."""
+        """A line without its end may be an append in flight. It is a finding if it is still there when no writer has a lock."""
         from time import monotonic, sleep
 
         start, torn = tail.torn_tail(self._fd)
@@ -170,14 +169,15 @@ class _Pass:
         if torn.strip(b" "):
             self._n_findings += 1
             what = f"a line without its end ({len(torn)} bytes), which a writer that died left behind"
-            self._findings.append(Finding(start, what, f"{self._mend}, and so does the next write"))
+            mend = f"`journaltune repair -f {self._path}` mends it, and so does the next write"
+            self._findings.append(Finding(start, what, mend))
 
     def result(self) -> Checked:
-        state, found = self._fold.state, self._snapshot
-        if found.problem is not None:
+        state, checked = self._fold.state, self._snapshot
+        if checked.problem is not None:
             self._n_findings += 1
             mend = f"readers replay the journal instead; `journaltune repair -f {self._path}` deletes it"
-            self._findings.append(Finding(None, f"the snapshot {snapshot.path_of(self._path)}: {found.problem}", mend))
+            self._findings.append(Finding(None, f"the snapshot {snapshot.path_of(self._path)}: {checked.problem}", mend))
         return Checked(
             self._path,
             self._size,
@@ -185,7 +185,7 @@ class _Pass:
             self._n_foreign,
             self._n_mended,
             {study.name: _counts(study) for study in state.studies.values()},
-            found.description,
+            checked.description,
             leftovers.describe(self._path),
             self._findings,
             self._n_findings,
@@ -193,26 +193,26 @@ class _Pass:
 
 
 def is_journal(fd: int) -> bool:
-    """Whether a file has ever held a record, as far as one can tell; one that is empty, or nothing but NULs, may have."""
+    """Whether a file may have held a record; an empty one may, and one of nothing but NULs."""
     at, blank = 0, True
-    while data := files.pread(fd, _CHUNK_BYTES, at):
+    while data := files.pread(fd, files.CHUNK_BYTES, at):
         if b'"op_code"' in data:
             return True
         blank = blank and not data.strip(b"\0 \n")
-        at += len(data) if len(data) < _CHUNK_BYTES else len(data) - 16
+        at += len(data) if len(data) < files.CHUNK_BYTES else len(data) - 16
     return blank
 
 
 def _counts(study: StudyState) -> dict[str, int]:
     codes = study.finished.column("codes").tobytes().translate(bytes(code & STATE_MASK for code in range(256)))
-    found = {name: codes.count(code) for code, name in STATE_NAMES.items()}
+    counts = {name: codes.count(code) for code, name in STATE_NAMES.items()}
     for trial in study.live.values():
-        found[STATE_NAMES[trial.state]] += 1
-    return found
+        counts[STATE_NAMES[trial.state]] += 1
+    return counts
 
 
 class SnapshotCheck:
-    """The snapshot as it was when the check began: ``problem`` in words, or None when it is right, absent, or ignored anyway."""
+    """The snapshot as it was when the check began: ``problem`` in words, or None when it is right, missing, or not used."""
 
     __slots__ = ("_chain", "_state", "description", "offset", "problem")
 
@@ -223,15 +223,15 @@ class SnapshotCheck:
         if not os.path.lexists(snapshot.path_of(path)):
             self.description = "none"
             return
-        found = snapshot.load(path, fd, _refuse_to_rebuild)
-        if found is None:
+        loaded = snapshot.load(path, fd, _refuse_to_rebuild)
+        if loaded is None:
             self._explain(fd, path)
         else:
-            self._state, self.offset, self._chain, _ = found
+            self._state, self.offset, self._chain, _ = loaded
             self.problem = self.description = f"it ends in the middle of a record, at byte {self.offset}"
 
     def _explain(self, fd: int, path: str) -> None:
-        """Why readers ignore it. One of another version, or copied along with its journal, is no sign of damage."""
+        """Say why readers ignore it. A snapshot of another version, or copied along with its journal, is no sign of damage."""
         self.description = "is not used: it is of another version, or was made for another file"
         try:
             start = files.first_bytes(snapshot.path_of(path), 8)
@@ -254,18 +254,18 @@ class SnapshotCheck:
             self.problem = f"it is torn, or no snapshot at all ({error})"
 
     def compare_at(self, fold: Fold, chain: records.Chain, *, damaged: bool = False) -> None:
-        """Compare it with a replay that has come as far as it."""
+        """Compare the snapshot with a replay, once that has come as far."""
         if self._state is None or fold.offset != self.offset:
             return
         self.problem, self.description = None, f"says what the journal says up to byte {self.offset}"
         try:
-            found = compare.difference(self._state, fold.state)
+            difference = compare.difference(self._state, fold.state)
         except Exception as error:
-            found = str(error)
+            difference = str(error)
         if damaged:
             self.description = f"was made before the journal was damaged, and holds what it said up to byte {self.offset}"
-        elif found is not None:
-            self.problem = f"it is not what a replay gives: {found}"
+        elif difference is not None:
+            self.problem = f"it is not what a replay gives: {difference}"
         elif self._chain.value != chain.value:
             self.problem = "its checksum of the journal is wrong"
         self._state = None

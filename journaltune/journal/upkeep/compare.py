@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from journaltune.base.jsontext import dumps
 from journaltune.journal.keys import KeyMaker, extended
 from journaltune.journal.state import COLUMNS, LIVE_FIELDS, ODD
@@ -13,15 +15,8 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import JournalState, LiveTrial, StudyState
 
-_PLAIN = (
-    "name",
-    "directions",
-    "n_trials",
-    "id_runs",
-    "user_attrs",
-    "system_attrs",
-    "config",
-)
+_FIELDS = ("directions", "n_trials", "id_runs", "user_attrs", "system_attrs", "config")
+_OF_ONE_FILE = ("at", "saw", "compacted", "id", "requests", "exact")
 _NOT_ODD = bytes(code & ~ODD for code in range(256))
 
 
@@ -31,67 +26,48 @@ def difference(one: JournalState, other: JournalState, *, places: bool = True) -
     Without ``places``, what depends on the records that led there may differ: how many there are, what asks saw of the journal,
     and whether a parameter was outside its distribution before it was set again.
     """
-    return next(_differences(one, other, places), None)
+    looked_up = any(study.finished.column("keys") for state in (one, other) for study in state.studies.values())
+    facts = [_facts(state, places, looked_up) for state in (one, other)]
+    return next((what for (what, mine), (_, its) in zip_longest(*facts, fillvalue=("", None)) if mine != its), None)
 
 
-def _differences(one: JournalState, other: JournalState, places: bool) -> Iterator[str]:
-    for name in ("n_studies", "n_trials", "n_records")[: 3 if places else 2]:
-        if getattr(one, name) != getattr(other, name):
-            yield f"{name}: {getattr(one, name)} and {getattr(other, name)}"
-    if list(one.studies) != list(other.studies):
-        yield f"the studies: {list(one.studies)} and {list(other.studies)}"
-    for study_id, study in one.studies.items():
-        for what in _in_study(study, other.studies[study_id], places):
-            yield f"study {study.name!r}, {what}"
-    if list(one.live) != list(other.live):
-        yield "the unfinished trials of all studies"
+def _facts(state: JournalState, places: bool, looked_up: bool) -> Iterator[tuple[str, object]]:
+    """All that a state says, in an order that is the same for equal states. NaN equals NaN in JSON text."""
+    yield "the studies", list(state.studies)
+    for name in ("n_studies", "n_trials", *(("n_records",) if places else ())):
+        yield name, getattr(state, name)
+    yield "the unfinished trials of all studies", list(state.live)
+    for study in state.studies.values():
+        for what, value in _in_study(study, places, looked_up):
+            yield f"study {study.name!r}, {what}", value
 
 
-def _in_study(one: StudyState, other: StudyState, places: bool) -> Iterator[str]:
-    for name in _PLAIN:
-        if dumps(getattr(one, name)) != dumps(getattr(other, name)):
-            yield name
-    if one.requests != other.requests:
-        yield "which requests were answered"
-    if one.first_distributions != other.first_distributions:
-        yield "what later distributions have to be compatible with"
-    yield from _in_finished(one, other, places)
-    if list(one.live) != list(other.live):
-        yield "the unfinished trials"
-    for number, trial in one.live.items():
-        yield from _in_live(trial, other.live[number], places)
-
-
-def _in_finished(one: StudyState, other: StudyState, places: bool) -> Iterator[str]:
-    mine, its = one.finished, other.finished
-    if len(mine) != len(its):
-        yield f"finished trials: {len(mine)} and {len(its)}"
+def _in_study(study: StudyState, places: bool, looked_up: bool) -> Iterator[tuple[str, object]]:
+    yield "its name", study.name
+    for name in _FIELDS:
+        yield name, dumps(getattr(study, name))
+    yield "which requests were answered", study.requests
+    yield "what later distributions have to be compatible with", study.first_distributions
+    finished = study.finished
     for name, _ in COLUMNS:
-        rows = [finished.column(name).tobytes() for finished in (mine, its)]
-        if name == "codes" and not places:
-            rows = [codes.translate(_NOT_ODD) for codes in rows]
-        if rows[0] != rows[1]:
-            yield f"column {name!r} of the finished trials"
-    if (mine.column("keys") or its.column("keys")) and extended(mine, KeyMaker()) != extended(its, KeyMaker()):
-        yield "which finished trials have the same parameters"
-    if dumps(mine.shape_list) != dumps(its.shape_list):
-        yield "the distributions of the finished trials"
-    if mine.extras.keys() != its.extras.keys():
-        yield "which finished trials have attributes"
-    for number, extras in mine.extras.items():
-        if dumps(extras) != dumps(its.extras[number]):
-            yield f"attributes of trial {number}"
+        data = finished.column(name).tobytes()
+        yield f"column {name!r} of the finished trials", data.translate(_NOT_ODD) if name == "codes" and not places else data
+    if looked_up:
+        yield "which finished trials have the same parameters", extended(finished, KeyMaker())
+    yield "the distributions of the finished trials", dumps(finished.shape_list)
+    yield "which finished trials have attributes", sorted(finished.extras)
+    for number in sorted(finished.extras):
+        yield f"attributes of trial {number}", dumps(finished.extras[number])
+    yield "the unfinished trials", list(study.live)
+    for trial in study.live.values():
+        for name in LIVE_FIELDS:
+            if places or name != "odd":
+                yield (
+                    f"trial {trial.number}, {name}",
+                    dumps(_lasting(trial, places) if name == "metadata" else getattr(trial, name)),
+                )
 
 
-def _in_live(one: LiveTrial, other: LiveTrial, places: bool) -> Iterator[str]:
-    for name in LIVE_FIELDS:
-        mine, its = getattr(one, name), getattr(other, name)
-        if name == "jt":
-            mine, its = _noted(mine, places), _noted(its, places)
-        if (places or name != "odd") and dumps(mine) != dumps(its):
-            yield f"trial {one.number}, {name}"
-
-
-def _noted(jt: dict[str, Any], places: bool) -> dict[str, Any]:
-    skipped = () if places else ("at", "saw", "compacted", "id", "exact")
-    return {key: jt[key] for key in sorted(jt) if key not in skipped}
+def _lasting(trial: LiveTrial, places: bool) -> dict[str, Any]:
+    skipped = () if places else _OF_ONE_FILE
+    return {key: trial.metadata[key] for key in sorted(trial.metadata) if key not in skipped}

@@ -10,20 +10,20 @@ STOCK_PATIENCE_S = 2.0  # Optuna holds its lock for one append
 
 
 def describe(path: str) -> list[str]:
-    """In words, each with the path; none of it is wrong, and all of it may be deleted."""
+    """In words, each with the path. Nothing of it is wrong, and all of it may be deleted."""
     folder = files.folder_of(path)
-    found = [f"{folder}/{name} of process {pid}, which is gone" for name, pid in _abandoned(folder)]
+    left = [f"{folder}/{name} of process {pid}, which is gone" for name, pid in _abandoned(folder)]
     try:
         copies = len(os.listdir(f"{folder}/quarantine"))
     except OSError:
         copies = 0
     if copies:
-        found.append(f"{folder}/quarantine: {copies} {'copy' if copies == 1 else 'copies'} of what was mended")
-    return found + _stock_locks(path)
+        left.append(f"{folder}/quarantine: {copies} {'copy' if copies == 1 else 'copies'} of what was mended")
+    return left + _stock_locks(path)
 
 
 def _abandoned(folder: str) -> list[tuple[str, int]]:
-    """Temporary files that nobody will rename any more."""
+    """Temporary files whose writers are gone, with the writers' pids."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:

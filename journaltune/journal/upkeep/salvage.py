@@ -1,4 +1,4 @@
-"""What can be saved of a line that is no record: the records in it, and a record of which one bit flipped."""
+"""What can be saved of a line that is no record: the records in it, or the record that it was before one bit flipped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from binascii import crc32
 
+from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import loads
 from journaltune.journal import records
 
@@ -16,32 +17,32 @@ if TYPE_CHECKING:
 
 _BITS_TRIED = 1 << 17
 HEAD = re.compile(rb'\{"op_code":(\d+),"worker_id":"[^"]*"(?:,"(study|trial)_id":(\d+))?')
-_WORDS = {
-    records.CREATE_STUDY: "a study",
-    records.DELETE_STUDY: "that study {} was deleted",
-    records.SET_STUDY_USER_ATTR: "an attribute of study {}",
-    records.SET_STUDY_SYSTEM_ATTR: "an attribute of study {}",
-    records.CREATE_TRIAL: "what was asked for a trial of study {}",
-    records.SET_TRIAL_PARAM: "a parameter of the trial with id {}",
-    records.SET_TRIAL_STATE_VALUES: "the start or the result of the trial with id {}",
-    records.SET_TRIAL_INTERMEDIATE: "an intermediate value of the trial with id {}",
-    records.SET_TRIAL_USER_ATTR: "an attribute of the trial with id {}",
-    records.SET_TRIAL_SYSTEM_ATTR: "an attribute of the trial with id {}",
-}
+_SHORTER = re.compile(rb'\{"op_code":\d+,"worker_id":"[\w-]*([\w-])"')
+_WORDS = (  # by operation
+    "a study",
+    "that study {} was deleted",
+    "an attribute of study {}",
+    "an attribute of study {}",
+    "what was asked for a trial of study {}",
+    "a parameter of the trial with id {}",
+    "the start or the result of the trial with id {}",
+    "an intermediate value of the trial with id {}",
+    "an attribute of the trial with id {}",
+    "an attribute of the trial with id {}",
+)
 
 
-class Piece:
+class Piece(Frozen):
     """A record inside of a line: where it begins and ends there, and its bytes."""
 
-    __slots__ = ("begin", "end", "text")
-
-    def __init__(self, begin: int, end: int, text: bytes) -> None:
-        self.begin, self.end, self.text = begin, end, text
+    begin: int
+    end: int
+    text: bytes
 
 
 def whole_records(line: bytes) -> list[Piece]:
     """The records that stand in one line, with garbage between them or nothing at all."""
-    found, at, text = [], 0, line.decode("latin-1")  # one character for each byte
+    pieces, at, text = [], 0, line.decode("latin-1")  # one character for each byte
     decoder = json.JSONDecoder()
     while (begin := text.find('{"', at)) >= 0:
         try:
@@ -52,9 +53,9 @@ def whole_records(line: bytes) -> list[Piece]:
         piece = Piece(begin, end, line[begin:end])
         part = text[end : end + 1] in (",", "}", "]") and not records.is_sealed(piece.text)  # of a bigger value
         if _is_record(value) and not part and is_unchanged(piece.text):
-            found.append(piece)
+            pieces.append(piece)
         at = end
-    return found
+    return pieces
 
 
 def _is_record(value: dict[str, Any]) -> bool:
@@ -70,7 +71,7 @@ def is_unchanged(text: bytes) -> bool:
 
 
 def decoded(text: bytes) -> dict[str, Any] | None:
-    """The record that a line holds, or None when it holds none."""
+    """The record that a line holds, or None when the line holds something else."""
     try:
         value = loads(text.decode())
     except (ValueError, RecursionError):
@@ -79,7 +80,7 @@ def decoded(text: bytes) -> dict[str, Any] | None:
 
 
 def is_part(line: bytes) -> bool:
-    """Whether a bad line can be a part of one: a byte in it may have become a newline, or garbage may hold some."""
+    """Whether a bad line may be a part of one: a byte in that may have become a newline, or its garbage may hold some."""
     text = line.strip(records.BLANKS)
     return not (text.startswith(b'{"op_code"') and text.endswith(b"}")) and not whole_records(line)
 
@@ -107,7 +108,7 @@ def _flipped(data: bytes) -> Iterator[bytes]:
 
 
 def _unflipped(body: bytes, stored: int) -> Iterator[bytes]:
-    """What has this checksum, one bit away."""
+    """The texts one bit away that have this checksum."""
     ahead = 0
     for place, byte in enumerate(body):
         rest = memoryview(body)[place + 1 :]
@@ -120,19 +121,18 @@ def _unflipped(body: bytes, stored: int) -> Iterator[bytes]:
 def shortened(text: bytes) -> bytes | None:
     """The same record in at least one byte less, so that a newline can follow; None when nothing can be spared.
 
-    A record of ours loses its checksums. Of others' the name of the worker loses a letter: it matters to that worker only, as
-    long as it runs, and it can't have gone on after a line that no reader can read.
+    A record of ours loses its checksums. Of another program's record the worker's name loses a letter: the name matters only to
+    that worker while it runs, and it can't have gone on after a line that no reader can read.
     """
     if records.is_sealed(text):
         return records.unsealed(text)[:-1]
-    found = re.match(rb'\{"op_code":\d+,"worker_id":"[\w-]*([\w-])"', text)
-    return text[: found.start(1)] + text[found.end(1) :] if found else None
+    letter = _SHORTER.match(text)
+    return text[: letter.start(1)] + text[letter.end(1) :] if letter else None
 
 
 def described(text: bytes) -> str:
     """What a broken record would have said, as far as its beginning tells."""
-    found = HEAD.search(text)
-    words = _WORDS.get(int(found[1])) if found and len(found[1]) < 3 else None
-    if found is None or words is None:
+    head = HEAD.search(text)
+    if head is None or len(head[1]) > 1:
         return "what stood there"
-    return words.format(found[3].decode() if found[3] else "?")
+    return _WORDS[int(head[1])].format(head[3].decode() if head[3] else "?")

@@ -1,0 +1,34 @@
+"""``journaltune release``: give running trials back."""
+
+from __future__ import annotations
+
+from journaltune.cli import output
+from journaltune.cli.opening import opened
+from journaltune.cli.options import Argument, Command
+from journaltune.cli.values import whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.cli.options import Options
+
+COMMAND = Command(
+    "release",
+    """Gives running trials back, whoever has them: the next ask hands out the same trial again (number, parameters, seed),
+with "attempt" one higher. For trials whose owner is gone, but can't be proven dead: `journaltune status` lists them.
+If its trainer still tells a result, the first result counts. Prints {"number": N} for each.""",
+    (),
+    (Argument("NUMBER", "numbers", whole(), repeats=True),),
+    examples="""journaltune release 3
+journaltune release 3 4 5""",
+)
+
+
+def run(options: Options) -> int:
+    from journaltune.engine.reap import release
+
+    output.require_open()
+    with opened(options) as study:
+        for number in options["numbers"]:
+            release(study, number)
+            output.write_json({"number": number}, f"trial {number} is released")
+    return 0

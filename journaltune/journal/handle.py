@@ -1,0 +1,108 @@
+"""The open file of a journal: which file it is, opening it again, and noticing that the path names another one."""
+
+from __future__ import annotations
+
+import os
+
+from journaltune.base.errors import JournalDamagedError, MachineError, NotFoundError
+from journaltune.journal import file as files
+from journaltune.journal import lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+
+class Handle:
+    """The descriptor of a journal, and what tells the file behind it from another one.
+
+    Other code of a process may close a descriptor that it doesn't know, a fork closes it in the child, and users move, replace
+    and cut files. So a journal asks ``is_own`` before it uses ``fd``, and ``size_bytes`` before it reads or writes.
+    """
+
+    __slots__ = ("_allow_network_fs", "_fingerprint", "_identity", "fd", "path", "pid", "read_only")
+
+    def __init__(self, path: str, *, create: bool, allow_network_fs: bool) -> None:
+        self.fd = -1  # before anything that may fail: ``__del__`` reads it
+        self.path = path
+        self._allow_network_fs = allow_network_fs
+        self._fingerprint: list[int] = []  # of what had been read when the file was closed
+        self._open(create=create)
+        self._identity = files.identity_of(self.fd)
+
+    def _open(self, *, create: bool = False) -> None:
+        """Open for appending. Where only reading is allowed, open for reading: nobody wants to write yet."""
+        try:
+            self.fd = files.open_journal(self.path, create=create, allow_network_fs=self._allow_network_fs)
+            self.read_only = False
+        except MachineError:
+            if create or not os.access(self.path, os.R_OK):
+                raise
+            self.fd = files.open_journal(self.path, readable=True, allow_network_fs=self._allow_network_fs)
+            self.read_only = True
+        self.pid = os.getpid()
+        lock.open_fds.add(self.fd)
+
+    def is_own(self) -> bool:
+        """Whether the descriptor is open in this process, and still on the journal."""
+        if self.fd < 0 or self.pid != os.getpid():
+            return False
+        if not files.is_still(self.fd, self._identity):
+            lock.open_fds.discard(self.fd)
+            return False
+        return True
+
+    def close(self, offset: int | None) -> bool:
+        """Give the descriptor back, and remember what stands before ``offset``; False when that can't be read."""
+        fd, own = self.fd, self.is_own()
+        self.fd, self._fingerprint = -1, []
+        if not own:
+            return True
+        try:
+            self._fingerprint = [] if offset is None else files.fingerprint(fd, offset)
+        except OSError:
+            return False
+        finally:
+            lock.abandon(fd)
+        return True
+
+    def __del__(self) -> None:
+        try:
+            if self.is_own():
+                lock.abandon(self.fd)
+        except (AttributeError, TypeError):  # the interpreter ends, and its modules are empty already; the kernel closes it
+            pass
+
+    def reopen(self, offset: int) -> bool:
+        """Open the file again. True when the bytes before ``offset`` have to be read again: the last of them were blanked.
+
+        JournalDamagedError when the path names another file than before, or one with other bytes.
+        """
+        self._open()
+        changed = bool(self._fingerprint) and self._fingerprint != files.fingerprint(self.fd, offset)
+        if not files.is_still(self.fd, self._identity) or (changed and not files.is_blank_before(self.fd, offset)):
+            fd, self.fd = self.fd, -1
+            lock.abandon(fd)
+            self.refuse(offset)
+        self._fingerprint = []
+        return changed
+
+    def size_bytes(self, offset: int) -> int:
+        """The journal's size, after comparing the file that is open with the one that the path names."""
+        try:
+            there = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError(f"the journal {self.path} was moved or deleted while it was in use; put it back") from None
+        except OSError as error:
+            files.refuse(error, self.path, "look at")
+        if (there.st_dev, there.st_ino) != self._identity or there.st_size < offset:
+            self.refuse(offset)
+        return there.st_size
+
+    def refuse(self, offset: int) -> NoReturn:
+        what = "it was replaced by another file, or cut shorter, while it was in use; start again from what is there now"
+        raise JournalDamagedError(self.path, min(offset, os.stat(self.path).st_size), what)
+
+    def check_writable(self) -> None:
+        """MachineError says why the journal can't be written."""
+        os.close(files.open_journal(self.path, allow_network_fs=self._allow_network_fs))
