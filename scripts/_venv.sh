@@ -1,4 +1,4 @@
-# Sourced by quickstart and test (bash): keeps the repository's own .venv.
+# Sourced by quickstart, test and torture (bash): keeps the repository's own .venv.
 # Needs $root, the absolute path of the repository. Sets $venv and defines prepare_venv EXTRA.
 # shellcheck shell=bash disable=SC2154
 

@@ -13,6 +13,7 @@ import pytest
 import journaltune
 
 ROOT = Path(__file__).resolve().parent.parent
+pytest_plugins = ["torture.plugin"]
 
 # A loaded machine is slow, not wrong: benchmarks measure time, tests don't. The suite looks at the same examples each time, so
 # that what it says of a change is about that change; JOURNALTUNE_TEST_EXPLORE=1 looks at others.

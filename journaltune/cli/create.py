@@ -84,11 +84,17 @@ journaltune create -f all.journal --study digits --space space.toml --seed 42"""
 
 
 def run(options: Options) -> int:
+    from warnings import catch_warnings, simplefilter
+
     from journaltune.engine.create import create
 
     output.require_open()
     _refuse_unsupported(options)
-    space, name = _space(options), study_name(options)
+    with catch_warnings(record=True) as warnings:
+        simplefilter("always")
+        space, name = _space(options), study_name(options)
+    for warning in warnings:
+        output.note(f"create: {warning.message}")
     if space is None:
         with opened(options) as study:  # which has to exist
             name = study.name

@@ -49,8 +49,8 @@ def claim(study: OpenStudy, number: int, choice: Choice, space: Space, metadata:
         if trial is None or trial.state != WAITING or study.space is not space:
             return False
         # Parameters first: no reader sets those of a finished trial.
-        internal = choice.internal
-        batch = [_set_param(study, trial, name, internal[name]) for name in internal if name not in trial.params]
+        new = {name: value for name, value in choice.internal.items() if trial.params.get(name) != value}
+        batch = [_set_param(study, trial, name, value) for name, value in new.items()]
         batch += [_set_attr(trial, key, value) for key, value in choice.attrs.items()]
         *batch, last = [*batch, *_start(study, trial, choice)]
         effects = journal.append([*environment.records_of_change(study), *batch, {**last, "jt": metadata}])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from journaltune.space import Space
+
 
 def enqueue(
     study: OpenStudy,
@@ -43,8 +45,8 @@ def enqueue(
             with study.journal.locked():
                 begun, number = study.journal.offset, earlier_request(study, "enqueue", request_id)
                 if number is not None:
-                    _require_same(study, number, fixed, user_attrs, request_id)
-                elif skip_if_exists and _exists(study, internal, fixed):
+                    _require_same(study, space, number, fixed, user_attrs, request_id)
+                elif skip_if_exists and _exists(study, space, internal, fixed):
                     return None
                 else:
                     number = _enqueue(study, fixed, user_attrs, request_id)
@@ -54,10 +56,12 @@ def enqueue(
     return number
 
 
-def _require_same(study: OpenStudy, number: int, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> None:
+def _require_same(
+    study: OpenStudy, space: Space, number: int, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str
+) -> None:
     """ConflictError when trial ``number`` was enqueued with something else, as far as the journal still says with what."""
     state = study.state()
-    same, live = same_params(attrs_of(state, number), fixed), state.live.get(number)
+    same, live = same_params(attrs_of(state, number), fixed, space), state.live.get(number)
     if live is not None and live.state == WAITING:  # once it runs, others may have been added to its attributes
         same = same and dumps(sorted(live.user_attrs.items())) == dumps(sorted(user_attrs.items()))
     if not same:
@@ -77,11 +81,11 @@ def _enqueue(study: OpenStudy, fixed: dict[str, Any], user_attrs: dict[str, Any]
     return int(trial.number)
 
 
-def _exists(study: OpenStudy, internal: dict[str, float], fixed: dict[str, Any]) -> bool:
+def _exists(study: OpenStudy, space: Space, internal: dict[str, float], fixed: dict[str, Any]) -> bool:
     """Whether some trial has these parameters, or was enqueued with them."""
     from journaltune.suggest.duplicates import Tried
 
     state = study.state()
     if internal.keys() == study.stored_distributions.keys() and Tried(study, state).twin(internal) is not None:
         return True
-    return study.cached_for(state.finished, Queue).holds(state, fixed)
+    return study.cached_for(state.finished, Queue).holds(state, fixed, space)

@@ -43,6 +43,7 @@ class Distribution(Frozen):
     log: bool
     choices: tuple[Any, ...]
     _json: str | None
+    _grid: tuple[int, int, int] | None
 
     def __init__(
         self,
@@ -54,7 +55,8 @@ class Distribution(Frozen):
         log: bool = False,
         choices: tuple[Any, ...] = (),
     ) -> None:
-        self._set(kind=kind, class_name=class_name, low=low, high=high, step=step, log=log, choices=choices, _json=None)
+        self._set(kind=kind, class_name=class_name, low=low, high=high, step=step, log=log, choices=choices)
+        self._set(_json=None, _grid=None)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Distribution.from_json, (self.to_json(),)
@@ -157,14 +159,29 @@ class Distribution(Frozen):
         return None if self.step is None else round((self.high - self.low) / self.step) + 1
 
     def value_at(self, index: int) -> float:
-        """The internal value at ``index`` of finitely many, in Optuna's decimal arithmetic; an int where Optuna has one."""
+        """The internal value at ``index`` of finitely many; an int where Optuna has one.
+
+        A float is the one nearest to the decimal LOW + index * STEP, so that it prints as 0.3, not 0.30000000000000004.
+        """
         if self.kind == "categorical":
             return index
         if self.kind == "int":
             return int(self.low + index * self.step)
-        from decimal import Decimal
+        if self._grid is None:
+            self._set(_grid=_whole_numbers(self.low, self.step or 0))
+        low, step, unit = self._grid or (0, 0, 1)
+        return (low + index * step) / unit  # of ints: Python rounds once
 
-        return float(Decimal(str(self.low)) + index * Decimal(str(self.step or 0)))
+    def canonical(self, internal: float) -> float:
+        """The one spelling of a value on a float's grid, whatever a writer's rounding made of it; any other value as it is."""
+        if self.kind != "float" or self.step is None or not self.contains(internal):
+            return internal
+        return self.value_at(round((internal - self.low) / self.step))
+
+    @property
+    def decoder(self) -> Callable[[float], Any]:
+        """Turns an internal value into the one that trainers and people see, canonical and external."""
+        return self.to_external if self.step is None or self.kind != "float" else self.canonical
 
     @property
     def single(self) -> bool:
@@ -291,6 +308,14 @@ def _on_grid(low: object, high: object, step: object) -> bool:
     low_, high_, step_ = (digits * 10 ** (exponent - unit) for digits, exponent in parts)
     # Beyond 28 digits ``decimal`` rounds, and Optuna goes by the rounded result.
     return bool(abs(high_ - low_) < 10**28 and (high_ - low_) % step_ == 0)
+
+
+def _whole_numbers(low: object, step: object) -> tuple[int, int, int]:
+    """Two decimals as whole numbers of a common unit, and how many of these units make 1."""
+    parts = [_decimal_parts(str(bound)) for bound in (low, step)]
+    exponent = min(0, *(exponent for _, exponent in parts))
+    low_, step_ = (digits * 10 ** (place - exponent) for digits, place in parts)
+    return low_, step_, 10**-exponent
 
 
 def _decimal_parts(text: str) -> tuple[int, int]:

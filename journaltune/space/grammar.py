@@ -63,6 +63,23 @@ def _is_surrogate(char: str) -> bool:
     return "\ud800" <= char <= "\udfff"
 
 
+def warn_of_high(name: str, high: object, found: Distribution) -> None:
+    """A UserWarning, as Optuna's, when a range is not divisible by its step and the search ends below its upper bound."""
+    if found.high == high:
+        return
+    import sys
+    from warnings import warn
+
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("journaltune."):
+        frame, level = frame.f_back, level + 1
+    bounds = f"from {found.low!r} to {high!r}"
+    warn(
+        f"{one_line(name)}: the range {bounds} is not divisible by the step {found.step!r}; the search ends at {found.high!r}",
+        stacklevel=level,
+    )
+
+
 def one_line(text: str, limit: int = 80) -> str:
     """For messages: ``text`` on one line of bounded length."""
     line = text[: limit + 1]
@@ -252,6 +269,11 @@ class _Parser:
             self.fail(f"that is not how to write it; write {_USAGE[function]}")
         low, high = self._bound(positional[0]), self._bound(positional[1])
         step = self._bound(options["step"]) if options else None
+        found = self._built(function, low, high, log, step)
+        warn_of_high(self.name, high, found)
+        return found
+
+    def _built(self, function: str, low: float, high: float, log: bool, step: float | None) -> Distribution:
         try:
             if function == "int":
                 return int_distribution(self._integer(low), self._integer(high), log, 1 if step is None else self._integer(step))

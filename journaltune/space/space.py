@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import SpaceError
 from journaltune.space.distributions import Distribution, distribution_from_data
-from journaltune.space.grammar import check_name, literal_text, one_line, parse_spec, spec_text
+from journaltune.space.grammar import check_name, literal_text, one_line, parse_spec, spec_text, warn_of_high
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,12 @@ class Space:
 
     def decode(self, internal: Mapping[str, float]) -> dict[str, Any]:
         """Columns to parameters, in declared order; columns that are missing or not of this space are left out."""
-        return {name: column.to_external(internal[name]) for name, column in self.distributions.items() if name in internal}
+        return {name: column.decoder(internal[name]) for name, column in self.distributions.items() if name in internal}
+
+    def canonical(self, internal: Mapping[str, float]) -> dict[str, float]:
+        """The same columns, each value on a grid in its one spelling; columns that are not of this space stay as they are."""
+        known = self.distributions
+        return {name: known[name].canonical(value) if name in known else value for name, value in internal.items()}
 
     def encode(self, params: Mapping[str, Any], partial: bool = False, bounded: bool = True) -> dict[str, float]:
         """Parameters to columns, in declared order. SpaceError for a value that the space does not have (without ``bounded`` it
@@ -118,7 +123,11 @@ def _distribution(name: str, spec: object) -> Distribution:
         return parse_spec(name, spec)
     check_name(name)
     try:
-        text = spec_text(distribution_from_data(spec)) if isinstance(spec, dict) else literal_text(spec)
+        if not isinstance(spec, dict):
+            return parse_spec(name, literal_text(spec))
+        found = parse_spec(name, spec_text(distribution_from_data(spec)))
     except ValueError as error:
         raise SpaceError(f"{one_line(name)}: {one_line(str(error), 200)}") from None
-    return parse_spec(name, text)
+    if found.kind != "categorical":
+        warn_of_high(name, spec.get("attributes", spec)["high"], found)
+    return found

@@ -33,18 +33,18 @@ class Queue:
         self._n_entered = 0
         self._unfinished: list[int] = []  # Rustuna writes one record for each parameter, so more may follow
 
-    def holds(self, state: StudyState, fixed: Mapping[str, Any]) -> bool:
-        """Whether a trial was enqueued with just these external values."""
+    def holds(self, state: StudyState, fixed: Mapping[str, Any], space: Space) -> bool:
+        """Whether a trial was enqueued with just these external values, in whatever spelling."""
         new = [*self._unfinished, *range(self._n_entered, state.n_trials)]
         self._n_entered, self._unfinished = state.n_trials, []
         for number in new:
             attrs = attrs_of(state, number)
-            key = _key_of(attrs)
+            key = _key_of(attrs, space)
             if key is not None:
                 self._keys.add(key)
             if number in state.live and state.live[number].state == WAITING and _OPTUNAS not in attrs:
                 self._unfinished.append(number)
-        return _key_of({_OPTUNAS: fixed}) in self._keys
+        return _key_of({_OPTUNAS: fixed}, space) in self._keys
 
 
 def attrs_of(state: StudyState, number: int) -> dict[str, Any]:
@@ -54,17 +54,18 @@ def attrs_of(state: StudyState, number: int) -> dict[str, Any]:
     return attrs
 
 
-def same_params(attrs: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
+def same_params(attrs: Mapping[str, Any], fixed: Mapping[str, Any], space: Space) -> bool:
     """Whether a trial with these system attributes was enqueued with just these external values; True if they don't say."""
-    return _OPTUNAS not in attrs or _key_of(attrs) == _key_of({_OPTUNAS: fixed})
+    return _OPTUNAS not in attrs or _key_of(attrs, space) == _key_of({_OPTUNAS: fixed}, space)
 
 
-def _key_of(attrs: Mapping[str, Any]) -> str | None:
+def _key_of(attrs: Mapping[str, Any], space: Space) -> str | None:
     """Comparison key of the enqueued parameters; None if there are none or they can't be read."""
     if not any(name.startswith(_OPTUNAS) for name in attrs):
         return None
     try:
-        return dumps(sorted(fixed_params(attrs).items()))
+        floats = {name: value for name, value in fixed_params(attrs).items() if isinstance(value, float)}
+        return dumps(sorted({**fixed_params(attrs), **space.canonical(floats)}.items()))
     except _UNREADABLE:
         return None
 

@@ -169,6 +169,7 @@ _TABLE = (
         metavar="FILE",
         help="a lock file whose hash belongs to the environment that is recorded",
     ),
+    _word("grid", ("value", "index")),  # a new study records "index", those before had no such setting: see `suggest.view`
 )
 SETTINGS = {setting.name: setting for setting in _TABLE}
 
@@ -182,7 +183,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
 def initial() -> dict[str, Any]:
     """The settings that a new study records even if the caller gives none."""
     drawn = int.from_bytes(os.urandom(4), "little")
-    return {name: setting.default for name, setting in SETTINGS.items() if setting.recorded} | {"seed": drawn}
+    return {name: setting.default for name, setting in SETTINGS.items() if setting.recorded} | {"seed": drawn, "grid": "index"}
 
 
 def values(config: Mapping[str, Any]) -> dict[str, Any]:

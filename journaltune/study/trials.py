@@ -104,7 +104,7 @@ class _Maker:
         """For each parameter its name, and the function from internal to external values."""
         if shape_id not in self._decoders:
             shape = self._finished.shape_list[shape_id]
-            self._decoders[shape_id] = [(name, Distribution.from_json(text).to_external) for name, text in shape]
+            self._decoders[shape_id] = [(name, Distribution.from_json(text).decoder) for name, text in shape]
         return self._decoders[shape_id]
 
     def live(self, trial: LiveTrial) -> Trial:
@@ -112,7 +112,7 @@ class _Maker:
         return self._trial(
             trial.number,
             self._state(trial.state),
-            {name: Distribution.from_json(texts[name]).to_external(value) for name, value in trial.params.items()},
+            {name: Distribution.from_json(texts[name]).decoder(value) for name, value in trial.params.items()},
             copied(trial.values),
             copied(trial.user_attrs),
             copied(trial.system_attrs),

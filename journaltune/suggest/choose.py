@@ -5,11 +5,13 @@ from __future__ import annotations
 from journaltune.study.open_study import space_of
 from journaltune.suggest.choice import Choice
 from journaltune.suggest.draw import draw
+from journaltune.suggest.view import by_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from journaltune.space import Space
     from journaltune.study.open_study import OpenStudy
 
 
@@ -23,6 +25,11 @@ def choose(study: OpenStudy, number: int, fixed: Mapping[str, float] | None = No
     Raises SpaceError when the study has no search space, ExhaustedError when nothing is left to suggest.
     """
     space = space_of(study)
+    choice = _choose(study, space, number, fixed)
+    return choice.but(internal=space.canonical(choice.internal)) if by_index(study) else choice
+
+
+def _choose(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float] | None) -> Choice:
     if fixed is None and study.replicates > 1:
         from journaltune.suggest.replicates import due
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from math import prod
 
-from journaltune.base.codes import FAIL, RUNNING
+from journaltune.base.codes import FAIL, MINIMIZE, RUNNING
 from journaltune.base.errors import ExhaustedError
 from journaltune.journal.keys import Index
 from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.suggest.choice import DUPLICATE_OF, Choice, Twin
 from journaltune.suggest.draw import draw, with_constants
 from journaltune.suggest.seeds import sampling_seed
-from journaltune.suggest.view import visible
+from journaltune.suggest.view import by_index, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _combination(space: Space, counts: Sequence[int], index: int) -> dict[str, f
 def _untried_at_random(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[str, float]:
     from journaltune.suggest.samplers.from_rustuna import RustStudy
 
-    rust_study = RustStudy([1], study.varied)
+    rust_study = RustStudy([MINIMIZE], study.varied, by_index(study))
     for redraw in range(DRAWS, DRAWS + _RANDOM_DRAWS):
         internal = with_constants(rust_study.at_random(sampling_seed(study, number, redraw)), space)
         if tried.twin(internal) is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import UsageError
+from journaltune.study.settings import SETTINGS
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers.registry import make
 
@@ -35,10 +37,22 @@ def history(study: OpenStudy, number: int) -> History:
     return History(visible(study, number), study.failures)
 
 
+def by_index(study: OpenStudy) -> bool:
+    """Whether samplers get grids by index, and grid values have their canonical spelling.
+
+    A study that does not record the setting ``grid`` was made before this was so. It keeps the old arithmetic, so that ``verify``
+    gets the same values. UsageError for a word of a newer version.
+    """
+    grid = study.setting("grid")
+    if grid not in SETTINGS["grid"].words:
+        raise UsageError(f"study {study.name!r} needs a newer journaltune: its setting grid is {grid!r}")
+    return bool(grid == "index")
+
+
 def sampler_of(study: OpenStudy) -> Sampler:
     """The study's sampler. UsageError for one that is unknown or not installed."""
     return study.cached(_made)
 
 
 def _made(study: OpenStudy) -> Sampler:
-    return make(study.sampler, study.setting("sampler_options"))
+    return make(study.sampler, study.setting("sampler_options"), by_index(study))

@@ -1,29 +1,27 @@
-"""Kills and machines that refuse: what was acknowledged is there once, what was not is there whole or not at all."""
+"""Kills and full disks within a write: what was acknowledged is there once, what was not is there whole or not at all."""
 
 from __future__ import annotations
 
 import math
 import os
-import random
 import resource
 import shutil
 import signal
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torture.agreement import disagreements
+from torture.checker.evidence import Evidence
+from torture.children import Child, say
 
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
-from journaltune.base.errors import JournaltuneError, MachineError
+from journaltune.base.errors import MachineError
 from journaltune.base.model import Trial
-from journaltune.engine.create import delete
 from journaltune.journal import file as files
 
 X = {"x": "float(0, 1)"}
-Fork = Callable[..., Any]
 
 
 @pytest.fixture
@@ -35,56 +33,15 @@ def make(path: Path, **options: Any) -> Study:
     return create_study(path, **{"study_name": "study", "params": X, "seed": 1, "lock_timeout_s": 30, **options})
 
 
-def ask_and_tell(path: Path) -> Callable[[Callable[..., None]], None]:
-    """A worker that goes on for ever and says what was acknowledged."""
-
-    def body(say: Callable[..., None]) -> None:
-        study = load_study(path)
-        while True:
-            trial = study.ask()
-            say("asked", trial.number, trial.params["x"])
-            if trial.number % 3 == 2:
-                study.tell(trial, state="fail", reason="oom", attrs={"by": os.getpid()})
-                say("told", trial.number, None)
-            else:
-                study.tell(trial, trial.params["x"], attrs={"by": os.getpid()})
-                say("told", trial.number, trial.params["x"])
-            if trial.number % 4 == 1:
-                say("queued", study.enqueue({"x": 0.5}))
-
-    return body
-
-
-def acknowledged_is_there(path: Path, heard: list[list[Any]], survived: Callable[[Path], Any]) -> None:
-    trials = survived(path)
-    asked = [number for what, number, *_ in heard if what == "asked"]
-    assert len(asked) == len(set(asked))
-    for what, number, *rest in heard:
-        if what == "queued":
-            assert trials[number].system_attrs["fixed_params"] == {"x": 0.5}
-        elif what == "asked":
-            assert trials[number].params == {"x": rest[0]}
-        else:
-            assert (trials[number].values or [None]) == [rest[0]]
-            assert trials[number].state.name == ("FAIL" if rest[0] is None else "COMPLETE")
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_workers_that_are_killed_at_any_moment(path: Path, fork: Fork, survived: Fork, journaltune: Fork, seed: int) -> None:
-    """Four a time: which of their steps the kill hits is decided by how much each has said, and by the scheduler."""
-    chance = random.Random(seed)
-    make(path).close()
-    workers = [fork(ask_and_tell(path)) for _ in range(4)]
-    for worker in workers:
-        for _ in range(chance.randrange(0, 12)):
-            worker.hear()
-        assert worker.end(signal.SIGKILL) == -signal.SIGKILL
-    heard = [said for worker in workers for said in worker.heard]
-    asked = journaltune(path, "ask")
-    assert (asked.returncode, asked.stderr) == (0, "")
-    acknowledged_is_there(path, heard, survived)
-    if seed == 0:
-        assert journaltune(path, "best").returncode in (0, 3)
+def survived(path: Path) -> list[Trial]:
+    """The full check: all readers agree, no number is missing, no record is where it can't be, no trial is finished twice."""
+    assert disagreements(path) == []
+    evidence = Evidence(path.read_bytes())
+    assert evidence.faults == []
+    assert all(len(trial.finishes) <= 1 for trial in evidence.named("study")[-1].trials)
+    trials = load_study(path).trials
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    return trials
 
 
 WRITES = {
@@ -129,19 +86,17 @@ def told(trials: list[Trial]) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("step", SHARES)
-def test_a_kill_at_every_step_of_a_write(
-    path: Path, fork: Fork, survived: Fork, monkeypatch: pytest.MonkeyPatch, name: str, step: str
-) -> None:
+def test_a_kill_at_every_step_of_a_write(path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str) -> None:
     """Only old or new is accepted, and the same call again succeeds."""
     prepared(path, name).close()
     before = survived(path)
 
-    def body(_: Callable[..., None]) -> None:
+    def body() -> None:
         study = load_study(path)
         killed_after(SHARES[step], monkeypatch)
         WRITES[name](study)
 
-    assert fork(body).end() == -signal.SIGKILL
+    assert Child(body).end().status == -signal.SIGKILL
     study = load_study(path)
     n_params = len(study._study.config["space"]["params"])
     if step == "after the write":
@@ -158,16 +113,16 @@ def test_a_kill_at_every_step_of_a_write(
         assert list(after[1].params) == ["x"]
 
 
-def test_what_was_cut_off_is_kept_aside(path: Path, fork: Fork, survived: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_cut_off_is_kept_aside(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(path).close()
     size = path.stat().st_size
 
-    def body(_: Callable[..., None]) -> None:
+    def body() -> None:
         study = load_study(path)
         killed_after(0.5, monkeypatch)
         study.ask()
 
-    assert fork(body).end() == -signal.SIGKILL
+    assert Child(body).end().status == -signal.SIGKILL
     torn = path.read_bytes()[size:]
     assert torn
     load_study(path).ask()
@@ -177,20 +132,20 @@ def test_what_was_cut_off_is_kept_aside(path: Path, fork: Fork, survived: Fork, 
     assert len(survived(path)) == 1
 
 
-def test_a_kill_while_the_snapshot_is_written(path: Path, fork: Fork, survived: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_while_the_snapshot_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = make(path)
     for number in range(5):
         study.tell(study.ask(), float(number))
     study._study.journal.save_snapshot()
     for broken in ("journaltune.journal.system.fsync", "journaltune.journal.system.rename"):
 
-        def body(_: Callable[..., None], broken: str = broken) -> None:
+        def body(broken: str = broken) -> None:
             opened = load_study(path)
             opened.ask()
             monkeypatch.setattr(broken, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
             opened._study.journal.save_snapshot()
 
-        assert fork(body).end() == -signal.SIGKILL
+        assert Child(body).end().status == -signal.SIGKILL
         survived(path)
     assert len(load_study(path).trials) == 7
 
@@ -199,7 +154,7 @@ class TestFileSizeLimit:
     """RLIMIT_FSIZE stands in for a full disk: a write stops at any byte, and the next one is refused."""
 
     @pytest.mark.parametrize("name", WRITES)
-    def test_at_every_byte_of_a_write(self, path: Path, tmp_path: Path, fork: Fork, survived: Fork, name: str) -> None:
+    def test_at_every_byte_of_a_write(self, path: Path, tmp_path: Path, name: str) -> None:
         whole = tmp_path / "whole.journal"
         prepared(whole, name).close()
         size = whole.stat().st_size
@@ -209,7 +164,7 @@ class TestFileSizeLimit:
 
         before, pristine = load_study(whole).trials, whole.read_bytes()
 
-        def body(say: Callable[..., None]) -> None:
+        def body() -> None:
             for count in range(length):
                 study = limited(whole, path, size + count)
                 try:
@@ -222,8 +177,8 @@ class TestFileSizeLimit:
                 WRITES[name](study)
                 say(clean, left == before, len(load_study(path).trials))
 
-        worker = fork(body)
-        assert worker.end() == 0
+        worker = Child(body)
+        assert worker.end().status == 0
         n_trials = len(load_study(path).trials)
         for count, (refused, after) in enumerate(zip(worker.heard[::2], worker.heard[1::2], strict=True)):
             assert refused[:2] == [count, 7]
@@ -232,12 +187,12 @@ class TestFileSizeLimit:
         assert len(worker.heard) == 2 * length
         survived(path)
 
-    def test_of_a_file_that_create_makes(self, path: Path, fork: Fork) -> None:
+    def test_of_a_file_that_create_makes(self, path: Path) -> None:
         make(path).close()
         length = path.stat().st_size
         path.unlink()
 
-        def body(say: Callable[..., None]) -> None:
+        def body() -> None:
             for count in (0, 1, length // 2, length - 1):
                 limit(count)
                 try:
@@ -248,24 +203,27 @@ class TestFileSizeLimit:
                 say(make(path).ask().number)
                 path.unlink()
 
-        worker = fork(body)
-        assert worker.end() == 0
+        worker = Child(body)
+        assert worker.end().status == 0
         assert worker.heard == [[7, False], [0]] * 4
 
-    def test_of_the_snapshot_is_no_error(self, path: Path, fork: Fork, survived: Fork) -> None:
+    def test_of_the_snapshot_is_no_error(
+        self,
+        path: Path,
+    ) -> None:
         study = make(path)
         for number in range(3):
             study.tell(study.ask(), float(number), attrs={"filler": "x" * 40_000})
 
-        def body(say: Callable[..., None]) -> None:
+        def body() -> None:
             opened = load_study(path)
             limit(1000)
             opened.close()
             limit(resource.RLIM_INFINITY)
             say(opened.best_value, sorted(os.listdir(f"{path}.d")) if os.path.exists(f"{path}.d") else [])
 
-        worker = fork(body)
-        assert worker.end() == 0
+        worker = Child(body)
+        assert worker.end().status == 0
         assert worker.heard == [[0.0, []]]
         survived(path)
 
@@ -279,70 +237,3 @@ def limited(whole: Path, path: Path, size: int) -> Study:
     study = load_study(path)
     limit(size)
     return study
-
-
-class TestReadOnly:
-    @pytest.fixture
-    def folder(self) -> Iterator[Path]:
-        """A folder that other users can reach; pytest's own can't be."""
-        with tempfile.TemporaryDirectory() as name:
-            os.chmod(name, 0o755)
-            yield Path(name)
-            os.chmod(name, 0o755)
-
-    def as_stranger(self, fork: Fork, body: Callable[[], object]) -> list[Any]:
-        """The exit codes and messages of what ``body`` raises, in a child without root's powers."""
-
-        def child(say: Callable[..., None]) -> None:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            try:
-                say(0, repr(body()))
-            except JournaltuneError as error:
-                say(error.exit_code, str(error))
-
-        worker = fork(child)
-        assert worker.end() == 0
-        return list(worker.heard[0])
-
-    @pytest.mark.parametrize("name", [*WRITES, "delete"])
-    def test_a_journal_that_may_not_be_written_is_refused_and_stays(self, folder: Path, fork: Fork, name: str) -> None:
-        path = folder / "study.journal"
-        prepared(path, name).close()
-        path.chmod(0o444)
-        before = path.read_bytes()
-        code, line = self.as_stranger(fork, lambda: delete(path, "study") if name == "delete" else WRITES[name](load_study(path)))
-        assert (code, "permission denied" in line, "\n" in line) == (7, True, False)
-        assert path.read_bytes() == before
-        assert sorted(found.name for found in folder.iterdir()) == ["study.journal"]
-
-    def test_a_folder_that_may_not_be_written_is_refused_by_create(self, folder: Path, fork: Fork) -> None:
-        folder.chmod(0o555)
-        code, line = self.as_stranger(fork, lambda: make(folder / "study.journal"))
-        assert (code, "permission denied" in line) == (7, True)
-        assert list(folder.iterdir()) == []
-
-    def test_in_a_folder_that_may_not_be_written_a_journal_can_still_be_used(self, folder: Path, fork: Fork) -> None:
-        path = folder / "study.journal"
-        study = make(path)
-        for number in range(3):
-            study.tell(study.ask(), float(number), attrs={"filler": "x" * 40_000})
-        path.chmod(0o666)
-        folder.chmod(0o555)
-
-        def use() -> int:
-            with load_study(path) as opened:
-                opened.tell(opened.ask(), 0.5)
-                return len(opened.trials)
-
-        assert self.as_stranger(fork, use) == [0, "4"]
-        assert len(load_study(path).trials) == 4
-
-    def test_a_journal_that_may_not_be_read_is_refused(self, folder: Path, fork: Fork) -> None:
-        path = folder / "study.journal"
-        make(path).close()
-        path.chmod(0o000)
-        code, line = self.as_stranger(fork, lambda: load_study(path))
-        assert (code, "permission denied" in line) == (7, True)

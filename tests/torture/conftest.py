@@ -1,58 +1,21 @@
-"""The parts of ``scripts/torture``, at a small share: that they find nothing, and that they would."""
+"""What the tests of the checker of histories share."""
 
 from __future__ import annotations
 
-import importlib
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
-from tortures import clients, rounds
+from torture import checker, clients, rounds
+from torture.checker import Call, Finding, read_calls
 
 import journaltune
-from journaltune.journal import stock_lock
-
-
-@pytest.fixture(autouse=True)
-def _the_grace_that_parts_shorten_is_as_it_was() -> Iterator[None]:
-    """The parts are programs that end; here other tests follow in the same process."""
-    before = stock_lock.GRACE_S
-    yield
-    stock_lock.GRACE_S = before
-
-
-@pytest.fixture
-def torture() -> Callable[[str], ModuleType]:
-    """A module of ``scripts/tortures`` by name."""
-
-    return lambda name: importlib.import_module(f"tortures.{name}")
-
-
-@pytest.fixture
-def tortured(torture: Callable[[str], ModuleType], tmp_path: Path) -> Callable[..., Any]:
-    """What a part finds within so many runs."""
-    return lambda name, n, seed=0: torture(name).run(n, seed, tmp_path, lambda text: None)
-
-
-@pytest.fixture
-def clean(tortured: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for a part that has to find nothing; all that it did find is in the message."""
-
-    def check(name: str, n: int) -> Any:
-        tally = tortured(name, n)
-        assert tally.clean, "\n".join(tally.notes)
-        assert tally.runs >= n
-        return tally
-
-    return check
 
 
 @pytest.fixture(scope="session")
-def history(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal and the logs of two clients that made every kind of call in turns; all of them were answered."""
     folder = tmp_path_factory.mktemp("history")
     path = rounds.make(folder)
@@ -73,12 +36,11 @@ def history(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 
 @pytest.fixture
-def judge(torture: Callable[[str], ModuleType], history: Path) -> Callable[..., list[Any]]:
+def judge(history: Path) -> Callable[..., list[Finding]]:
     """What the checker says of the journal, or of other bytes in its place, and of the calls, or of others."""
-    checker = torture("history")
 
-    def check(data: bytes | None = None, calls: Any = None) -> list[Any]:
+    def check(data: bytes | None = None, calls: Iterable[Call] | None = None) -> list[Finding]:
         whole = (history / "s.journal").read_bytes() if data is None else data
-        return list(checker.judge(whole, checker.read_calls(history / "logs") if calls is None else calls))
+        return checker.judge(whole, read_calls(history / "logs") if calls is None else calls)
 
     return check

@@ -1,43 +1,66 @@
-"""What others do to the journal's files and folders is refused in words, at once, and harms nothing outside."""
+"""Journals moved, replaced, cut and deleted under an open study; read-only places; planted links, FIFOs and folders; odd clocks.
+
+Each run is one situation and one call, in a child of little time. A call answers, or says what is wrong with an exit code of
+the contract; what it acknowledged is there; and nothing outside the journal's folder is made, changed or waited for.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import pytest
+from torture import journals
+from torture.calls import digest
+from torture.children import Child
+from torture.plants import lay_out
+from torture.share import Clean, Run, Share, Tortured, evenly
+from torture.situations import planted, situations
 
 from journaltune.journal import file, system
 from journaltune.journal.handle import Handle
 
-
-def test_moved_planted_and_read_only_files_are_survived(clean: Callable[..., Any]) -> None:
-    clean("paths", 450)
+_LIMIT_S = 5.0
 
 
-def test_a_journal_that_is_used_although_it_was_replaced_is_found(
-    tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Handle, "size_bytes", lambda handle, _: os.fstat(handle.fd).st_size)
-    assert any("the call went through" in note for note in tortured("paths", 60).notes)
+@pytest.mark.torture(runs=len(situations()), few=len(situations()))
+def test_moved_planted_and_read_only_files_are_survived(clean: Clean) -> None:
+    clean(paths)
 
 
-def test_writing_through_a_planted_link_is_found(tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file, "_is_folder", os.path.isdir)
-    assert any("outside the folder" in note for note in tortured("paths", 450).notes)
+def paths(share: Share) -> None:
+    share.each(evenly(list(situations().items()), share.n), _situation)
 
 
-def test_waiting_for_a_planted_fifo_is_found(
-    torture: Callable[..., Any], tortured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create = system.create
-    monkeypatch.setattr(system, "create", lambda path, flags: create(path, flags & ~os.O_EXCL))
-    monkeypatch.setattr(file, "remove", lambda path: None)
-    paths = torture("paths")
-    monkeypatch.setattr(paths, "LIMIT_S", 0.5)
-    fifos = [found for found in paths._planted() if found.name == "save a snapshot, a FIFO in the place of the new snapshot"]
-    monkeypatch.setattr(paths, "_planted", lambda: fifos)
-    for other in ("_under_an_open_study", "_read_only", "_clocks"):
-        monkeypatch.setattr(paths, other, list)
-    assert tortured("paths", 1).notes[0].endswith("took longer than 0.5 s")
+def _situation(run: Run, situation: tuple[str, Callable[[Path], str]], limit_s: float = _LIMIT_S) -> None:
+    run.what, act = situation
+    path, outside = lay_out(run)
+    before = digest(outside)
+    journals.make(path, run.seed)
+    shutil.rmtree(f"{path}.d", ignore_errors=True)
+    ended = Child(lambda: act(path), limit_s).end()
+    problem = f"took longer than {limit_s:g} s" if ended.late else ended.error or ended.result
+    if not problem and digest(outside) != before:
+        problem = f"outside the folder there is now {digest(outside)}"
+    if problem:
+        run.find("wrong", problem)
+
+
+class TestAFaultIsFound:
+    def test_a_journal_that_is_used_although_it_was_replaced(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Handle, "size_bytes", lambda handle, _: os.fstat(handle.fd).st_size)
+        assert any("the call went through" in note for note in tortured(paths, 60).notes)
+
+    def test_writing_through_a_planted_link(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(file, "_is_folder", os.path.isdir)
+        assert any("outside the folder" in note for note in tortured(paths, len(situations())).notes)
+
+    def test_waiting_for_a_planted_fifo(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+        create = system.create
+        monkeypatch.setattr(system, "create", lambda path, flags: create(path, flags & ~os.O_EXCL))
+        monkeypatch.setattr(file, "remove", lambda path: None)
+        name = "save a snapshot, a FIFO in the place of the new snapshot"
+        tally = tortured(lambda share: share.run(0, lambda run: _situation(run, (name, planted()[name]), 0.5)), 1)
+        assert tally.notes[0].endswith("took longer than 0.5 s")

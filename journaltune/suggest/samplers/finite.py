@@ -34,12 +34,15 @@ def values_of(name: str, distribution: Distribution) -> list[float]:
     return [distribution.value_at(index) for index in range(n_values)]
 
 
-def grid_of(distributions: Mapping[str, Distribution], given: Any = None) -> Grid:
-    """The values to try of each column: all of them, or those that the option ``search_space`` names."""
+def grid_of(distributions: Mapping[str, Distribution], given: Any, canonical: bool) -> Grid:
+    """The values to try of each column: all of them, or those that the option ``search_space`` names.
+
+    Without ``canonical`` these stay as they are spelled there, which makes them values that no trial has.
+    """
     if given is None:
         grid = {name: values_of(name, distribution) for name, distribution in distributions.items()}
     else:
-        grid = {name: _given_values(name, distribution, given) for name, distribution in distributions.items()}
+        grid = {name: _given_values(name, distribution, given, canonical) for name, distribution in distributions.items()}
     if n_combinations(grid) > MOST_COMBINATIONS:
         raise UsageError(
             f"the grid has {n_combinations(grid)} combinations, and at most {MOST_COMBINATIONS} are allowed; take sampler random"
@@ -47,10 +50,12 @@ def grid_of(distributions: Mapping[str, Distribution], given: Any = None) -> Gri
     return grid
 
 
-def _given_values(name: str, distribution: Distribution, given: Mapping[str, Any]) -> list[float]:
+def _given_values(name: str, distribution: Distribution, given: Mapping[str, Any], canonical: bool) -> list[float]:
     if not isinstance(given.get(name), list) or not given[name]:
         raise UsageError(f"option search_space needs a list of values for parameter {name!r}")
     values = [distribution.to_internal(value) for value in given[name]]
+    if canonical:
+        values = list(map(distribution.canonical, values))
     if len(set(values)) != len(values):
         raise UsageError(f"option search_space names a value of parameter {name!r} twice")
     return values if distribution.kind == "float" else list(map(int, values))

@@ -44,8 +44,8 @@ class _Study(optuna.Study):
 class OptunaSampler:
     """A sampler by short name, ``optuna.CLASSNAME`` or ``module:Class``; options are its keyword arguments, but not its seed."""
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        self._name = name
+    def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
+        self._name, self._by_index = name, by_index
         self._class = sampler_class(name)
         self._options = dict(options)
         self._kind = kind_of(self._class, name)
@@ -115,7 +115,7 @@ class OptunaSampler:
             from journaltune.suggest.samplers.finite import grid_of, values_of
 
             if self._class is optuna.samplers.GridSampler:
-                grid = grid_of(space, self._options.get("search_space"))
+                grid = grid_of(space, self._options.get("search_space"), self._by_index)
             else:
                 grid = {name: values_of(name, distribution) for name, distribution in space.items()}
             self._grid = space, grid

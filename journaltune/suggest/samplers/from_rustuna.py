@@ -1,7 +1,7 @@
 """Rustuna's samplers, TPE and random search, and the Rustuna storage through which they see a history.
 
 Rustuna has no constant liar, and its in-memory storage can't take a result back; so trials with imputed values are added for one
-suggestion and discarded after it. Categories are passed by index: their values mean nothing to a sampler.
+suggestion and discarded after it. ``columns`` says in which form Rustuna gets a parameter.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from journaltune.base.codes import MINIMIZE
 from journaltune.base.constraints import as_attrs, constraints_in
 from journaltune.base.errors import JournaltuneError, UsageError
 from journaltune.space import Distribution, compatible
+from journaltune.suggest.samplers.columns import as_in_optuna, as_it_is
 from journaltune.suggest.samplers.protocol import Suggested
 from journaltune.suggest.samplers.rust_core import core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.state import Shape
     from journaltune.suggest.history import History
-
-    _View = tuple[list[int] | None, list[str], list[Any], list[Distribution] | None]
+    from journaltune.suggest.samplers.columns import Column
 
 rust = core()
 _STARTUP_TRIALS = 10
@@ -37,8 +37,8 @@ class RustunaSampler:
 
     marks_enqueued = finite = False
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        self._name = name
+    def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
+        self._name, self._by_index = name, by_index
         self._options = dict(options)
         self._n_startup = self._options.get("n_startup_trials", _STARTUP_TRIALS)
         refuse_seed(options)
@@ -60,7 +60,7 @@ class RustunaSampler:
     ) -> Suggested:
         """See ``protocol.Sampler``. Random until enough trials finished; pending and failed ones don't count for that."""
         if self._cache is None or not self._cache.serves(distributions, history):
-            self._cache = RustStudy(history.directions, distributions)
+            self._cache = RustStudy(history.directions, distributions, self._by_index)
         if self._name == "random" or history.n_observed() < self._n_startup:
             return Suggested(self._cache.at_random(seed), {})
         imputed, cache, self._cache = history.imputed(), self._cache, None
@@ -70,8 +70,11 @@ class RustunaSampler:
         if worst is not None:
             attrs = violation(history.worst_constraints())
             added = [cache.add(shape, params, worst, attrs) for _, shape, params in imputed]
-        internal, trial_id = cache.suggest(self._fresh(seed), joint=all(whole for _, whole in added))
-        cache.discard([trial_id, *(imputed_id for imputed_id, _ in added)])
+        if self._by_index and cache.n_complete + len(added) < self._n_startup:  # pruned trials, and no result to impute
+            internal = cache.at_random(seed)
+        else:
+            internal = cache.suggest(self._fresh(seed), joint=all(whole for _, whole in added))
+        cache.discard([trial_id for trial_id, _ in added])
         self._cache = cache  # not after an exception, which leaves the imputed trials in it
         return Suggested(internal, {})
 
@@ -97,16 +100,23 @@ def refuse_seed(options: Mapping[str, Any]) -> None:
 class RustStudy:
     """A Rustuna storage with the complete trials of a history; others can be added for a moment."""
 
-    def __init__(self, directions: Sequence[int], distributions: Mapping[str, Distribution]) -> None:
+    def __init__(
+        self, directions: Sequence[int], distributions: Mapping[str, Distribution], by_index: bool, modelled: bool = True
+    ) -> None:
+        """Without ``by_index`` the arithmetic is that of older studies. Without ``modelled`` the sampler draws at random only."""
         self._directions = [rust.StudyDirection.MINIMIZE if d == MINIMIZE else rust.StudyDirection.MAXIMIZE for d in directions]
         self._space = distributions
-        self._rust_space = {name: _to_rust(distribution) for name, distribution in distributions.items()}
-        self._views: dict[Shape, _View] = {}
+        self._by_index = by_index
+        make = as_in_optuna if by_index else as_it_is
+        self._columns = {name: make(distribution) for name, distribution in distributions.items()}
+        self._rust_space = {name: each.modelled if modelled else each.drawn for name, each in self._columns.items()}
+        self._selections: dict[Shape, _Selection] = {}
         self.storage = rust.InMemoryStorage(apply_discard=True)
         self.study_id = self.storage.create_new_study("history", self._directions).id
         self._blank: Any = None
+        self.n_complete = 0
         self._n_read = 0
-        self._n_incomplete = 0
+        self._n_partial = 0
         self._n_discarded = 0
 
     def serves(self, distributions: Mapping[str, Distribution], history: History) -> bool:
@@ -118,8 +128,12 @@ class RustStudy:
         if self._blank is None:
             self._blank = self._new_trial()
             self.storage.discard_trials([self._blank.trial_id])
-        space = self._rust_space.items()
-        return {name: float(sampler.sample_independent(self._blank, storage, name, known)) for name, known in space}
+        columns = self._columns.items()
+        return self._internal({name: sampler.sample_independent(self._blank, storage, name, c.drawn) for name, c in columns})
+
+    def _internal(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Rustuna's values as internal ones, in declared order."""
+        return {name: column.decode(float(values[name])) for name, column in self._columns.items()}
 
     def _new_trial(self) -> Any:
         asked = self.storage.create_new_trial(self.study_id)
@@ -130,18 +144,16 @@ class RustStudy:
     def catch_up(self, history: History) -> None:
         for _, shape, params, values, attrs in history.complete(self._n_read):
             _, whole = self.add(shape, params, values, violation(constraints_in(attrs)) if attrs else attrs)
-            self._n_incomplete += not whole
+            self.n_complete += 1
+            self._n_partial += not whole
         self._n_read = history.n_finished()
 
-    def suggest(self, sampler: Any, joint: bool = True) -> tuple[dict[str, float], int]:
-        """A suggestion, and the id of the new trial that it is for; the caller discards that trial.
-
-        ``joint`` is False where a trial that was added lacks a parameter.
-        """
+    def suggest(self, sampler: Any, joint: bool = True) -> dict[str, float]:
+        """A suggestion. ``joint`` is False where a trial that was added lacks a parameter."""
         context = self._new_trial()
         # No `before_trial`: it infers a search space, which is declared here, and takes as long as the suggestion itself.
         # Joint sampling panics when a trial lacks a parameter; independent sampling leaves that trial out for that parameter.
-        joint = joint and not self._n_incomplete
+        joint = joint and not self._n_partial
         try:
             values = sampler.sample_joint(context, self.storage, self._rust_space) if joint else {}
             for name, distribution in self._rust_space.items():
@@ -153,7 +165,8 @@ class RustStudy:
             raise JournaltuneError(
                 f"Rustuna's sampler gave up on this history ({error}); take `journaltune create --exist-ok --sampler random`"
             ) from None
-        return {name: float(values[name]) for name in self._space}, context.trial_id
+        self.discard([context.trial_id])
+        return self._internal(values)
 
     def discard(self, trial_ids: list[int]) -> None:
         self.storage.discard_trials(trial_ids)
@@ -163,13 +176,10 @@ class RustStudy:
         self, shape: Shape, params: Sequence[float], values: Sequence[float], attrs: Mapping[str, Any] = _NO_ATTRS
     ) -> tuple[int, bool]:
         """Add a complete trial: its id, and whether it has every parameter of the space."""
-        take, names, distributions, bounds = self._view_of(shape)
-        taken = params if take is None else [params[index] for index in take]
-        if bounds is not None:
-            inside = [bound.low <= value <= bound.high for value, bound in zip(taken, bounds, strict=True)]
-            names, distributions, taken = (list(compress(column, inside)) for column in (names, distributions, taken))
+        selection = self._selection(shape)
+        names, distributions, encoded = selection.of(params)
         trial_id: int = self.storage.create_new_trial(self.study_id)._trial_id
-        for _ in map(self.storage.set_trial_param, repeat(trial_id), names, distributions, taken):
+        for _ in map(self.storage.set_trial_param, repeat(trial_id), names, distributions, encoded):
             pass
         if attrs:
             self.storage.set_trial_system_attrs(trial_id, attrs)
@@ -178,36 +188,55 @@ class RustStudy:
 
     def fits(self, shape: Shape, params: Sequence[float]) -> bool:
         """Whether a trial has every parameter of the space, inside its present bounds."""
-        take, names, _, bounds = self._view_of(shape)
-        taken = params if take is None else [params[index] for index in take]
-        whole = len(names) == len(self._space)
-        return whole and (bounds is None or all(b.low <= value <= b.high for value, b in zip(taken, bounds, strict=True)))
+        return len(self._selection(shape).of(params)[0]) == len(self._space)
 
-    def _view_of(self, shape: Shape) -> _View:
-        view = self._views.get(shape)
-        if view is None:
-            view = self._views[shape] = self._view(shape)
-        return view
-
-    def _view(self, shape: Shape) -> _View:
-        """Which of a shape's columns are taken (None: all), their names and distributions, and the bounds where these moved.
-
-        A column of another kind or with other categories than the present ones tells a sampler nothing, and is left out.
-        """
-        take, names, distributions, bounds, moved = [], [], [], [], False
-        for index, (name, text) in enumerate(shape):
-            now, then = self._space.get(name), Distribution.from_json(text)
-            if now is not None and compatible(now, then):
-                take.append(index)
-                names.append(name)
-                distributions.append(_to_rust(then))
-                bounds.append(now if now.kind != "categorical" else _EVERY_INDEX)
-                moved = moved or then.low < now.low or then.high > now.high
-        return (None if len(take) == len(shape) else take), names, distributions, bounds if moved else None
+    def _selection(self, shape: Shape) -> _Selection:
+        selection = self._selections.get(shape)
+        if selection is None:
+            rust_space = self._rust_space if self._by_index else {}
+            selection = self._selections[shape] = _Selection(shape, self._space, self._columns, rust_space)
+        return selection
 
 
-def _to_rust(distribution: Distribution) -> Any:
-    if distribution.kind == "categorical":
-        return rust.Distribution.categorical(list(range(len(distribution.choices))))
-    build: Callable[..., Any] = rust.Distribution.float if distribution.kind == "float" else rust.Distribution.int
-    return build(distribution.low, distribution.high, log=distribution.log, step=distribution.step)
+class _Selection:
+    """The columns of a shape that Rustuna gets: those of the space's present kinds and categories, inside its present bounds.
+
+    Other columns tell a sampler nothing. Without ``rust_space`` each has the distribution that its trial had.
+    """
+
+    __slots__ = ("_bounds", "_distributions", "_encoders", "_names", "_places")
+
+    def __init__(
+        self,
+        shape: Shape,
+        space: Mapping[str, Distribution],
+        columns: Mapping[str, Column],
+        rust_space: Mapping[str, Any],
+    ) -> None:
+        known = [(place, name, Distribution.from_json(text)) for place, (name, text) in enumerate(shape) if name in space]
+        taken = [(place, name, then) for place, name, then in known if compatible(space[name], then)]
+        self._places = None if len(taken) == len(shape) else [place for place, _, _ in taken]
+        self._names = [name for _, name, _ in taken]
+        self._distributions = [rust_space[name] if rust_space else as_it_is(then).drawn for _, name, then in taken]
+        moved = any(then.low < space[name].low or then.high > space[name].high for _, name, then in taken)
+        bounds = [space[name] if space[name].kind != "categorical" else _EVERY_INDEX for name in self._names]
+        self._bounds = bounds if moved else None
+        encoders = [(index, columns[name].encode) for index, name in enumerate(self._names)]
+        self._encoders = [(index, encode) for index, encode in encoders if encode is not None]
+
+    def of(self, params: Sequence[float]) -> tuple[list[str], list[Any], Sequence[float]]:
+        """Names, distributions and Rustuna's values of a trial with these internal values."""
+        values = params if self._places is None else [params[place] for place in self._places]
+        encoded = values
+        if self._encoders:
+            encoded = list(values)
+            for index, encode in self._encoders:
+                encoded[index] = encode(values[index])
+        if self._bounds is None:
+            return self._names, self._distributions, encoded
+        inside = [bound.low <= value <= bound.high for value, bound in zip(values, self._bounds, strict=True)]
+        return (
+            list(compress(self._names, inside)),
+            list(compress(self._distributions, inside)),
+            list(compress(encoded, inside)),
+        )

@@ -12,6 +12,7 @@ Source: Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective gene
 
 from __future__ import annotations
 
+from journaltune.base.codes import MINIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps, loads
@@ -42,9 +43,9 @@ class NsgaiiSampler:
     marks_enqueued = True
     finite = False
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         refuse_seed(options)
-        self._options = dict(options)
+        self._options, self._by_index = dict(options), by_index
         try:
             self._fresh(0)
         except (TypeError, ValueError, OverflowError) as error:
@@ -66,24 +67,24 @@ class NsgaiiSampler:
         """See ``protocol.Sampler``."""
         members = self._members
         if members is None or members.space is not distributions or members.n_read > history.n_finished():
-            members = self._members = _Members(distributions)
+            members = self._members = _Members(distributions, self._by_index)
         members.catch_up(history)
         generation = members.first_with_room(self._size)
-        study, sampler = RustStudy(history.directions, distributions), self._fresh(seed)
+        study, sampler = RustStudy(history.directions, distributions, self._by_index, modelled=False), self._fresh(seed)
         attrs: dict[str, Any] = {GENERATION: str(generation)}
         if not generation:
-            return Suggested(study.suggest(sampler)[0], attrs)
+            return Suggested(study.suggest(sampler), attrs)
         chosen = members.known(_parents(history.study_attrs()), self._size)
         if generation in chosen:
             ids = _add(study, 0, [members.by_number[known] for known in chosen[generation]])
             _set_parents(study, 1, ids)
-            return Suggested(study.suggest(sampler)[0], attrs)
+            return Suggested(study.suggest(sampler), attrs)
         earlier, latest = chosen.get(generation - 1, []), members.of(generation - 1)
         ids = _add(study, 0, [members.by_number[known] for known in earlier])
         if earlier:
             _set_parents(study, 1, ids)
         ids += _add(study, 1 if earlier else 0, [members.by_number[known] for known in latest])
-        internal, _ = study.suggest(sampler)
+        internal = study.suggest(sampler)
         numbers = dict(zip(ids, [*earlier, *latest], strict=True))
         picked = loads(study.storage.get_study(study.study_id).system_attrs[f"{PARENTS}{2 if earlier else 1}"])
         parents = {f"{PARENTS}{generation}": [numbers[trial_id] for trial_id in picked]}
@@ -112,12 +113,12 @@ def _parents(study_attrs: Mapping[str, Any]) -> dict[int, list[int]]:
 class _Members:
     """The complete trials that belong to a generation and fit into the space."""
 
-    def __init__(self, distributions: Mapping[str, Distribution]) -> None:
+    def __init__(self, distributions: Mapping[str, Distribution], by_index: bool) -> None:
         self.space = distributions
         self.n_read = 0
         self.by_number: dict[int, Member] = {}
         self._by_generation: dict[int, list[int]] = {}
-        self._fits = RustStudy([1], distributions).fits
+        self._fits = RustStudy([MINIMIZE], distributions, by_index).fits
 
     def catch_up(self, history: History) -> None:
         for number, shape, params, values, attrs in history.complete(self.n_read):

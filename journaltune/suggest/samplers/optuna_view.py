@@ -6,7 +6,6 @@ A trial's id is its number here. Categories are passed by index: Optuna takes 1,
 from __future__ import annotations
 
 import copy
-from decimal import Decimal
 from math import copysign
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, json_to_distribution
@@ -102,7 +101,9 @@ class TrialsView:
         for index, name, now in columns:
             value = params[index]
             if now.contains(value):
-                external[name] = int(value) if now.kind != "float" else self._exact(now, value)
+                # Finite samplers compare for equality, and a rounding error may have missed the grid.
+                exact = now.canonical(value) if self._visible == AS_THEY_ARE else value
+                external[name] = exact if now.kind == "float" else int(value)
         whole = len(external) == len(self.native)
         if not whole and not self._partial:
             return None
@@ -111,13 +112,6 @@ class TrialsView:
             values = [copysign(self._huge, value) if abs(value) > _HUGE else value for value in values]
         visible = _visible_attrs(attrs) if attrs else {}
         return FrozenTrial(number, state, None, None, None, external, native, {}, visible, {}, number, values=values)
-
-    def _exact(self, now: Distribution, value: float) -> float:
-        """The value on the grid that a rounding error may have missed: finite samplers compare for equality."""
-        if now.step is None or self._visible != AS_THEY_ARE:
-            return value
-        low, step = Decimal(str(now.low)), Decimal(str(now.step))
-        return float(low + round((value - now.low) / now.step) * step)
 
     def _columns_of(self, shape: Shape) -> list[tuple[int, str, Distribution]]:
         """Each parameter of the space, in the space's order, with its place among a shape's numbers.

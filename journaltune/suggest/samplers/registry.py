@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Row(Frozen):
-    """One sampler. ``factory`` is MODULE:CLASS beside this file, called with the name and the options.
+    """One sampler. ``factory`` is MODULE:CLASS beside this file, called with the name, the options and ``by_index``.
 
     ``optuna_class`` is the class of ``optuna.samplers`` that does the work, or does the same work as Rustuna's. ``needs`` are
     libraries beyond the core's, and ``extra`` is the extra of this package that installs them.
@@ -70,8 +70,11 @@ def optuna_class_name(name: str) -> str:
     return row.optuna_class if row is not None else name.removeprefix("optuna.")
 
 
-def make(name: str, options: Mapping[str, Any]) -> Sampler:
-    """The sampler of that name. UsageError for an unknown name or option, and for a library that is not installed."""
+def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sampler:
+    """The sampler of that name. UsageError for an unknown name or option, and for a library that is not installed.
+
+    ``by_index``: see ``view.by_index``, which tells it for a study.
+    """
     row = _BY_NAME.get(name)
     if row is None and not (name.startswith("optuna.") or ":" in name):
         raise UsageError(f"unknown sampler {name!r}; take one of {', '.join(names())}, {_OTHERS}")
@@ -79,5 +82,5 @@ def make(name: str, options: Mapping[str, Any]) -> Sampler:
 
     module, _, class_name = (_OPTUNA if row is None else row.factory).partition(":")
     factory = getattr(import_module(f"{__package__}.{module}"), class_name)
-    sampler: Sampler = factory(name, options)
+    sampler: Sampler = factory(name, options, by_index)
     return sampler
