@@ -7,7 +7,7 @@ journaltune tell 1 0.2
 
 # --exist-ok takes other bounds and new parameters. Earlier trials stay, and the sampler learns from them.
 journaltune create --exist-ok --param 'lr: log(1e-3, 1e-2)' --param 'opt: adam | sgd' --param 'layers: int(1, 8)'
-suggestion=$(journaltune ask --format sh)
+suggestion=$(journaltune ask --format sh --owner $$)
 eval "$suggestion"
 test "$JT_TRIAL" -eq 2
 awk -v lr="$JT_lr" -v layers="$JT_layers" 'BEGIN { exit !(1e-3 <= lr && lr <= 1e-2 && layers >= 1) }'

@@ -6,7 +6,7 @@ journaltune enqueue --params '{"width": 16}'
 
 # A constraint is satisfied at 0 or less: here a model of width 64 needs 12 GB more than there are.
 for accuracy in 0.99 0.91; do
-    suggestion=$(journaltune ask --format sh)
+    suggestion=$(journaltune ask --format sh --owner $$)
     eval "$suggestion"
     journaltune tell "$JT_TRIAL" "$accuracy" --constraint "memory=$((JT_width / 2 - 20))"
 done

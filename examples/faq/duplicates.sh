@@ -3,7 +3,7 @@ set -eu
 # reuse records a duplicate at once, with the result that is there. resample lets the sampler draw again.
 journaltune create --param 'x: float(0, 1, step=0.25)' --param 'opt: adam | sgd' --duplicates reuse --seed 3
 
-while suggestion=$(journaltune ask --format sh); code=$?; [ $code -eq 0 ]; do
+while suggestion=$(journaltune ask --format sh --owner $$); code=$?; [ $code -eq 0 ]; do
     eval "$suggestion"
     echo "$JT_x $JT_opt" >>runs
     journaltune tell "$JT_TRIAL" "$JT_x"

@@ -3,6 +3,7 @@ set -eu
 echo 'numpy==2.4.0' >requirements.txt
 journaltune create --param 'x: float(0, 1)' --lock-file requirements.txt
 journaltune ask
+journaltune tell 0 0.5
 
 # The journal holds the versions of Python, the libraries and the platform, and the hash of your lock file.
 journaltune status | grep '^with .*python.*lock_file'

@@ -5,7 +5,7 @@ train() { # crashes for small x
     awk -v x="$1" 'BEGIN { if (x < 0.5) exit 3; print x }'
 }
 
-while suggestion=$(journaltune ask --format sh --trials 8); code=$?; [ $code -eq 0 ]; do
+while suggestion=$(journaltune ask --format sh --owner $$ --trials 8); code=$?; [ $code -eq 0 ]; do
     eval "$suggestion"
     if loss=$(train "$JT_x"); then
         journaltune tell "$JT_TRIAL" "$loss"

@@ -3,7 +3,7 @@ set -eu
 journaltune create --param 'x: float(-10, 10)' --param 'y: float(-10, 10)' --seed 1
 
 worker() { # Start it as often as you like, from several terminals too: the journal says which trials the others run.
-    while suggestion=$(journaltune ask --format sh --trials 12); code=$?; [ $code -eq 0 ]; do
+    while suggestion=$(journaltune ask --format sh --owner $$ --trials 12); code=$?; [ $code -eq 0 ]; do
         eval "$suggestion"
         loss=$(awk -v x="$JT_x" -v y="$JT_y" 'BEGIN { print (x - 2) ^ 2 + y ^ 2 }')
         journaltune tell "$JT_TRIAL" "$loss"

@@ -2,7 +2,7 @@
 set -eu
 journaltune create --param 'width: int(1, 64)' --minimize error --minimize seconds --seed 1
 
-while suggestion=$(journaltune ask --format sh --trials 10); code=$?; [ $code -eq 0 ]; do
+while suggestion=$(journaltune ask --format sh --owner $$ --trials 10); code=$?; [ $code -eq 0 ]; do
     eval "$suggestion"
     error=$(awk -v width="$JT_width" 'BEGIN { print 1 / width }')
     seconds=$(awk -v width="$JT_width" 'BEGIN { print width / 10 }')

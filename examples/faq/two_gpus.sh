@@ -4,7 +4,7 @@ journaltune create --param 'lr: log(1e-5, 1)'
 
 worker() { # GPU: one loop for each GPU; its trainers see no other one
     export CUDA_VISIBLE_DEVICES="$1"
-    while suggestion=$(journaltune ask --format sh --trials "$2"); code=$?; [ $code -eq 0 ]; do
+    while suggestion=$(journaltune ask --format sh --owner $$ --trials "$2"); code=$?; [ $code -eq 0 ]; do
         eval "$suggestion"
         used=$(sh -c 'echo "$CUDA_VISIBLE_DEVICES"') # in place of ./train --lr "$JT_lr"
         journaltune tell "$JT_TRIAL" 0.5 --attr "gpu=$used"

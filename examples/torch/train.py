@@ -3,7 +3,7 @@
     python examples/torch/train.py
 
 The study is ./study.journal, the checkpoints are in ./checkpoints, one file a trial. Kill it when you like and start it again: it
-ends with the same four trials and the same losses. One process at a time: whatever runs is taken for its own.
+ends with the same four trials and the same losses.
 """
 
 from __future__ import annotations
@@ -72,20 +72,11 @@ def finish(study: journaltune.Study, number: int, params: dict[str, float]) -> N
 Path("checkpoints").mkdir(exist_ok=True)
 study = journaltune.create_study("study.journal", params=SPACE, seed=3, exist_ok=True)
 
-for left in study.get_trials(["running"]):  # by a process that was killed
-    if checkpoint_of(left.number).exists():
-        finish(study, left.number, left.params)
-    else:  # it had not begun: samplers learn nothing from "interrupted", and it does not count to max_trials
-        study.tell(left.number, state="fail", reason="interrupted")
-
-while True:
-    try:
-        trial = study.ask(max_trials=N_TRIALS)
-    except journaltune.ExhaustedError:
-        break
-    journaltune.seed_everything(trial.seed)
-    # Before the first epoch: from now on a process that is started again has what it needs.
-    save(trial.number, {"epoch": 0, "rng": torch.get_rng_state()})
+# The trial of a process that was killed comes again, as the same trial with a higher attempt.
+for trial in study.trials_iter(total_trials=N_TRIALS):
+    if trial.attempt == 1 or not checkpoint_of(trial.number).exists():  # it may have been killed before its first checkpoint
+        journaltune.seed_everything(trial.seed)
+        save(trial.number, {"epoch": 0, "rng": torch.get_rng_state()})
     finish(study, trial.number, trial.params)
 
 print(f"best: {study.best_value:.4f} with {study.best_params}")

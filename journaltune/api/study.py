@@ -263,9 +263,9 @@ class Study:
     ) -> Iterator[AskedTrial]:
         """Asked trials for a loop of one's own, each told there: ``for trial in study.trials_iter(9): study.tell(trial, ...)``.
 
-        The limits are those of ``optimize``. UsageError when the loop goes on before it has told its trial. If an exception or
-        ``break`` leaves the loop, the trial that it has not told fails with reason ``exit``; ``with trial:`` around the body of
-        the loop tells ``oom`` and ``interrupted`` apart.
+        The limits are those of ``optimize``. UsageError when the next trial is drawn before this one was told. This process owns
+        the trials: where an exception, ``break``, Ctrl-C or a kill leaves the loop, the trial that it has not told is asked
+        again next time. ``with trial:`` around the body of the loop fails it instead, and tells ``oom`` and ``exit`` apart.
         """
         from journaltune.run.optimize import trials_iter
 

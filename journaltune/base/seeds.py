@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 SAMPLING, TRAINER, CONSTANT, REDRAW = range(4)  # purposes of a derived seed
 _MASK = 0xFFFFFFFFFFFFFFFF
 
@@ -20,6 +25,11 @@ def derive_seed(study_seed: int, number: int, purpose: int) -> int:
     return state
 
 
-def trainer_seed(study_seed: int, number: int) -> int:
-    """31 bits (R takes no larger seed) for the random generators of a trial's trainer."""
-    return derive_seed(study_seed, number, TRAINER) & 0x7FFFFFFF
+def trainer_seed(config: Mapping[str, Any], number: int) -> int:
+    """A seed for the random generators of a trial's trainer, from the study's seed: 31 bits, as R takes no larger one.
+
+    A study of before, whose configuration says nothing of its ``grid``, goes on with the 32 bits that it began with.
+    """
+    seed = config.get("seed")
+    bits = derive_seed(seed if isinstance(seed, int) else 0, number, TRAINER)
+    return bits & (0x7FFFFFFF if "grid" in config else 0xFFFFFFFF)

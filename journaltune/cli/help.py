@@ -16,7 +16,7 @@ WIDTH = 80
 LOOP = """set -eu
 journaltune create --exist-ok \\
     --param 'lr: log(1e-5, 1e-1)' --param 'opt: adam | sgd'
-while suggestion=$(journaltune ask --format sh --trials 20)
+while suggestion=$(journaltune ask --format sh --owner $$ --trials 20)
     code=$?; [ $code -eq 0 ]
 do
     eval "$suggestion"

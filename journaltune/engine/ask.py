@@ -125,7 +125,7 @@ def _ask(
                 made = _ask_new(study, metadata, space, skipped, insist=True)
         if made is not None and made[1].twin is None:
             number, choice = made
-            return Suggestion(number, space.decode(choice.internal), trainer_seed(study.seed, number))
+            return Suggestion(number, space.decode(choice.internal), trainer_seed(study.config, number))
         tries = tries + 1 if made is None else 0
 
 

@@ -11,7 +11,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.base.seeds import trainer_seed
 from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_leftovers
 from journaltune.journal import records
-from journaltune.journal.state import OWNER_ATTR, to_microseconds
+from journaltune.journal.state import OWNER_ATTR, to_microseconds, to_moment
 from journaltune.space import Distribution
 from journaltune.suggest.choice import Suggestion
 
@@ -122,7 +122,7 @@ def suggestion_of(study: OpenStudy, trial: LiveTrial, attempt: int) -> Suggestio
     """What a running trial was handed out with. Its own distributions count, whatever became of the study's space."""
     distributions = {name: Distribution.from_json(text) for name, text in trial.distributions.items()}
     params = {name: distributions[name].to_external(value) for name, value in trial.params.items()}
-    return Suggestion(trial.number, params, trainer_seed(study.seed, trial.number), attempt)
+    return Suggestion(trial.number, params, trainer_seed(study.config, trial.number), attempt)
 
 
 def why_free(holder: Holder) -> str:
@@ -202,9 +202,12 @@ def _held(study: OpenStudy, number: int, by: Holder) -> LiveTrial | None:
 
 def renewal(trial: LiveTrial) -> list[dict[str, Any]]:
     """The record that makes a trial's time to live count anew; none for a trial without one."""
-    holder = trial.holder
-    if not trial.may_have_owner() or holder.get("ttl_s") is None:
+    known = trial.holder
+    if known.get("ttl_s") is None:
         return []
-    note = {key: holder[key] for key in ("owner", "attempt", "deaths", "ttl_s", "mark", "at", "why") if key in holder}
-    attr = {OWNER_ATTR: {"at": records.now_iso(), **note, "clock": clock()}}
+    note = {key: known[key] for key in ("owner", "attempt", "deaths", "ttl_s", "mark", "why") if key in known}
+    # In the metadata of an ask, "at" is an offset.
+    began = to_moment(trial.began)
+    at = known["at"] if known is not trial.metadata else began.isoformat() if began else records.now_iso()
+    attr = {OWNER_ATTR: {**note, "at": at, "clock": clock()}}
     return [records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr=attr)]

@@ -27,9 +27,14 @@ _O_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _O_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO must not wait for its other end
 
 
+def names_of(path: str) -> list[str]:
+    """The names of a journal that are known: the one given, and where that is a symbolic link the real one, which comes last."""
+    return [path, os.path.realpath(path)] if os.path.islink(path) else [path]
+
+
 def folder_of(path: str) -> str:
-    """The folder beside the journal that holds everything else."""
-    return path + ".d"
+    """The folder beside the journal that holds everything else; one for all symbolic links to it."""
+    return names_of(path)[-1] + ".d"
 
 
 def refuse(error: OSError, path: str, doing: str) -> NoReturn:
@@ -46,6 +51,8 @@ def refuse(error: OSError, path: str, doing: str) -> NoReturn:
         errno.EISDIR: "it is a folder; name a file",
         errno.ENOTDIR: "a part of the path is not a folder",
         errno.ELOOP: "too many symbolic links",
+        errno.EMFILE: "too many open files; close some, or raise `ulimit -n`",
+        errno.ENOLCK: "the system has no lock left, or none on this file system",
     }
     hint = hints.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
     raise MachineError(f"cannot {doing} {path}: {hint}") from error
@@ -110,15 +117,24 @@ def _only_local(fd: int, path: str) -> None:
 def file_system_of(device: int, mountinfo: str = "/proc/self/mountinfo") -> str:
     """The type of the file system with that device number; empty where the kernel doesn't tell."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
+    return next((fields[fields.index("-") + 1] for fields in _mounts(mountinfo) if fields[2] == wanted), "")
+
+
+def is_mounted_alone(path: str, mountinfo: str = "/proc/self/mountinfo") -> bool:
+    """Whether the file is mounted without its folder, as into a container: on the host it has a name that can't be told."""
+    escaped = os.path.realpath(path)
+    for character in "\\ \t\n":
+        escaped = escaped.replace(character, f"\\{ord(character):03o}")
+    return any(fields[4] == escaped for fields in _mounts(mountinfo))
+
+
+def _mounts(mountinfo: str) -> Iterator[list[str]]:
+    """The fields of each mount that the kernel tells of."""
     try:
-        with open(mountinfo, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                fields = line.split()
-                if fields[2] == wanted:
-                    return fields[fields.index("-") + 1]
-    except (OSError, ValueError, IndexError):
+        with open(mountinfo, encoding="utf-8", errors="surrogateescape") as file:
+            yield from (fields for line in file if "-" in (fields := line.split(" ")) and len(fields) > 8)
+    except OSError:
         pass
-    return ""
 
 
 def is_still(fd: int, identity: tuple[int, int]) -> bool:
@@ -197,7 +213,7 @@ def append(fd: int, data: bytes, path: str) -> None:
     try:
         written = system.write(fd, data)
     except OSError as error:
-        if _landed(fd, data):
+        if _may_have_landed(fd, data):
             in_doubt(error, path)
         refuse(error, path, "write to")
     if written < len(data):
@@ -214,10 +230,13 @@ def append(fd: int, data: bytes, path: str) -> None:
         refuse(short, path, "write to")
 
 
-def _landed(fd: int, data: bytes) -> bool:
+def _may_have_landed(fd: int, data: bytes) -> bool:
     """Whether a write that failed put its records into the journal all the same. Records name their place: no two are alike."""
-    start = max(0, os.fstat(fd).st_size - len(data) - _LOOK_BACK)
-    return data[: data.index(b"\n") + 1] in pread(fd, len(data) + _LOOK_BACK, start)
+    try:
+        start = max(0, os.fstat(fd).st_size - len(data) - _LOOK_BACK)
+        return data[: data.index(b"\n") + 1] in pread(fd, len(data) + _LOOK_BACK, start)
+    except OSError:
+        return True
 
 
 def flush(fd: int, path: str) -> None:
@@ -332,12 +351,12 @@ def remove(path: str) -> None:
         pass
 
 
-def replace(path: str, data: list[bytes]) -> None:
+def replace(path: str, data: list[bytes], mode: int) -> None:
     """Write a whole file beside its place and rename it there: readers see the old one or the new one. OSError as it comes."""
     own = f"{path}.{os.getpid()}.tmp"
     # A dead process left a file there, or somebody a trap: a FIFO would never open, a link would have its target overwritten.
     remove(own)
-    fd = system.create(own, os.O_WRONLY | os.O_EXCL)
+    fd = system.create(own, os.O_WRONLY | os.O_EXCL, mode)
     try:
         try:
             for part in data:

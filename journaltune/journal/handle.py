@@ -52,14 +52,14 @@ class Handle:
             return False
         return True
 
-    def close(self, offset: int | None) -> bool:
+    def close(self, offset: int) -> bool:
         """Give the descriptor back, and remember what stands before ``offset``; False when that can't be read."""
         fd, own = self.fd, self.is_own()
         self.fd, self._fingerprint = -1, []
         if not own:
             return True
         try:
-            self._fingerprint = [] if offset is None else files.fingerprint(fd, offset)
+            self._fingerprint = files.fingerprint(fd, offset)
         except OSError:
             return False
         finally:
@@ -79,11 +79,14 @@ class Handle:
         JournalDamagedError when the path names another file than before, or one with other bytes.
         """
         self._open()
-        changed = bool(self._fingerprint) and self._fingerprint != files.fingerprint(self.fd, offset)
-        if not files.is_still(self.fd, self._identity) or (changed and not files.is_blank_before(self.fd, offset)):
-            fd, self.fd = self.fd, -1
+        try:
+            changed = bool(self._fingerprint) and self._fingerprint != files.fingerprint(self.fd, offset)
+            if not files.is_still(self.fd, self._identity) or (changed and not files.is_blank_before(self.fd, offset)):
+                self.refuse(offset)
+        except BaseException:
+            fd, self.fd = self.fd, -1  # the next use compares again
             lock.abandon(fd)
-            self.refuse(offset)
+            raise
         self._fingerprint = []
         return changed
 

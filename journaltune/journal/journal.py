@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-# A new snapshot is due when so many bytes were replayed since the last one, and when they are that share of the journal.
-_TAIL_BYTES = 64 * 1024
-_TAIL_SHARE = 64
-_LIVED_TAIL_BYTES = 1024 * 1024
-_LIVED_TAIL_SHARE = 2
 _LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
 _BATCH_MARK = b',"from":'
 _END_BYTES = 80  # the batch mark stands so near to a record's end: a place of 20 digits at most and the checksums follow it
@@ -58,8 +53,7 @@ class Journal:
         self.path = os.path.abspath(os.fspath(path))
         self.lock_timeout_s = lock_timeout_s
         self.allow_network_fs = allow_network_fs
-        self._lock_depth = 0
-        self._alone = False
+        self._lock_depth, self._alone = 0, False
         self._look_at = 0.0
         self._settled_at = 0  # the journal's end when no record before it could be taken back any more
         self._source: snapshot.Source | None = None
@@ -85,12 +79,8 @@ class Journal:
         """
         if self._handle.pid == os.getpid():
             self._let_others_in()
-        self._lock_depth, self._stale, self._alone = 0, True, False
-        self._handle.close(None)
-        if self._source is not None:
-            self._source.close()
-
-    # -- reading -----------------------------------------------------------------------------------------------------
+        self._lock_depth, self._alone, self._stale, self.offset = 0, False, True, 0
+        self.close()
 
     @property
     def state(self) -> JournalState:
@@ -100,11 +90,10 @@ class Journal:
 
     def sync(self) -> None:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
-        self._usable()
-        if self._handle.size_bytes(self.offset) == self.offset:
-            return
         try:
-            self._catch_up()
+            self._usable()
+            if self._handle.size_bytes(self.offset) != self.offset:
+                self._catch_up()
         except OSError as error:
             files.refuse(error, self.path, "read")
 
@@ -119,32 +108,46 @@ class Journal:
             self._load()
 
     def _load(self) -> None:
-        """Read everything: the snapshot, and what came after it."""
-        self._stale = False
+        """Read everything: the snapshot, and what came after it. After an error the next use begins anew."""
         self._mended_at = snapshot.mended_at(self.path)
         self._reader = records.RecordReader()
         loaded = snapshot.load(self.path, self._handle.fd, self._replay_to)
         self._state, self.offset, self._chain, self._source = loaded or (JournalState(), 0, records.Chain(), None)
         self.opened_at = self.offset
-        self.sync()
+        self._stale = False  # or ``sync`` would load
+        try:
+            self.sync()
+        except BaseException:
+            self._stale = True
+            raise
 
     def _replay_to(self, offset: int) -> JournalState:
         other = Fold(self.path, records.RecordReader(), JournalState(), records.Chain())
-        for data in files.chunks(self._handle.fd, offset):
-            other.feed(data, other.offset)
+        try:
+            for data in files.chunks(self._handle.fd, offset):
+                other.feed(data, other.offset)
+        except OSError as error:
+            files.refuse(error, self.path, "read")
         return other.state
 
     def _catch_up(self) -> None:
-        fd = self._handle.fd
-        while data := files.read_from(fd, self.offset, files.CHUNK_BYTES):
-            if data[:1] == b" " and files.is_blank_before(fd, self.offset):
-                self._load()
-                return
+        fd, before = self._handle.fd, min(self.offset, 1)
+        # The byte before, too: the last record that was read may be blank now, of a batch that broke off and was taken back.
+        data = files.read_from(fd, self.offset - before, files.CHUNK_BYTES)
+        if data[:before] == b" ":
+            self._load()
+            return
+        data = data[before:]
+        while data:
             self._fold(Fold(self.path, self._reader, self._state, self._chain), data)
+            data = files.read_from(fd, self.offset, files.CHUNK_BYTES)
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes up to ``offset``, some megabytes of whole lines at a time."""
-        return files.chunks(self._handle.fd, self.offset)
+        try:
+            yield from files.chunks(self._handle.fd, self.offset)
+        except OSError as error:
+            files.refuse(error, self.path, "read")
 
     def _fold(self, fold: Fold, data: bytes) -> None:
         """Apply ``data``. A damaged line stops it; what was applied before that line must not be applied again after a repair."""
@@ -152,8 +155,6 @@ class Journal:
             fold.feed(data, self.offset)
         finally:
             self.offset = fold.offset
-
-    # -- locking -----------------------------------------------------------------------------------------------------
 
     def locked(self, *, alone: bool = False) -> Locked:
         """The journal's lock as a context: inside, the state is up to date and only writers without our lock interfere.
@@ -171,10 +172,8 @@ class Journal:
         if self._lock_depth == 0:
             try:
                 lock.acquire(self._handle.fd, self.path, self.lock_timeout_s)
-            except BaseException as error:
+            except BaseException:
                 self.close()
-                if isinstance(error, OSError):
-                    files.refuse(error, self.path, "lock")
                 raise
         self._lock_depth += 1
         try:
@@ -190,7 +189,10 @@ class Journal:
     def _release(self) -> None:
         self._lock_depth -= 1
         if self._lock_depth == 0:
-            lock.release(self._handle.fd)
+            try:
+                lock.release(self._handle.fd)
+            except OSError:  # closing gives the lock back, too
+                self.close()
 
     def _writable(self) -> None:
         self._usable()
@@ -203,7 +205,7 @@ class Journal:
         now = monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK_S
-            if os.path.lexists(self.path + ".lock"):
+            if any(os.path.lexists(f"{name}.lock") for name in files.names_of(self.path)):
                 from journaltune.journal import stock_lock
 
                 stock_lock.bury(self.path)
@@ -247,8 +249,6 @@ class Journal:
             except MachineError:
                 pass  # others break it, by their own rule; what was written is written
 
-    # -- writing -----------------------------------------------------------------------------------------------------
-
     def append(self, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Append records with one write, read them back, and say which of them took effect. Needs the lock.
 
@@ -256,7 +256,7 @@ class Journal:
         All of them count or none: each but the last says where the first one begins, and the next writer takes them back where
         the last one is missing.
         """
-        if os.fstat(self._handle.fd).st_size != self.offset and self._mend_tail() and self._too_late(batch):
+        if os.fstat(self._handle.fd).st_size != self.offset and self._overtaken_while_mending(batch):
             return [False] * len(batch)
         lines, placed, at, link = [], [], self.offset, self._chain.value
         for left, record in enumerate(batch, 1 - len(batch)):
@@ -270,21 +270,20 @@ class Journal:
         files.append(self._handle.fd, data, self.path)
         return self._read_back(lines, data, placed)
 
-    def _mend_tail(self) -> bool:
+    def _overtaken_while_mending(self, batch: Sequence[Mapping[str, Any]]) -> bool:
+        """Mend a torn tail. That waits for stock writers, and one of them may finish the trial meanwhile."""
         from journaltune.journal import tail
 
-        mended = tail.mend_tail(self._handle.fd, self.path, lock_timeout_s=self.lock_timeout_s, alone=self._alone)
-        if mended:
-            self.sync()
-        return mended
-
-    def _too_late(self, batch: Sequence[Mapping[str, Any]]) -> bool:
-        """Mending waits for stock writers, and one of them may have finished the trial meanwhile."""
+        if not tail.mend_tail(self._handle.fd, self.path, lock_timeout_s=self.lock_timeout_s, alone=self._alone):
+            return False
+        self.sync()
         return any("trial_id" in record and record["trial_id"] not in self._state.live for record in batch)
 
     def _read_back(self, lines: list[bytes], data: bytes, batch: Sequence[Mapping[str, Any]]) -> list[Any]:
         try:
             written = files.pread(self._handle.fd, len(data), self.offset)
+            if written != data:
+                written = files.read_from(self._handle.fd, self.offset)
         except OSError as error:
             files.in_doubt(error, self.path)
         if written == data:
@@ -293,7 +292,7 @@ class Journal:
             return [apply(self._state, record) for record in batch]
         fold = Fold(self.path, self._reader, self._state, self._chain)
         fold.watch = lines
-        self._fold(fold, files.read_from(self._handle.fd, self.offset))
+        self._fold(fold, written)
         if len(fold.effects) != len(lines):
             raise MachineError(f"{self.path}: what was just written can't be read back; the disk or another program changed it")
         return fold.effects
@@ -309,17 +308,17 @@ class Journal:
         else:
             files.flush(self._handle.fd, self.path)
 
-    # -- snapshot ----------------------------------------------------------------------------------------------------
-
     def save_snapshot_when_due(self, *, lived: bool = False) -> None:
         """Leave a new snapshot behind when the tail since the last one got long. It is a cache: failing to is no error."""
-        tail, share = (_LIVED_TAIL_BYTES, _LIVED_TAIL_SHARE) if lived else (_TAIL_BYTES, _TAIL_SHARE)
-        if self.offset - self.opened_at < max(tail, self.opened_at // share):
+        if self._source is not None and self._source.is_bad:
+            self._source.is_bad = False  # one try is enough
+        elif not snapshot.is_due(self.opened_at, self.offset, lived=lived):
             return
-        present = snapshot.offset_of(self.path)
-        if 0 <= present <= self.offset and self.offset - present < max(tail, present // share):
-            self.opened_at = present
-            return
+        else:
+            present = snapshot.offset_of(self.path)
+            if 0 <= present <= self.offset and not snapshot.is_due(present, self.offset, lived=lived):
+                self.opened_at = present
+                return
         self.save_snapshot()
 
     def save_snapshot(self) -> None:
@@ -342,19 +341,25 @@ class Locked:
         self._journal, self._alone = journal, alone
 
     def __enter__(self) -> None:
-        self._journal._acquire()
-        if self._alone:
-            try:
-                self._journal._keep_others_out()
-            except BaseException:
-                self._journal._release()
-                raise
+        journal = self._journal
+        try:
+            journal._acquire()
+            if self._alone:
+                try:
+                    journal._keep_others_out()
+                except BaseException:
+                    journal._release()
+                    raise
+        except OSError as error:  # EMFILE, ENOLCK, EIO
+            files.refuse(error, journal.path, "lock")
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         try:
             self._journal._let_others_in()
         finally:
             self._journal._release()
+        if isinstance(error, OSError):
+            files.refuse(error, self._journal.path, "use")
 
 
 class Asks:
@@ -367,17 +372,18 @@ class Asks:
 
     def __enter__(self) -> None:
         journal = self._journal
-        journal._writable()
-        self._fd = journal._handle.fd
-        if not lock.has_range_locks():
-            journal._acquire()
-            return
         try:
-            if not lock.try_asks(self._fd, self._study_id):
+            journal._writable()
+            self._fd = journal._handle.fd
+            if not lock.has_range_locks():
+                journal._acquire()
+            elif not lock.try_asks(self._fd, self._study_id):
                 journal.sync()  # so that less is left to read while others wait for this one
                 lock.acquire_asks(self._fd, journal.path, self._study_id, journal.lock_timeout_s)
-        except BaseException:
+        except BaseException as error:
             journal.close()
+            if isinstance(error, OSError):
+                files.refuse(error, journal.path, "lock")
             raise
 
     def __exit__(self, *_: object) -> None:
@@ -385,4 +391,7 @@ class Asks:
         if not lock.has_range_locks():
             journal._release()
         elif journal._handle.fd == self._fd:
-            lock.release_asks(self._fd, self._study_id)
+            try:
+                lock.release_asks(self._fd, self._study_id)
+            except OSError:
+                journal.close()

@@ -92,10 +92,16 @@ def release_asks(fd: int, study_id: int) -> None:
 
 def abandon(fd: int) -> None:
     """Close a descriptor. A thread may still wait for a lock on a copy of it, which must not keep the range locks of ``fd``."""
-    if has_range_locks():
-        _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _ASK_BASE, length=0)
     open_fds.discard(fd)
-    os.close(fd)
+    try:
+        if has_range_locks():
+            _range_lock(fd, fcntl.F_OFD_SETLK, fcntl.F_UNLCK, _ASK_BASE, length=0)
+    except OSError:  # ENOLCK: closing gives the locks back, once no thread waits any more
+        pass
+    try:
+        os.close(fd)
+    except OSError:  # EIO: the descriptor is gone all the same; results are on disk before a call ends, by fsync
+        pass
 
 
 def _range_lock(fd: int, command: int, kind: int, start: int, length: int = 1) -> None:

@@ -12,7 +12,6 @@ from bisect import bisect_left
 from datetime import UTC, datetime
 
 from journaltune.base.codes import WAITING
-from journaltune.base.constraints import as_attrs
 from journaltune.base.jsontext import dumps, loads
 
 TYPE_CHECKING = False
@@ -93,7 +92,11 @@ def finishing(
 ) -> list[dict[str, Any]]:
     """The records that finish a trial. Attributes first: no reader changes a finished trial."""
     batch = [trial_record(SET_TRIAL_USER_ATTR, trial_id, user_attr={key: value}) for key, value in attrs.items()]
-    for key, value in as_attrs(constraints).items():
+    if constraints:
+        from journaltune.base.constraints import as_attrs  # most tells have none
+
+        constraints = as_attrs(constraints)
+    for key, value in constraints.items():
         batch.append(trial_record(SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={key: value}))
     return [*batch, requested(finish_trial(trial_id, state, values), request_id)]
 

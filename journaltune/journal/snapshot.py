@@ -14,6 +14,7 @@ from binascii import crc32
 
 from journaltune.base.jsontext import dumps, loads
 from journaltune.journal import file as files
+from journaltune.journal import system
 from journaltune.journal.records import Chain
 from journaltune.journal.state import COLUMNS, KEYS, LIVE_FIELDS, Finished, JournalState, LiveTrial, StudyState
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"JTSNAP5" + (b"<" if sys.byteorder == "little" else b">")
 _STICKY = 0o1000
+_TAIL_BYTES = 64 * 1024
+_HEADER_SHARE, _HEADER_BYTES = 4, 1024 * 1024  # the longest header for a journal: its share of the journal's size, and more
 
 
 def path_of(journal_path: str) -> str:
@@ -40,6 +43,12 @@ def mended_at(journal_path: str) -> int:
         return 0
 
 
+def is_due(since: int, offset: int, *, lived: bool) -> bool:
+    """Whether the bytes after the last snapshot are worth a new one: in a process that lives long they seldom are."""
+    tail_bytes, share = (1024 * 1024, 2) if lived else (_TAIL_BYTES, 64)
+    return offset - since >= max(tail_bytes, since // share)
+
+
 def is_of_another_version(start: bytes) -> bool:
     """Whether a file that begins so is a snapshot that another version of this package, or another kind of machine, made."""
     return start.startswith(_MAGIC[:6]) and not start.startswith(_MAGIC)
@@ -48,10 +57,9 @@ def is_of_another_version(start: bytes) -> bool:
 def offset_of(journal_path: str) -> int:
     """The offset that the journal's present snapshot stands for, or -1; cheap, and unchecked against the journal's bytes."""
     try:
-        source, journal = Source(path_of(journal_path), None), os.stat(journal_path)
-        if source.header["inode"] != journal.st_ino or _may_be_planted(journal_path, source.owner, journal.st_uid):
-            return -1
-        return int(source.header["offset"])
+        journal = os.stat(journal_path)
+        header = Source(journal_path, journal, None).header
+        return int(header["offset"]) if header["inode"] == journal.st_ino else -1
     except Exception:
         return -1
 
@@ -73,7 +81,8 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
     }
     packed = msgpack.packb(header, unicode_errors="surrogatepass")
     files.make_folder(journal_path)
-    files.replace(path_of(journal_path), [_MAGIC, b"%012d%08x" % (len(packed), crc32(packed)), packed, *sections])
+    data = [_MAGIC, b"%012d%08x" % (len(packed), crc32(packed)), packed, *sections]
+    files.replace(path_of(journal_path), data, files.mode_of(journal_path))
 
 
 def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalState, int, Chain, Source] | None:
@@ -82,16 +91,15 @@ def load(journal_path: str, journal_fd: int, rebuild: Rebuild) -> tuple[JournalS
     ``rebuild(offset)`` replays the journal up to an offset; it is called when a section turns out to be bad later.
     """
     try:
-        source = Source(path_of(journal_path), rebuild)
+        journal = os.fstat(journal_fd)
+        source = Source(journal_path, journal, rebuild)
         header = source.header
         offset = header["offset"]
-        there = os.fstat(journal_fd)
-        if there.st_size < offset or there.st_ino != header["inode"]:
+        if journal.st_size < offset or journal.st_ino != header["inode"]:
             return None
         if files.fingerprint(journal_fd, offset) != header["windows"]:
             return None
-        if _may_be_planted(journal_path, source.owner, there.st_uid):
-            return None
+        source.hide(journal.st_mode)
         state = JournalState()
         state.n_records, state.n_studies, state.n_trials = header["n_records"], header["n_studies"], header["n_trials"]
         for packed in header["studies"]:
@@ -112,7 +120,7 @@ def _may_be_planted(journal_path: str, owner: int, journal_owner: int) -> bool:
     """In a folder such as /tmp others may put a snapshot beside a journal that they can't write, with right checksums."""
     if owner in (os.geteuid(), journal_owner, 0):
         return False
-    return os.stat(os.path.dirname(journal_path)).st_mode & _STICKY > 0
+    return os.stat(os.path.dirname(files.folder_of(journal_path))).st_mode & _STICKY > 0
 
 
 def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
@@ -179,27 +187,41 @@ class Source:
     where a section fails its checksum, the section is taken from a replay of the journal instead.
     """
 
-    __slots__ = ("_base", "_fd", "_identity", "_rebuild", "_rebuilt", "_size", "header", "owner")
+    __slots__ = ("_base", "_fd", "_identity", "_rebuild", "_rebuilt", "_size", "header", "is_bad")
 
-    def __init__(self, path: str, rebuild: Rebuild | None) -> None:
+    def __init__(self, journal_path: str, journal: os.stat_result, rebuild: Rebuild | None) -> None:
         self._fd, self._identity = -1, (-1, -1)  # before anything that may fail
         import msgpack
 
         self._rebuild = rebuild
+        self.is_bad = False  # whether a section could not be read
         self._rebuilt: JournalState | None = None
-        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+        self._fd = os.open(path_of(journal_path), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
         there = os.fstat(self._fd)
         self._identity = there.st_dev, there.st_ino
+        if _may_be_planted(journal_path, there.st_uid, journal.st_uid):
+            raise ValueError("another user's, in a folder where everybody may make files")
         start = os.pread(self._fd, len(_MAGIC) + 20, 0)
         if not start.startswith(_MAGIC) or len(start) != len(_MAGIC) + 20:
             raise ValueError("no snapshot of this version")
         length, checksum = int(start[8:20]), int(start[20:28], 16)
-        self._size, self.owner = there.st_size, there.st_uid
+        self._size = there.st_size
+        if length > _HEADER_SHARE * journal.st_size + _HEADER_BYTES:  # a file with holes may claim gigabytes
+            raise ValueError("a header longer than the journal can have")
         packed = self._read(len(start), length)
         if len(packed) != length or crc32(packed) != checksum:
             raise ValueError("torn snapshot")
         self._base = len(start) + length
         self.header: dict[str, Any] = msgpack.unpackb(packed, unicode_errors="surrogatepass")
+
+    def hide(self, journal_mode: int) -> None:
+        """Let nobody read the snapshot who may not read the journal any more. Only for one that is surely the journal's."""
+        mode = os.fstat(self._fd).st_mode
+        if mode & 0o666 & ~journal_mode:
+            try:
+                system.chmod(self._fd, mode & journal_mode & 0o666)
+            except OSError:  # EPERM: another user's, who hides it when he uses the journal
+                pass
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1
@@ -224,8 +246,14 @@ class Source:
     def _section(self, start: int, length: int, checksum: int) -> bytes | None:
         if self._fd < 0:
             return None
-        data = self._read(self._base + start, length)
-        return data if len(data) == length and crc32(data) == checksum else None
+        try:
+            data = self._read(self._base + start, length)
+        except OSError:  # EIO, a bad sector: the journal has all of it
+            data = b""
+        if len(data) == length and crc32(data) == checksum:
+            return data
+        self.is_bad = True
+        return None
 
     def _read(self, start: int, length: int) -> bytes:
         """Some of the file; nothing where it ends before, or a wrong length would take all memory."""

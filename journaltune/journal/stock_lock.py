@@ -15,9 +15,33 @@ _SECOND_LOOK_S = 0.2
 def take(path: str, timeout_s: float) -> None:
     """Take Optuna's lock, by Optuna's rule: a lock that did not change hands for 30 s was left by a dead process.
 
-    Needs our own lock. So a lock that is marked as ours was left by a dead process too, and is not waited for. LockTimeoutError
-    when others have it for ``timeout_s``.
+    The lock stands beside the name that a writer uses, so it is taken beside each name that is known. Needs our own lock. So a
+    lock that is marked as ours was left by a dead process too, and is not waited for. LockTimeoutError when others have the lock
+    for ``timeout_s``, MachineError where the file has names that can't be told.
     """
+    _refuse_unknown_names(path)
+    taken: list[str] = []
+    try:
+        for name in files.names_of(path):
+            _take(name, timeout_s)
+            taken.append(name)
+    except BaseException:
+        for name in taken:
+            _release(name)
+        raise
+
+
+def _refuse_unknown_names(path: str) -> None:
+    if os.stat(path).st_nlink > 1:
+        why = "it has several names (hard links), and their lock stands beside the one that they use; remove the others"
+    elif files.is_mounted_alone(path):
+        why = "it is mounted here without its folder, in which their lock stands; mount the folder"
+    else:
+        return
+    raise MachineError(f"cannot keep other programs from writing to {path}: {why}")
+
+
+def _take(path: str, timeout_s: float) -> None:
     from time import monotonic, sleep
 
     holder, began, pause_s = None, monotonic(), 0.001
@@ -31,7 +55,7 @@ def take(path: str, timeout_s: float) -> None:
             if present != holder:
                 holder, since = present, monotonic()
             if monotonic() - since > GRACE_S or _is_ours(path):
-                release(path)
+                _release(path)
                 continue
             if monotonic() - began >= timeout_s:
                 raise LockTimeoutError(_held_by_others(path, timeout_s)) from None
@@ -47,10 +71,15 @@ def _mark(path: str) -> str:
 
 
 def bury(path: str) -> None:
-    """Remove a lock whose holder died, if there is one: it is 30 s old, or marked as ours. Needs our own lock. Raises nothing.
+    """Remove a lock whose holder died, if there is one: 30 s off the present, or marked as ours. Needs our lock; never raises.
 
     Rustuna waits for ever for such a lock, and Optuna as long as we write: it counts from the journal's last change.
     """
+    for name in files.names_of(path):
+        _bury(name)
+
+
+def _bury(path: str) -> None:
     from time import sleep, time
 
     try:
@@ -58,13 +87,13 @@ def bury(path: str) -> None:
         if holder is None:
             return
         if not _is_ours(path):
-            if time() - holder[1] / 1e9 <= GRACE_S:
+            if abs(time() - holder[1] / 1e9) <= GRACE_S:  # a lock of the future was left before the clock was set back
                 return
             sleep(_SECOND_LOOK_S)  # after a suspend every lock looks stale; give live holders time
         if _holder(path) == holder:
-            release(path)
+            _release(path)
     except (MachineError, OSError):
-        pass  # EACCES, EPERM: another user's; a call that needs the lock says so
+        pass  # EACCES, EPERM: another user's lock; a call that needs it says so
 
 
 def _held_by_others(path: str, timeout_s: float) -> str:
@@ -88,13 +117,20 @@ def _holder(path: str) -> tuple[int, int] | None:
         there = os.lstat(path + ".lock")
     except FileNotFoundError:
         return None
+    except OSError as error:
+        files.refuse(error, path + ".lock", "look at")
     if S_ISDIR(there.st_mode):
         raise MachineError(f"cannot lock {path}: {path}.lock is a folder, and Optuna makes its lock there; remove it")
     return there.st_ino, there.st_mtime_ns
 
 
 def release(path: str) -> None:
-    """MachineError when it can't be removed: other writers break it then, by the same rule."""
+    """MachineError when the lock can't be removed: other writers break it then, by the same rule."""
+    for name in files.names_of(path):
+        _release(name)
+
+
+def _release(path: str) -> None:
     try:
         files.remove(path + ".lock")  # gone already where a stock process counted us as dead and removed it
     except OSError as error:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from journaltune.base import checks
 from journaltune.base.errors import UsageError
+from journaltune.engine.reap import release
 from journaltune.run.call import Call
 from journaltune.run.limits import Limits
 from journaltune.run.loop import Loop
@@ -119,7 +120,8 @@ def _trials(search: Search, limits: Limits) -> Iterator[AskedTrial]:
         try:
             yield trial
         except GeneratorExit:
-            trial._fail_if_running("exit")
+            if is_running(search.study, trial.number):
+                release(search.study, trial.number)
             raise
         if is_running(search.study, trial.number):
             raise UsageError(

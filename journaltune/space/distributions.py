@@ -167,20 +167,22 @@ class Distribution(Frozen):
             return index
         if self.kind == "int":
             return int(self.low + index * self.step)
-        if self._grid is None:
-            self._set(_grid=_whole_numbers(self.low, self.step or 0))
-        low, step, unit = self._grid or (0, 0, 1)
-        return (low + index * step) / unit  # of ints: Python rounds once
+        grid = self._grid
+        if grid is None:
+            grid = _whole_numbers(self.low, self.step or 0)
+            self._set(_grid=grid)
+        low, step, unit = grid
+        return (low + index * step) / unit  # ints divided: one rounding, and no import of ``decimal``, which takes milliseconds
 
     def canonical(self, internal: float) -> float:
-        """The one spelling of a value on a float's grid, whatever a writer's rounding made of it; any other value as it is."""
+        """The one spelling of a value on a float's grid, whatever rounding error it came with; any other value as it is."""
         if self.kind != "float" or self.step is None or not self.contains(internal):
             return internal
         return self.value_at(round((internal - self.low) / self.step))
 
     @property
     def decoder(self) -> Callable[[float], Any]:
-        """Turns an internal value into the one that trainers and people see, canonical and external."""
+        """The function from an internal value to the external one that trainers and people see, in its canonical spelling."""
         return self.to_external if self.step is None or self.kind != "float" else self.canonical
 
     @property

@@ -64,8 +64,9 @@ def _key_of(attrs: Mapping[str, Any], space: Space) -> str | None:
     if not any(name.startswith(_OPTUNAS) for name in attrs):
         return None
     try:
-        floats = {name: value for name, value in fixed_params(attrs).items() if isinstance(value, float)}
-        return dumps(sorted({**fixed_params(attrs), **space.canonical(floats)}.items()))
+        fixed = fixed_params(attrs)
+        floats = {name: value for name, value in fixed.items() if isinstance(value, float)}
+        return dumps(sorted((fixed | space.canonical(floats)).items()))
     except _UNREADABLE:
         return None
 

@@ -169,9 +169,13 @@ _TABLE = (
         metavar="FILE",
         help="a lock file whose hash belongs to the environment that is recorded",
     ),
-    _word("grid", ("value", "index")),  # a new study records "index", those before had no such setting: see `suggest.view`
 )
 SETTINGS = {setting.name: setting for setting in _TABLE}
+
+
+# No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
+# ``suggest.view.by_index`` and ``base.seeds.trainer_seed``.
+ARITHMETIC = {"grid": "index"}
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,7 +187,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
 def initial() -> dict[str, Any]:
     """The settings that a new study records even if the caller gives none."""
     drawn = int.from_bytes(os.urandom(4), "little")
-    return {name: setting.default for name, setting in SETTINGS.items() if setting.recorded} | {"seed": drawn, "grid": "index"}
+    return {name: setting.default for name, setting in SETTINGS.items() if setting.recorded} | {"seed": drawn, **ARITHMETIC}
 
 
 def values(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,15 +66,14 @@ class _Maker:
     ``base.model`` is imported here only: an ``ask`` from the shell counts trials, makes none, and would pay for ``enum``.
     """
 
-    __slots__ = ("_decoders", "_finished", "_seed", "_state", "_trial")
+    __slots__ = ("_config", "_decoders", "_finished", "_state", "_trial")
 
     def __init__(self, state: StudyState) -> None:
         from journaltune.base.model import Trial, TrialState
 
         self._trial, self._state = Trial, TrialState
         self._finished = state.finished
-        seed = (state.config or {}).get("seed")
-        self._seed: int | None = seed if isinstance(seed, int) else None  # None: another program made the study
+        self._config = state.config  # None: another program made the study
         self._decoders: dict[int, list[tuple[str, Callable[[float], Any]]]] = {}
 
     def finished(self, row: int) -> Trial:
@@ -98,7 +97,7 @@ class _Maker:
         )
 
     def _trainer_seed(self, number: int) -> int | None:
-        return None if self._seed is None else trainer_seed(self._seed, number)
+        return None if self._config is None else trainer_seed(self._config, number)
 
     def _decoder(self, shape_id: int) -> list[tuple[str, Callable[[float], Any]]]:
         """For each parameter its name, and the function from internal to external values."""

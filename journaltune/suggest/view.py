@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from journaltune.base.errors import UsageError
-from journaltune.study.settings import SETTINGS
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers.registry import make
 
@@ -43,10 +42,10 @@ def by_index(study: OpenStudy) -> bool:
     A study that does not record the setting ``grid`` was made before this was so. It keeps the old arithmetic, so that ``verify``
     gets the same values. UsageError for a word of a newer version.
     """
-    grid = study.setting("grid")
-    if grid not in SETTINGS["grid"].words:
+    grid = study.config.get("grid")
+    if grid not in (None, "index"):
         raise UsageError(f"study {study.name!r} needs a newer journaltune: its setting grid is {grid!r}")
-    return bool(grid == "index")
+    return grid == "index"
 
 
 def sampler_of(study: OpenStudy) -> Sampler:

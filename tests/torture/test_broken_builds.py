@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,7 +89,8 @@ def play(folder: Path, break_it: Callable[[], None], dice: random.Random, *, sto
     for child in children:
         if break_it is late_write:
             time.sleep(0.1 * dice.random())
-        child.end(signal.SIGKILL if break_it is late_write else 0)
+            child.kill()
+        child.end()
     return finish(folder)
 
 

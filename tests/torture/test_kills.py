@@ -116,7 +116,9 @@ class _Workers:
         """The next one that dies: one that already did, by its own hand, or one that is killed now."""
         dead = [number for number, child in self.alive.items() if not child.is_alive()]
         number = dead[0] if dead else dice.choice(list(self.alive))
-        ended = self.alive.pop(number).end(signal.SIGKILL)
+        child = self.alive.pop(number)
+        child.kill()
+        ended = child.end()
         self._heir_of = number
         self.killed += 1
         if ended.status != -signal.SIGKILL:

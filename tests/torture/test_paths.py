@@ -59,7 +59,7 @@ class TestAFaultIsFound:
 
     def test_waiting_for_a_planted_fifo(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
         create = system.create
-        monkeypatch.setattr(system, "create", lambda path, flags: create(path, flags & ~os.O_EXCL))
+        monkeypatch.setattr(system, "create", lambda path, flags, *mode: create(path, flags & ~os.O_EXCL, *mode))
         monkeypatch.setattr(file, "remove", lambda path: None)
         name = "save a snapshot, a FIFO in the place of the new snapshot"
         tally = tortured(lambda share: share.run(0, lambda run: _situation(run, (name, planted()[name]), 0.5)), 1)

@@ -26,7 +26,7 @@ Way = tuple[str, str, int, dict[str, Any]]  # how the search runs, its sampler, 
 
 def _ways() -> list[Way]:
     samplers = [name for name in killing.SAMPLERS if find_spec(_NEEDS.get(name, "journaltune"))]
-    alone = [(how, sampler, 1, {}) for sampler in samplers for how in ("optimize", "shell")]
+    alone: list[Way] = [(how, sampler, 1, {}) for sampler in samplers for how in ("optimize", "shell")]
     return [
         ("trials_iter", "random", 1, {}),
         ("shell", "tpe", 4, {"lag": 4}),

@@ -85,7 +85,7 @@ class TestAFaultIsFound:
     def test_a_snapshot_that_is_believed_without_a_look_at_the_journal(
         self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(snapshot, "windows", lambda fd, offset: [0, 0])
+        monkeypatch.setattr(file, "fingerprint", lambda fd, offset: [0, 0])
         assert "journal replaced" in self.notes(tortured)
 
     def test_a_section_that_takes_all_memory(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,5 +101,5 @@ class TestAFaultIsFound:
         assert "planted" in self.notes(tortured)
 
     def test_a_snapshot_that_is_written_through_a_link(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(file, "replace", lambda path, data: Path(path).write_bytes(b"".join(data)) and None)
+        monkeypatch.setattr(file, "replace", lambda path, data, *_: Path(path).write_bytes(b"".join(data)) and None)
         assert "outside the folder" in self.notes(tortured)

@@ -171,7 +171,7 @@ def _play(run: Run, kind: str) -> None:
     doomed = [number for number in clients if dice.random() < 0.5] if run.number // len(_ROUNDS) % 2 else []
     for number in doomed:
         time.sleep(dice.expovariate(1 / 0.1))
-        os.kill(clients[number].pid, signal.SIGKILL)
+        clients[number].kill()
     for number, client in clients.items():
         tell(run, client.findings(number in doomed))
     tell(run, finish(run.folder))
@@ -200,14 +200,14 @@ class _Client(Child):
     def findings(self, doomed: bool) -> list[Finding]:
         """Wait for its end, and let a writer of ours come by meanwhile."""
         pass_by_at = time.monotonic() + _PASS_BY_S
-        while self.is_alive():
-            if time.monotonic() > pass_by_at:
-                pass_by_at += _PASS_BY_S
-                _pass_by(self._place)
-            time.sleep(0.005)
         try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
+            while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                if time.monotonic() > pass_by_at:
+                    pass_by_at += _PASS_BY_S
+                    _pass_by(self._place)
+                time.sleep(0.005)
+            os.killpg(self.pid, signal.SIGKILL)  # before it is reaped: until then no other process gets its number
+        except (ChildProcessError, ProcessLookupError):
             pass
         ended = self.end()
         if ended.status == 0 or (doomed and ended.status == -signal.SIGKILL):

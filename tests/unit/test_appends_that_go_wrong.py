@@ -16,6 +16,7 @@ from journaltune.base.errors import JournalDamagedError, MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, system
 from journaltune.journal.journal import Journal
+from journaltune.journal.upkeep import compare
 
 STOCK = b'{"op_code":2,"worker_id":"stock","study_id":0,"user_attr":{"k":1}}\n'
 
@@ -39,6 +40,36 @@ def test_a_write_that_fails_although_it_was_done_is_in_doubt_wherever_others_wen
     monkeypatch.setattr(system, "fault", fault)
     with pytest.raises(MachineError, match="in doubt"):
         study.enqueue({"x": 0.5})
+
+
+@pytest.mark.parametrize("next_writer", ["ours", "stock"])
+def test_who_read_half_a_batch_that_was_taken_back_reads_on(
+    path: Path, study: Study, monkeypatch: pytest.MonkeyPatch, next_writer: str
+) -> None:
+    """The disk is full, or the file may not grow: the write stops between two records, and the first is blanked again."""
+    reader, trial = Journal(str(path)), study.ask()
+
+    def fault(name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        if name == "write":
+            fd, data = arguments
+            n_written = function(fd, data[: data.index(b"\n") + 1])
+            reader.sync()
+            return n_written
+        return function(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system, "fault", fault)
+        with pytest.raises(MachineError, match="the disk is full"):
+            study.tell(trial, 0.5, attrs={"half": 1})
+    assert reader.state.studies[0].live[trial.number].user_attrs == {"half": 1}
+    if next_writer == "ours":
+        study.tell(trial, 0.25)
+    else:
+        appended(path, STOCK)
+    for _ in range(2):
+        reader.sync()
+        assert compare.difference(reader.state, Journal(str(path)).state) is None
+    study.ask()
 
 
 def test_what_loses_its_last_record_on_the_way_is_not_acknowledged(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,7 @@ def test_an_array_is_no_number() -> None:
         ("a | b | c", 3, False),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.* is not divisible by the step")
 def test_the_number_of_values_is_known(spec: str, cardinality: int | None, single: bool) -> None:
     known = parse_spec("x", spec)
     assert (known.cardinality, known.single) == (cardinality, single)
@@ -129,6 +130,7 @@ def test_copies_are_equal(copied: Any) -> None:
 
 
 @pytest.mark.parametrize("step", ["0.1", "0.7", "1e-5", "1e-3"])
+@pytest.mark.filterwarnings("ignore:.* is not divisible by the step")
 def test_the_upper_bound_moves_to_the_grid_as_people_write_it(step: str) -> None:
     high = parse_spec("x", f"float(0.1, 0.95, step={step})").high
     assert (Fraction(str(high)) - Fraction("0.1")) % Fraction(step) == 0

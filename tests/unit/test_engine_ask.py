@@ -95,20 +95,21 @@ def test_an_ask_is_one_line_in_the_journal(path: Path) -> None:
     assert path.read_bytes().count(b"\n") == lines + 1
 
 
-def test_the_trainers_seed_is_32_bits_and_the_same_in_every_version(path: Path) -> None:
+def test_the_trainers_seed_is_31_bits_and_the_same_in_every_version(path: Path) -> None:
     study = make(path, seed=42)
     # Pinned: a study that was begun with an older version has to go on with the same seeds.
-    assert [study.ask().seed for _ in range(3)] == [3458470046, 2407119627, 971935958]
-    assert trainer_seed(load_study(path).seed, 1) == 2407119627 & 0x7FFFFFFF
+    assert [study.ask().seed for _ in range(3)] == [1310986398, 259635979, 971935958]
+    assert [trial.seed for trial in load_study(path).trials] == [1310986398, 259635979, 971935958]
+    assert [trainer_seed({"seed": 42}, number) for number in range(3)] == [3458470046, 2407119627, 971935958]
 
 
 def test_trainers_seeds_of_trials_and_studies_differ(path: Path) -> None:
     seeds = set()
     for seed in (0, 1, 2**63 - 1):
         study = make(path, study_name=f"s{seed}", seed=seed)._study
-        seeds |= {trainer_seed(study.seed, number) for number in range(300)}
+        seeds |= {trainer_seed(study.config, number) for number in range(300)}
     assert len(seeds) == 900
-    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert all(0 <= seed < 2**31 for seed in seeds)
 
 
 def test_studies_with_other_seeds_get_other_params(path: Path) -> None:
@@ -316,7 +317,7 @@ def test_a_stock_worker_that_creates_trials_faster_than_the_sampler_suggests_doe
     asked = study.ask()
     assert asked.number == len(created) < 20
     assert load_study(path).trials[asked.number].params == asked.params
-    assert asked.seed == trainer_seed(study.seed, asked.number)
+    assert asked.seed == trainer_seed(study._study.config, asked.number)
 
 
 def test_a_number_that_a_stock_worker_takes_between_our_lock_and_our_write_is_its_own(
@@ -332,7 +333,7 @@ def test_a_number_that_a_stock_worker_takes_between_our_lock_and_our_write_is_it
 
     monkeypatch.setattr(files, "append", meanwhile)
     asked = study.ask()
-    assert (asked.number, asked.seed) == (1, trainer_seed(study.seed, 1))
+    assert (asked.number, asked.seed) == (1, trainer_seed(study._study.config, 1))
     assert [trial.params for trial in load_study(path).trials] == [{}, asked.params]
 
 

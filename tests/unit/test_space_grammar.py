@@ -40,6 +40,7 @@ def facts(known: Distribution) -> tuple[Any, ...]:
         ("float(0,\n  1)", ("float", 0.0, 1.0, None, False)),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.* is not divisible by the step")
 def test_specs_mean_what_they_say(spec: str, expected: tuple[Any, ...]) -> None:
     found = facts(parse_spec("x", spec))
     assert found == expected

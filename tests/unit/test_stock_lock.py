@@ -11,6 +11,7 @@ import pytest
 
 import journaltune
 from journaltune.journal import stock_lock
+from journaltune.journal.upkeep.check import check
 
 
 @pytest.fixture
@@ -60,6 +61,20 @@ def test_a_younger_lock_is_left_alone_and_not_waited_for(path: Path, lock: Path,
     write(path)
     assert os.path.lexists(lock)
     assert pauses == []
+
+
+def test_a_lock_of_the_future_is_removed_too(path: Path, lock: Path) -> None:
+    """It was left before the clock was set back; nobody holds one for longer than a write."""
+    left_behind(lock, age_s=-3600)
+    assert check(path).leftovers[0].startswith(f"{lock}, of a time to come: Optuna and Rustuna wait")
+    write(path)
+    assert not os.path.lexists(lock)
+
+
+def test_a_lock_that_a_clock_a_little_ahead_made_is_left_alone(path: Path, lock: Path) -> None:
+    left_behind(lock, age_s=-20)
+    write(path)
+    assert os.path.lexists(lock)
 
 
 def test_a_lock_that_changes_hands_at_the_second_look_is_not_of_the_dead(

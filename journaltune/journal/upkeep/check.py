@@ -73,6 +73,8 @@ def check(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_n
                 break
         reading.look_at_tail(lock_timeout_s)
         return reading.result()
+    except OSError as error:  # EIO, ENOLCK
+        files.refuse(error, path, "read")
     finally:
         if collecting:
             gc.enable()
@@ -156,7 +158,7 @@ class _Reading:
         while torn.strip(b" "):
             lock.acquire(self._fd, self._path, lock_timeout_s)
             try:
-                stock_writes = os.path.lexists(f"{self._path}.lock")
+                stock_writes = any(os.path.lexists(f"{name}.lock") for name in files.names_of(self._path))
                 now, torn = tail.torn_tail(self._fd)
             finally:
                 lock.release(self._fd)
@@ -244,10 +246,11 @@ class SnapshotCheck:
         if snapshot.is_of_another_version(start):
             return
         try:
-            header = snapshot.Source(snapshot.path_of(path), None).header
-            if header["inode"] != os.fstat(fd).st_ino:
+            journal = os.fstat(fd)
+            header = snapshot.Source(path, journal, None).header
+            if header["inode"] != journal.st_ino:
                 return
-            offset, size = header["offset"], os.fstat(fd).st_size
+            offset, size = header["offset"], journal.st_size
             other = "the journal's bytes are not those that it was made from"
             self.problem = other if offset <= size else f"it stands for {offset} bytes, but the journal has only {size}"
         except Exception as error:

@@ -58,6 +58,8 @@ def compact(path: str | os.PathLike[str], dest: str | os.PathLike[str], *, allow
         _compare(own, original, allow_network_fs=allow_network_fs)
         _name(own, dest)
         files.sync_folder(dest)
+    except OSError as error:  # EIO
+        files.refuse(error, path, "read")
     finally:
         _remove(own)
         if collecting:

@@ -45,11 +45,14 @@ def _lives(pid: int) -> bool:
 def _stock_locks(path: str) -> list[str]:
     from time import time
 
-    try:
-        age_s = time() - os.lstat(f"{path}.lock").st_mtime
-    except OSError:
-        return []
-    if age_s < STOCK_PATIENCE_S:
-        return []
-    waiting = "Optuna and Rustuna wait for who made it; if that died, our next write after 30 s removes it"
-    return [f"{path}.lock, {age_s:.0f} s old: {waiting}"]
+    left = []
+    for name in files.names_of(path):
+        try:
+            age_s = time() - os.lstat(f"{name}.lock").st_mtime
+        except OSError:
+            continue
+        if abs(age_s) >= STOCK_PATIENCE_S:
+            age = f"{age_s:.0f} s old" if age_s > 0 else "of a time to come"
+            waiting = "Optuna and Rustuna wait for the process that made it; if it died, our next write after 30 s removes it"
+            left.append(f"{name}.lock, {age}: {waiting}")
+    return left

@@ -76,6 +76,8 @@ def repair(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow_
             return _repair(fd, path)
         finally:
             stock_lock.release(path)
+    except OSError as error:  # EIO, ENOLCK
+        files.refuse(error, path, "read")
     finally:
         lock.abandon(fd)
 

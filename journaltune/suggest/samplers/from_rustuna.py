@@ -103,7 +103,7 @@ class RustStudy:
     def __init__(
         self, directions: Sequence[int], distributions: Mapping[str, Distribution], by_index: bool, modelled: bool = True
     ) -> None:
-        """Without ``by_index`` the arithmetic is that of older studies. Without ``modelled`` the sampler draws at random only."""
+        """``by_index``: see ``view.by_index``. ``modelled``: the sampler builds densities, as TPE does."""
         self._directions = [rust.StudyDirection.MINIMIZE if d == MINIMIZE else rust.StudyDirection.MAXIMIZE for d in directions]
         self._space = distributions
         self._by_index = by_index

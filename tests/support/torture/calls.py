@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXIT_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 10, 11)
 _CAPABILITY_VERSION_3, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 0x20080522, 1 << 1, 1 << 2
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(\+00:00)?")
-_DURATION = re.compile(r'"duration_s": [-+.e\d]+')
+_DURATION = re.compile(r'"(duration_s|age_s)": [-+.e\d]+')
 
 
 @dataclass(frozen=True)

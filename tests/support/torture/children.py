@@ -58,10 +58,8 @@ class Child(_fork.Process):  # type: ignore[name-defined,misc]
         self.heard.append(what)
         return self.heard[-1]
 
-    def end(self, number: int = 0) -> Ended:
-        """Kill it with a signal, or let it end by itself; what it still says is heard."""
-        if number and self.is_alive():
-            os.kill(self.pid, number)
+    def end(self) -> Ended:
+        """Let it end by itself; what it still says is heard."""
         while self.hear():
             pass
         return self.reap()

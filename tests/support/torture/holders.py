@@ -47,7 +47,7 @@ STOPPED = [(o, s) for o in _OPERATIONS for s in _steps(o) if s in (*_HOLDS_JOURN
 def kill(folder: Path, operation: str, step: str, heir: bool) -> list[Finding]:
     """Kill the holder; others have to go on at once, although a child of the holder may live."""
     holder, findings = _held(folder, operation, step, heir=heir)
-    os.kill(holder.pid, signal.SIGKILL)
+    holder.kill()
     holder.reap()
     try:
         return findings + finish(folder)

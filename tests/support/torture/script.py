@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import journaltune
 from journaltune.engine.create import delete
-from journaltune.journal import journal as journals
-from journaltune.journal import stock_lock, system
+from journaltune.journal import snapshot, stock_lock, system
 from journaltune.journal.upkeep.repair import repair
 from torture.children import say
 from torture.clients import PARAMS, Log, Ours
@@ -41,7 +40,7 @@ def play(folder: Path, alone: bool, at: int, way: str) -> list[str]:
     path = folder / "s.journal"
     breaker = system.fault = _Breaker(path, at, way)
     if not alone:
-        journals._TAIL_BYTES = 3000  # a snapshot now and then
+        snapshot._TAIL_BYTES = 3000  # a snapshot now and then
     script = _Script(folder, path, breaker, alone)
     for step in (
         script.create, script.ask, script.ask, script.tell, script.enqueue, script.enqueue_again, script.skip,

@@ -130,7 +130,7 @@ def _trainer_seed(study_seed: int, number: int) -> int:
         state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
         state = (state ^ state >> 27) * 0x94D049BB133111EB % 2**64
         state ^= state >> 31
-    return state % 2**32
+    return state % 2**31
 
 
 def _budget(court: Court, call: Call, start: Start) -> None:

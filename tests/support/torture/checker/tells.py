@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from torture.checker.evidence import Finish, Trial
 
 
+_OWNER = "journaltune:owner"
+
+
 def tells(court: Court) -> None:
     by_number = grouped(court.of("tell"), lambda call: call.asked["number"])
     for number, calls in by_number.items():
@@ -63,6 +66,14 @@ def _finished_once(court: Court, trial: Trial) -> None:
             court.find("doubled", f"trial {trial.number} is finished at byte {known[0].offset} and {later.offset}")
 
 
+def _renewed_by_reports(court: Court, trial: Trial) -> None:
+    """A report lets a time to live count anew, by a record of who has the trial: at most one for each report."""
+    n_records = sum(count for text, count in trial.written.items() if _OWNER in text)
+    n_reports = sum(not call.refused and call.asked["number"] == trial.number for call in court.of("report"))
+    if n_records > n_reports:
+        court.find("wrong", f"trial {trial.number} changed hands {n_records} times, with {n_reports} reports")
+
+
 def _written_once(court: Court, trial: Trial, calls: list[Call]) -> None:
     """Attributes and reports as often as they were told, and each parameter of an enqueued trial once."""
     # Of the acknowledged ones, the first wrote them, and the others found them.
@@ -71,7 +82,10 @@ def _written_once(court: Court, trial: Trial, calls: list[Call]) -> None:
     # A report is one record: a repeated call finds it, or it is not there.
     said += Counter({report_record(c) for c in court.of("report") if not c.refused and c.asked["number"] == trial.number})
     said += Counter(as_text([5, name]) for name in trial.params)
+    _renewed_by_reports(court, trial)
     for text, count in trial.written.items():
+        if _OWNER in text:
+            continue
         if count > said[text]:
             kind = "doubled" if said[text] else "wrong"
             court.find(kind, f"trial {trial.number} has {count} records {text}, but it was told {said[text]} times")
