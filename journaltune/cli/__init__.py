@@ -15,7 +15,7 @@ from journaltune.cli.values import require_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
 EXIT_MACHINE = 7
@@ -49,8 +49,13 @@ def _die_of_interrupt() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. An error becomes one line on stderr, never an exception."""
     _occupy_standard_descriptors()
+    return answered(lambda: _run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def answered(call: Callable[[], int]) -> int:
+    """The exit code of a command, or of what it does in another process."""
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        return call()
     except (Exception, KeyboardInterrupt) as error:
         from journaltune.cli.output import note, say
 

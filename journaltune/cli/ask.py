@@ -52,7 +52,7 @@ Exits 11 when the space is exhausted or the study has its --trials.""",
         Option("--trials", "max_trials", "N", "exit 11 instead when the study has N trials", whole()),
     ),
     examples="""journaltune ask
-{"number": 0, "params": {"lr": 0.012, "opt": "adam"}, "seed": 2814749, "attempt": 1}
+{"number": 0, "params": {"lr": 0.012}, "seed": 2814749, "attempt": 1}
 
 # a script that ends after 30 trials, or with ask's error
 set -eu

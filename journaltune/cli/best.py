@@ -31,7 +31,7 @@ parameter, quoted for eval.""",
     examples="""journaltune best
 {"number": 17, "value": 0.031, "params": {"lr": 0.0042}, "seed": 1730217811}
 
-best=$(journaltune best --format sh) && eval "$best" && ./train "$JT_lr" "$JT_SEED"
+best=$(journaltune best --format sh) && eval "$best" && ./train --lr "$JT_lr"
 journaltune best | jq .params.lr""",
 )
 

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
 
 GROUPS = (
     (
+        "a search in one line",
+        (
+            ("run", "run a command for each suggestion, and record what comes of it"),
+            ("exec", "run a command with a trial's parameters, and record nothing"),
+            ("logs", "what a trial's command printed"),
+            ("parse", "which result `run` finds in an output"),
+        ),
+    ),
+    (
         "a study",
         (
             ("create", "make a study: its search space, objectives and sampler"),

@@ -143,6 +143,8 @@ class _Parser:
             return self.by_name[name]
         except KeyError:
             hint = did_you_mean(name, [known for known in self.by_name if known.startswith("--")])
+            if self.given and any(argument.name == "COMMAND" for argument in self.command.arguments):
+                hint = "; if it is the command's, write -- before the command"
             raise self._error(f"no option {shown(name)}{hint}; `journaltune {self.command.name} --help` lists them") from None
 
     def _following_value(self, option: Option, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.errors import UsageError
+from journaltune.base.words import quote, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,31 +12,9 @@ if TYPE_CHECKING:
 
     from journaltune.space import Space
 
+__all__ = ["OWN_NAMES", "assignments", "quote", "text_of", "variable_names"]
 
-_PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-"
 OWN_NAMES = ("JT_TRIAL", "JT_SEED", "JT_ATTEMPT", "JT_VALUE")
-
-
-def text_of(value: object) -> str:
-    """A value as a trainer reads it: floats with ``repr`` precision, booleans as true and false, null as nothing."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, (str, int)):
-        return str(value)
-    from journaltune.base.jsontext import dumps_spaced
-
-    return dumps_spaced(value)
-
-
-def quote(text: str) -> str:
-    """One word for a POSIX shell, as ``shlex.quote`` makes it; that imports ``re``, which takes half as long as an ask."""
-    if text and not text.strip(_PLAIN):
-        return text
-    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def variable_names(space: Space | None, params: Collection[str] = ()) -> dict[str, str]:

@@ -251,6 +251,10 @@ class Worker:
             self._release()
             raise
 
+    def fileno(self) -> int:
+        """The locked file, open for writing too; -1 where there is none."""
+        return self._fd
+
     def close(self) -> None:
         """Give the lock back. In a forked child there is nothing to give back: its parent is the worker."""
         if self._fd >= 0 and self._pid == os.getpid():

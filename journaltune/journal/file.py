@@ -308,14 +308,17 @@ def make_folder(path: str) -> str:
 
 def make_plain_folder(folder: str, path: str) -> None:
     """A folder for those who may use the journal at ``path``; never a link, whose maker would choose where we write."""
-    if _is_folder(folder):
-        return
     mode = mode_of(path)
-    try:
-        system.mkdir(folder, 0o700 | mode | (mode & 0o444) >> 2)
-    except FileExistsError:
-        if not _is_folder(folder):  # made by another process just now
-            raise
+    if not _is_folder(folder):
+        try:
+            system.mkdir(folder, 0o700 | mode | (mode & 0o444) >> 2)
+        except FileExistsError:
+            if not _is_folder(folder):  # made by another process just now
+                raise
+    there = os.stat(folder)
+    if mode & 0o020 and there.st_mode & 0o070 == 0o050 and there.st_uid == os.geteuid():
+        # A umask of 022 took the write permission of a group that shares the journal: its members could not mend it (EACCES).
+        system.chmod(folder, there.st_mode & 0o7777 | 0o020)
 
 
 def _is_folder(path: str) -> bool:

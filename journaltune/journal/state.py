@@ -29,6 +29,7 @@ KEYS = ("keys", "Q")  # not a column of all rows: see ``Finished``
 _PENDING = 8192
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MOMENTS = range(*[(moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for moment in (datetime.min, datetime.max)])
 
 Shape = tuple[tuple[str, str], ...]
 
@@ -295,14 +296,18 @@ def _regular(values: list[float] | None, n_objectives: int) -> list[float] | Non
 def to_microseconds(text: str | None) -> int:
     """Microseconds since 1970 (UTC) of an ISO time; one without a zone is local time, as stock readers take it.
 
-    ValueError, TypeError or OverflowError for anything else.
+    ValueError, TypeError or OverflowError for anything else, as for a time that lies before the year 1 or after 9999 in UTC:
+    stock Optuna can't read it.
     """
     if text is None:
         return NO_TIME
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.astimezone()
-    return (moment - _EPOCH) // _MICROSECOND
+    microseconds = (moment - _EPOCH) // _MICROSECOND
+    if microseconds not in _MOMENTS:
+        raise OverflowError(f"the time {text} is out of range")
+    return microseconds
 
 
 def to_moment(microseconds: int) -> datetime | None:

@@ -144,7 +144,7 @@ class Loop:
         if not isinstance(error, MachineError | LockTimeoutError | JournalDamagedError):
             return error
         study = self._search.study
-        text = _unrecorded(study.path, study.name, number, outcome)
+        text = unrecorded(study.path, study.name, number, outcome)
         if self._error is not None:  # only the first one is raised
             _warn(f"{text}: {error}")
         if isinstance(error, JournalDamagedError):
@@ -200,7 +200,7 @@ class Loop:
             _warn(f"trial {number} could not be given back: {error}")
 
 
-def _unrecorded(path: str, name: str, number: int, outcome: Outcome) -> str:
+def unrecorded(path: str, name: str, number: int, outcome: Outcome) -> str:
     """The outcome of a trial that could not be told, and the command that tells it."""
     from shlex import join
 

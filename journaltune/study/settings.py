@@ -78,6 +78,19 @@ def _lock_file(given: str | os.PathLike[str]) -> str:
     return checks.text(path, "a lock file's path")
 
 
+def _command(given: Sequence[str] | str) -> list[str]:
+    """Words, from a list of them or from a line that is quoted as for a shell."""
+    from shlex import split
+
+    try:
+        words = split(given) if isinstance(given, str) else list(given)
+    except ValueError as error:
+        raise UsageError(f"the command {given!r} is not quoted right: {error}") from None
+    if not words:
+        raise UsageError("the command is empty; name a program")
+    return [word if word == "" else checks.text(word, "a word of the command") for word in words]
+
+
 _TABLE = (
     Setting("space", dict, lambda space: space.to_config()),
     Setting("objectives", list, _names),
@@ -161,6 +174,10 @@ _TABLE = (
         metavar="K",
         help="a trial that K owners died with fails with reason crash-loop (default 3)",
     ),
+    # What `run` goes on with: the words of its command, the study's total, and the options that the run room knows.
+    Setting("command", list, _command),
+    _count("trials", 0, "trials", "none are to run"),
+    Setting("run", dict, lambda options: checks.storable(dict(options), "the settings of run"), default={}),
     Setting(
         "lock_file",
         str,

@@ -77,7 +77,7 @@ def test_the_examples_of_the_help_are_calls_that_parse(name: str) -> None:
     lines = [line for line in load(name).COMMAND.examples.splitlines() if line.startswith("journaltune ")]
     for line in lines:
         words = shlex.split(line, comments=True)
-        end = next((place for place, word in enumerate(words) if word in ("|", ">")), len(words))
+        end = next((place for place, word in enumerate(words) if word in ("|", ">", "<")), len(words))
         parse(load(words[1]).COMMAND, words[2:end])
     assert lines
 

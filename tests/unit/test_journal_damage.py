@@ -210,6 +210,8 @@ BAD_LINES = {
     "a field that is missing": (b'{"op_code":2,"worker_id":"w","study_id":0}', 0),
     "two attributes in one record": (stock_line(2, study_id=0, user_attr={"a": 1, "b": 2})[:-1], 0),
     "a value that is no number": (stock_line(7, trial_id=2, step=1, intermediate_value="x")[:-1], 0),
+    "a time before the year 1": (stock_line(4, study_id=0, datetime_start="0001-01-01T00:00:00+14:00")[:-1], 0),
+    "a time after the year 9999": (stock_line(4, study_id=0, datetime_start="9999-12-31T23:59:59-14:00")[:-1], 0),
     "a checksum that is none": (b'{"op_code":2,"jt":{"at":0},"crc":"0123456789abcdeg"}', 0),
     "a sealed record without a place": (b'{"op_code":2,"crc":"0123456789abcdef"}', 0),
 }

@@ -117,6 +117,23 @@ def test_a_copy_is_for_nobody_who_may_not_read_the_journal(
     assert [stat.S_IMODE(there.stat().st_mode) for there in (kept, quarantine, quarantine.parent)] == [copy, folder, folder]
 
 
+@pytest.mark.parametrize("made_before", [False, True])
+def test_the_folders_of_a_journal_that_a_group_shares_are_the_groups(
+    tmp_path: Path, umask: Callable[[int], int], made_before: bool
+) -> None:
+    """With the usual umask of 022 only one member could mend it."""
+    path = tmp_path / "s.journal"
+    path.write_bytes(SOUND + STOCK[:9])
+    path.chmod(0o664)
+    umask(0o022)
+    folders = Path(f"{path}.d"), Path(f"{path}.d/quarantine")
+    for folder in folders if made_before else ():
+        folder.mkdir()
+        folder.chmod(0o2755)  # as in a folder whose group new files get
+    note(Journal(str(path)), after=1)
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o2775 if made_before else 0o775] * 2
+
+
 def test_running_readers_go_on_over_a_mended_tail(torn: tuple[Path, bytes]) -> None:
     path, _ = torn
     ours, snapshot_of_ours = Journal(str(path)), Journal(str(path))

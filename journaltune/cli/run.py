@@ -1,0 +1,165 @@
+"""``journaltune run``: a whole search in one line."""
+
+from __future__ import annotations
+
+import sys
+
+from journaltune.cli import answered, create, output
+from journaltune.cli.opening import access, journal_path, study_name
+from journaltune.cli.options import Argument, Command, Option
+from journaltune.cli.values import duration, mapping, plain, shown, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from journaltune.cli.options import Options
+    from journaltune.run.pair import Link
+    from journaltune.run.prepare import Call
+
+_UNSET = object()
+_OF_CREATE = ("objectives", "sampler", "sampler_options", "seed", "space")
+
+
+def _or_none(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What the study keeps can be taken out again."""
+    return lambda text: None if text == "none" else convert(text)
+
+
+def _kept(names: str, dest: str, metavar: str, help: str, convert: Callable[[str], Any] = plain) -> Option:
+    return Option(names, dest, metavar, help, _or_none(convert), _UNSET)
+
+
+def _share(text: str) -> float:
+    digits = text.removeprefix("fail=").removesuffix("%")
+    if text == f"fail={digits}%" and digits.replace(".", "", 1).isdigit() and digits.isascii() and 0 < float(digits) <= 100:
+        return float(digits)
+    raise ValueError(f"must be fail=P% with P from 0 to 100, such as fail=30%, not {shown(text)}")
+
+
+COMMAND = Command(
+    "run",
+    """Runs a command for each suggestion, -j at a time, and records what comes of it. No study has to be there: in the
+command, {lr: log(1e-5, 1)} declares a parameter and stands for its value, {lr} stands for it once more. {trial}, {seed},
+{attempt}, {slot}, {dir}, {params_file} and {args} (all parameters as --name value) stand for the trial's own, {{ for a
+brace. No shell is involved.
+
+The command also gets JT_TRIAL, JT_SEED, JT_ATTEMPT, JT_SLOT, JT_DIR, JT_PARAMS (JSON), JT_PARAMS_FILE, JT_RESULT, and JT_NAME
+for each parameter. JT_DIR is the trial's own folder, the same when the trial is made again.
+
+Its result is, first found: the file $JT_RESULT, with a number or JSON ("value" or "values", "state", "constraints", "attrs"); the
+last line `[journaltune] {...}` of that kind on stdout; the last line of stdout, if it holds numbers only; or what --result
+says. A line `[journaltune] {"step": 3, "value": 0.5}` is a report. An exit status other than 0 is a failure.
+
+-n is the study's total, however often and by however many runs at once it is reached. What is given once is kept: the
+same call, or `journaltune run -n 200` alone, goes on; `none` takes a setting out. A trial whose run was killed or interrupted is
+made again. Ctrl-C lets running trials finish, a second one ends them, Ctrl-Z pauses them.
+
+Exits 1 when --halt or --max-failures ended it. stdout gets the best trial, as `best` prints it, where it is not a terminal.""",
+    (
+        Option("-n", "n_trials", "N", "run until the study has N trials; those that were interrupted don't count", whole(1)),
+        _kept("-j", "jobs", "J", "how many trials run at once (default 1, or as many as the GPUs hold)", whole(1)),
+        *(option for option in create.COMMAND.options if option.dest in _OF_CREATE),
+        Option("--timeout", "timeout_s", "DURATION", "start nothing more after this time (90s, 5m, 2h, 1d)", duration),
+        _kept("--trial-timeout", "trial_timeout", "D|P%", "end a trial after this time, or share of the median trial's time"),
+        _kept("--memory", "memory", "SIZE", "end a trial whose processes have more memory than this (such as 8G)"),
+        _kept("--memory-free", "memory_free", "SIZE", "start nothing while less memory is free, but for one trial"),
+        _kept("--retries", "retries", "K", "make a failed trial again, up to K times", whole()),
+        _kept("--max-failures", "max_failures", "K", "start nothing more once more than K trials failed", whole()),
+        _kept("--halt", "halt", "fail=P%", "start nothing more once P% of the trials failed, and at least three", _share),
+        _kept("--result", "result", "SPEC", r"where the result is: regex:PATTERN, such as 'regex:loss=(\S+)', or json:PATH#KEY"),
+        _kept("--gpus", "gpus", "LIST", "spread trials over these GPUs by CUDA_VISIBLE_DEVICES: 0,1 or all"),
+        _kept("--per-gpu", "per_gpu", "K", "how many trials share a GPU (default 1)", whole(1)),
+        _kept("--gpus-per-trial", "gpus_per_trial", "K", "how many GPUs a trial gets (default 1)", whole(1)),
+        Option("--deterministic", "deterministic", None, "the same trials whatever the timing: `create --lag` of -j"),
+        Option("--no-progress", "quiet", None, "show failures and the end only"),
+        Option("--dry-run", "dry_run", None, "print the commands, and run and record nothing"),
+    ),
+    (Argument("COMMAND", "command", lambda text: text, required=False, repeats=True),),
+    examples="""journaltune run -n 100 -j 4 -- ./train --lr '{lr: log(1e-5, 1)}'
+journaltune run -n 200          # goes on, to 200 in all
+
+journaltune run -n 50 --maximize --result 'regex:acc=(\\S+)' -- ./train {args}
+journaltune run --gpus 0,1 --per-gpu 2 --memory 8G --retries 1
+journaltune run --trial-timeout 200% --halt fail=50% --timeout 8h
+journaltune run --dry-run -n 3 -- ./train '{lr: log(1e-5, 1)}' '{opt: a | b}'""",
+    usage="[-n N] [-j J] [OPTIONS] [-- COMMAND ARG...]",
+)
+
+
+def run(options: Options) -> int:
+    if options["dry_run"]:
+        from journaltune.cli.dry_run import dry_run
+
+        return dry_run(_call(options))
+    from journaltune.run.pair import in_pair
+
+    # Nothing of the engine is imported before the two processes part: the one in the terminal stays small.
+    return in_pair(lambda link: answered(lambda: _run(options, link)), output.note)
+
+
+def _run(options: Options, link: Link) -> int:
+    from journaltune.cli.progress import listener
+    from journaltune.cli.summary import summary
+    from journaltune.run.prepare import prepare
+    from journaltune.run.trainers import Trainers
+    from journaltune.suggest.samplers.rust_core import load_alone
+
+    load_alone()
+    study, plan = prepare(_call(options))
+    with study:
+        shows = listener(len(study.directions), options["quiet"])
+        try:
+            exit_code = Trainers(study, plan, link, shows).run()
+        finally:
+            shows.close()
+        output.say(summary(study, plan))
+        if not sys.stdout.isatty():
+            _print_best(study)
+    sys.stdout.flush()
+    return exit_code
+
+
+def _print_best(study: Any) -> None:
+    from journaltune.base.errors import NotFoundError
+    from journaltune.cli.best import facts
+    from journaltune.study.best import best_trials
+
+    try:
+        trials = best_trials(study)
+    except NotFoundError:  # none is complete
+        return
+    several = len(study.directions) > 1
+    output.write("".join(output.json_line(facts(trial, several)) + "\n" for trial in trials))
+
+
+def _call(options: Options) -> Call:
+    from journaltune.cli.create import _objectives
+    from journaltune.run.memory import size_bytes
+    from journaltune.run.plan import KEPT
+    from journaltune.run.prepare import Call
+    from journaltune.space import load_space_file
+
+    kept = {name: options[name] for name in KEPT if options[name] is not _UNSET}
+    for name in ("memory", "memory_free"):
+        if kept.get(name) is not None:
+            kept[name] = size_bytes(kept[name])
+    creation = {
+        **_objectives(options["objectives"]),
+        "sampler": options["sampler"],
+        "sampler_options": mapping("--sampler-option", options["sampler_options"]) or None,
+        "seed": options["seed"],
+    }
+    return Call(
+        journal_path(options),
+        study_name(options),
+        access(options),
+        options["command"],
+        options["n_trials"],
+        kept,
+        load_space_file(options["space"]) if options["space"] else None,
+        creation,
+        options["deterministic"],
+        options["timeout_s"],
+    )

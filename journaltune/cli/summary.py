@@ -1,0 +1,75 @@
+"""What a run says at its end: how many trials, what failed, the best one, and the command that runs it again."""
+
+from __future__ import annotations
+
+from journaltune.base.errors import NotFoundError
+from journaltune.base.words import quote, quoted
+from journaltune.cli.opening import DEFAULT_JOURNAL
+from journaltune.cli.output import visible
+from journaltune.cli.progress import failures_text, number_text, params_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.base.model import Trial
+    from journaltune.run.plan import Plan
+    from journaltune.study.open_study import OpenStudy
+
+
+def summary(study: OpenStudy, plan: Plan) -> str:
+    """Lines for stderr."""
+    from journaltune.study.best import best_trials
+
+    lines = [_counts(study)]
+    try:
+        best = best_trials(study)
+    except NotFoundError:
+        lines.append("best     no trial is complete")
+    else:
+        lines += _best(study, plan, best[0]) if len(study.directions) == 1 else [_front(study, len(best))]
+    return "".join(f"{visible(line)}\n" for line in lines)
+
+
+def _counts(study: OpenStudy) -> str:
+    from journaltune.engine.resume import orphans
+    from journaltune.run.tally import tally_of
+    from journaltune.study.trials import counts
+
+    known, tally = counts(study), tally_of(study)
+    parts = [f"{known[name]} {name}" for name in ("complete", "pruned") if known[name]]
+    parts += [failures_text(tally.reasons)] if tally.reasons else []
+    n_free = sum(1 for _ in orphans(study))
+    n_elsewhere = known["running"] - n_free
+    parts += [f"{n_free} to be made again"] if n_free else []
+    parts += [f"{n_elsewhere} running elsewhere"] if n_elsewhere else []
+    return f"trials   {tally.n_finished}: {', '.join(parts) or 'none finished'}"
+
+
+def _front(study: OpenStudy, size: int) -> str:
+    return f"best     {size} trials are on the Pareto front: journaltune best{_place(study)}"
+
+
+def _best(study: OpenStudy, plan: Plan, trial: Trial) -> list[str]:
+    return [
+        f"best     {number_text(trial.value)}, trial {trial.number}: {params_text(trial.params)}",
+        f"command  {_command(study, plan, trial)}",
+        f"again    journaltune exec best{_place(study)}",
+    ]
+
+
+def _command(study: OpenStudy, plan: Plan, trial: Trial) -> str:
+    from journaltune.base.seeds import trainer_seed
+    from journaltune.run.folders import folder_of
+    from journaltune.run.placeholders import Filling
+
+    folder = folder_of(study.path, study.study_id, trial.number)
+    seed = trainer_seed(study.config, trial.number)
+    return quoted(plan.command.fill(Filling(trial.number, seed, 1, 0, folder.path, folder.params, trial.params)))
+
+
+def _place(study: OpenStudy) -> str:
+    """The options that name the study, where it is not the one that is meant without them."""
+    import os
+
+    here = study.path == os.path.abspath(DEFAULT_JOURNAL)
+    several = len(study.journal.state.studies) > 1
+    return ("" if here else f" -f {quote(study.path)}") + (f" --study {quote(study.name)}" if several else "")

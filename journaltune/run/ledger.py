@@ -1,0 +1,190 @@
+"""What a runner asks of its study and records in it. Every contact of ``run`` with the engine is here."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from time import monotonic
+
+from journaltune.base.codes import COMPLETE, FAIL, PRUNED, RUNNING
+from journaltune.base.errors import ExhaustedError, JournaltuneError, WaitTimeoutError
+from journaltune.engine import own_trials
+from journaltune.engine.ask import ask
+from journaltune.engine.owners import ALIVE, Probe
+from journaltune.engine.reap import release
+from journaltune.engine.resume import holder_of, standing
+from journaltune.journal.state import STATE_MASK
+from journaltune.run.loop import unrecorded
+from journaltune.run.tally import Tally, tally_of
+from journaltune.study.trials import running_with
+from journaltune.suggest.choice import Suggestion
+from journaltune.suggest.pruners import should_prune
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from journaltune.run.children import Child
+    from journaltune.run.outcome import Outcome
+    from journaltune.study.open_study import OpenStudy
+
+_RETRIED = ("exit", "signal", "timeout", "oom", "result")  # a trainer that answers nan would do so again
+_LOOK_AGAIN_S, _OTHERS_S = 0.25, 1.0  # until another process may have brought what is waited for
+_FINAL = {"complete": COMPLETE, "pruned": PRUNED, "fail": FAIL}
+
+
+class Ledger:
+    """One run's trials, from the ask to the result. ``owner`` is the runner, as records name it."""
+
+    def __init__(self, study: OpenStudy, owner: Mapping[str, Any], n_trials: int | None, retries: int) -> None:
+        self.study, self.owner, self._n_trials, self._retries = study, owner, n_trials, retries
+        self._mark = os.urandom(8).hex()  # of its trials: a signal may come when one is in the journal, and nobody has it yet
+        self._again: deque[Suggestion] = deque()  # attempts that failed and are made again
+        self._is_stored, self._is_exhausted = True, False
+        self.ask_at_s = 0.0  # on the kernel's clock
+        self.awaited: int | None = None
+        self.crash_looped: list[int] = []
+
+    # -- how far the study is ----------------------------------------------------------------------------------------
+
+    @property
+    def n_objectives(self) -> int:
+        return len(self.study.directions)
+
+    def tally(self) -> Tally:
+        return tally_of(self.study)
+
+    @property
+    def is_complete(self) -> bool:
+        return self._n_trials is not None and self.tally().n_finished >= self._n_trials
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is, or may come, a trial to run: while other processes have trials, theirs may become ours."""
+        if self._again:
+            return True
+        return not self.is_complete and (not self._is_exhausted or self._have_others())
+
+    def _have_others(self) -> bool:
+        probe = Probe(self.study.path)
+        trials = [trial for trial in self.study.state().live.values() if trial.state == RUNNING and trial.may_have_owner()]
+        return any(standing(holder_of(trial), probe) == ALIVE for trial in trials)
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def next(self) -> Suggestion | None:
+        """The next attempt to make; None when there is none now, or before ``ask_at_s``."""
+        if self._again:
+            return self._again.popleft()
+        if monotonic() < self.ask_at_s:
+            return None
+        self.awaited = None
+        try:
+            suggestion = ask(
+                self.study,
+                owner=self.owner,
+                max_trials=self._n_trials,
+                wait_s=0.0,
+                on_wait=self._note_wait,
+                on_failed=self.crash_looped.append,
+                mark=self._mark,
+            )
+        except ExhaustedError:
+            self._is_exhausted, self.ask_at_s = True, monotonic() + _OTHERS_S
+            return None
+        except WaitTimeoutError:
+            self.ask_at_s = monotonic() + _LOOK_AGAIN_S
+            return None
+        self._is_exhausted = False
+        return suggestion
+
+    def _note_wait(self, _: int, awaited: int) -> None:
+        self.awaited = awaited
+
+    def began_us(self, number: int) -> int:
+        """When a running trial was asked for first."""
+        return self.study.state().live[number].began
+
+    # -- recording ---------------------------------------------------------------------------------------------------
+
+    def report(self, child: Child, *, ended: bool = False) -> bool:
+        """Record what a trainer reported since the last look; whether its trial is to be pruned."""
+        reports = child.reports.read(child.output, ended=ended)
+        if not reports:
+            return False
+        self._is_stored = False
+        return own_trials.report_all(self.study, child.number, self.owner, reports) and should_prune(self.study, child.number)
+
+    def record(self, child: Child, outcome: Outcome, *, may_retry: bool) -> tuple[bool, int | None]:
+        """Write a result, or that a next attempt is made: whether that counts, and the next attempt.
+
+        False: the trial was told, or given to somebody else, meanwhile. On disk after ``store``.
+        """
+        self.ask_at_s, self._is_stored = 0.0, False
+        if may_retry and self._is_retried(child.number, outcome):
+            claim = {"owner": self.owner, "mark": self._mark}
+            attempt = own_trials.rerun(self.study, child.number, self.owner, claim, str(outcome.reason))
+            if attempt is not None:
+                filling = child.filling
+                self._again.append(Suggestion(child.number, dict(filling.params), filling.seed, attempt))
+            return attempt is not None, attempt
+        return own_trials.settle(self.study, _settled(child, outcome), self.owner), None
+
+    def _is_retried(self, number: int, outcome: Outcome) -> bool:
+        if outcome.state != "fail" or outcome.reason not in _RETRIED:
+            return False
+        return own_trials.n_failures(self.study, number) < self._retries
+
+    def untold(self, child: Child, outcome: Outcome) -> str:
+        """What came of a trial that could not be recorded, and the command that records it."""
+        return unrecorded(self.study.path, self.study.name, child.number, outcome)
+
+    def store(self) -> None:
+        """Make what was recorded survive a power cut."""
+        if not self._is_stored:
+            own_trials.flush(self.study)
+            self._is_stored = True
+
+    # -- what others do ----------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        self.study.look(lambda state: None)
+
+    def owns(self, number: int) -> bool:
+        return own_trials.owns(self.study, number, self.owner)
+
+    def is_unwanted(self, number: int) -> bool:
+        """Whether somebody else told one of our trials as failed or pruned, so that its trainer need not go on.
+
+        One that was told a value goes on: its trainer may have told it itself, and have something left to do.
+        """
+        state = self.study.state()
+        return number not in state.live and state.finished.column("codes")[state.finished.row_of(number)] & STATE_MASK != COMPLETE
+
+    # -- giving back -------------------------------------------------------------------------------------------------
+
+    def give_back(self, number: int) -> None:
+        """Have the next ask hand a trial out again."""
+        if self.owns(number):
+            release(self.study, number)
+
+    def give_all_back(self, say: Callable[[str], None]) -> None:
+        """All that were not told. Where that can't be written, the end of this process says the same."""
+        try:
+            for number in running_with(self.study, self._mark):
+                self.give_back(number)
+        except (JournaltuneError, OSError) as error:
+            say(f"trials could not be given back, the next run finds them: {error}")
+
+
+def _settled(child: Child, outcome: Outcome) -> own_trials.Settled:
+    return own_trials.Settled(
+        child.number,
+        _FINAL[outcome.state],
+        outcome.values,
+        outcome.reason,
+        outcome.attrs,
+        outcome.constraints,
+        child.usage.facts(),
+    )

@@ -1,0 +1,166 @@
+"""The study that a call of ``run`` means: made from the command's own declarations, or one that is there and fits them."""
+
+from __future__ import annotations
+
+from journaltune.base.errors import ConflictError, NotFoundError, UsageError
+from journaltune.base.frozen import Frozen
+from journaltune.engine.create import create
+from journaltune.run.placeholders import CommandLine
+from journaltune.run.plan import Plan, check_trusted, checked, plan
+from journaltune.space import Space, space_from_params
+from journaltune.space.grammar import one_line, spec_text
+from journaltune.study.open_study import open_study, space_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from journaltune.study.open_study import OpenStudy
+
+
+class Call(Frozen):
+    """What a call of ``run`` says. ``kept``: settings of the table in ``plan``, None where one is taken out.
+
+    ``creation``: what only a new study takes, by the names of ``create``; an existing one has to have the same.
+    """
+
+    path: str
+    study_name: str | None
+    access: Mapping[str, Any]
+    command: Sequence[str] = ()
+    n_trials: int | None = None
+    kept: Mapping[str, Any] = {}
+    space: Space | None = None
+    creation: Mapping[str, Any] = {}
+    is_deterministic: bool = False
+    timeout_s: float | None = None
+
+
+def prepare(call: Call) -> tuple[OpenStudy, Plan]:
+    """The study, with what the call says of it recorded, and the run. UsageError before anything is written."""
+    line = CommandLine(call.command) if call.command else None
+    space = _declared(line, call.space)
+    try:
+        study = open_study(call.path, call.study_name, **call.access)
+    except NotFoundError:
+        try:
+            return _new(call, line, space)
+        except ConflictError:  # another run made it just now
+            study = open_study(call.path, call.study_name, **call.access)
+    try:
+        return _existing(call, study, line, space)
+    except BaseException:
+        study.close()
+        raise
+
+
+def _declared(line: CommandLine | None, file: Space | None) -> Space | None:
+    """The space of the command's own declarations and of a space file."""
+    declared = space_from_params(line.specs) if line is not None and line.specs else None
+    if declared is None or file is None:
+        return declared or file
+    twice = [name for name in declared.distributions if name in file.distributions]
+    if twice:
+        raise UsageError(f"{one_line(twice[0])} is declared twice, in command and space file; write {{{twice[0]}}} here")
+    return Space({**file.distributions, **declared.distributions})
+
+
+def _new(call: Call, line: CommandLine | None, space: Space | None) -> tuple[OpenStudy, Plan]:
+    if line is None:
+        raise UsageError(
+            f"there is no study in {call.path} yet, so the command is missing: journaltune run -n 100 -- ./train --lr "
+            "'{lr: log(1e-5, 1)}'"
+        )
+    if space is None:
+        raise UsageError("the command declares no parameter; write what to search, such as --lr '{lr: log(1e-5, 1)}'")
+    kept = _kept({}, call.kept)
+    directions = call.creation.get("directions") or ("minimize",)
+    made = plan(line, call.n_trials, kept, space, len(directions), call.timeout_s)
+    study = create(
+        call.path,
+        name=call.study_name,
+        space=space,
+        command=line.undeclared(),
+        trials=call.n_trials,
+        run=kept,
+        lag=len(made.devices) if call.is_deterministic else None,
+        **call.creation,
+        **call.access,
+    )
+    return study, made
+
+
+def _existing(call: Call, study: OpenStudy, line: CommandLine | None, space: Space | None) -> tuple[OpenStudy, Plan]:
+    if line is None:
+        line = stored_command(study)
+    if space is not None and study.space is not None:
+        _check_space(study, line, space)
+    _check_creation(study, call.creation)
+    kept = _kept(study.setting("run"), call.kept)
+    n_trials = study.setting("trials") if call.n_trials is None else call.n_trials
+    known = space if study.space is None and space is not None else space_of(study)
+    made = plan(line, n_trials, kept, known, len(study.directions), call.timeout_s)
+    study.close()
+    study = create(
+        call.path,
+        name=study.name,
+        space=None if study.space is not None else space,
+        command=line.undeclared(),
+        trials=n_trials,
+        run=kept,
+        lag=len(made.devices) if call.is_deterministic and study.lag is None else None,
+        exist_ok=True,
+        **call.access,
+    )
+    return study, made
+
+
+def _kept(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that hold from now on. One is always among them: a study takes no empty ones."""
+    kept = {name: value for name, value in {**before, **given}.items() if value is not None}
+    return checked({"retries": 0, **kept})
+
+
+def stored_command(study: OpenStudy) -> CommandLine:
+    """The command that a study keeps. UsageError where there is none, or where it is another user's."""
+    words = study.setting("command")
+    if words is None:
+        raise UsageError(f"study {study.name!r} has no command yet; write it behind --, such as -- ./train {{args}}")
+    check_trusted(study.path, study.name)
+    return CommandLine([str(word) for word in words])
+
+
+def _check_space(study: OpenStudy, line: CommandLine, declared: Space) -> None:
+    """The study's space has to be what the command declares: a search over what no trainer reads is wasted."""
+    known, change = space_of(study).distributions, f"`journaltune create --exist-ok --study {study.name}`"
+    for name, distribution in declared.distributions.items():
+        if name not in known:
+            raise UsageError(
+                f"the command declares {one_line(name)}, which study {study.name!r} does not have; add it with {change} --param, "
+                "or take another journal with -f"
+            )
+        if known[name] != distribution:
+            raise UsageError(
+                f"{one_line(name)} is {one_line(spec_text(known[name]))} in study {study.name!r}, and "
+                f"{one_line(spec_text(distribution))} in the command; write {{{name}}} to go on with the study's, or change it "
+                f"with {change} --param"
+            )
+    hidden = [name for name in line.hides(known) if name not in declared.distributions]
+    if hidden:
+        raise UsageError(
+            f"study {study.name!r} has {', '.join(map(one_line, hidden))}, which the command does not name: write "
+            f"{{{hidden[0]}}}, or {{args}} for all"
+        )
+
+
+def _check_creation(study: OpenStudy, given: Mapping[str, Any]) -> None:
+    """What a study was made with does not change under way."""
+    names = {"directions": study.directions, "objectives": study.objective_names}
+    present = names | {"seed": study.seed, "sampler": study.sampler, "sampler_options": study.setting("sampler_options")}
+    for name, value in given.items():
+        if value is not None and present.get(name, value) != value:
+            raise UsageError(
+                f"study {study.name!r} has {present[name]!r} as its {name.replace('_', ' ')}, not {value!r}; leave it out to go "
+                "on, or take another journal with -f"
+            )

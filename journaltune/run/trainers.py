@@ -1,0 +1,409 @@
+"""The loop of ``run``: it alone asks, starts trainers, waits for them, and records what came of them.
+
+One round: reap what ended; record it; start what may start; one fsync for all that was recorded; tell the listener; sleep until a
+child ends, the terminal says something, or a time is up. No thread, and no pipe from a trainer.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from time import monotonic, perf_counter
+
+from journaltune.base.errors import JournaltuneError, MachineError, NotFoundError
+from journaltune.base.frozen import Frozen
+from journaltune.engine.owners import Worker
+from journaltune.run import environment, folders, pair, processes
+from journaltune.run.children import GRACE_S, Child, Children
+from journaltune.run.clock import Clock
+from journaltune.run.ledger import Ledger
+from journaltune.run.outcome import Outcome, failure
+from journaltune.run.placeholders import Filling
+from journaltune.run.roster import Entry, Roster
+from journaltune.run.rules import Rules
+from journaltune.run.slots import Slots
+from journaltune.run.sweep import sweep
+from journaltune.run.verdict import INTERRUPTED, last_words, verdict
+from journaltune.study.open_study import space_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    from journaltune.run.pair import Link
+    from journaltune.run.plan import Plan
+    from journaltune.study.open_study import OpenStudy
+    from journaltune.suggest.choice import Suggestion
+
+    class Listener(Protocol):
+        """Who shows how a run goes."""
+
+        def ended(self, ended: Ended) -> None: ...
+
+        def note(self, text: str) -> None: ...
+
+        def look(self, progress: Progress) -> float:
+            """Show how far it is; after how many seconds again."""
+            ...
+
+        def redraw(self) -> None: ...
+
+
+_REPORTS_S, _MEASURE_S, _MEASURE_LIMITED_S, _JOURNAL_S, _MEMORY_FREE_S = 0.25, 1.0, 0.25, 1.0, 0.25
+_MEASURE_SHARE = 100.0  # times as long as a look at the memory took, until the next one
+_OOM_GRACE_S = 1.0  # a leak goes on meanwhile
+_OF_THE_TRIAL = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)  # where its parameters name the program
+
+
+class Ended(Frozen):
+    """An attempt at a trial that ended; ``n_finished`` trials have by then. ``next_attempt``: it failed, and is made again.
+
+    ``is_best``: no trial before was better. ``stderr``: what a failed one wrote there last.
+    """
+
+    number: int
+    attempt: int
+    params: dict[str, Any]
+    outcome: Outcome
+    wall_s: float
+    n_finished: int
+    next_attempt: int | None = None
+    is_best: bool = False
+    stderr: list[str] | None = None
+
+
+class Progress(Frozen):
+    """How far a study is. ``n_ended_here`` trials of this run took ``elapsed_s`` seconds; ``best`` is a value and a number."""
+
+    n_finished: int
+    n_trials: int | None
+    n_running: int
+    reasons: dict[str, int]
+    best: tuple[float, int] | None
+    n_ended_here: int
+    elapsed_s: float
+    stopping: str
+
+
+class Trainers:
+    """One run over a study, from the first ask to the last result."""
+
+    def __init__(self, study: OpenStudy, plan: Plan, link: Link, listener: Listener) -> None:
+        self._study, self._plan, self._link, self._listener = study, plan, link, listener
+        self._clock = Clock()
+        self._children, self._slots, self._rules = Children(self._clock), Slots(plan.devices), Rules(plan, self._clock)
+        self._names = space_of(study).shell_names()
+        self._unannounced: list[Ended] = []
+        self._n_interrupts, self._awaited = 0, -1
+        self._error: JournaltuneError | None = None
+        self._due = {"reports": 0.0, "measure": 0.0, "journal": 0.0}
+        self._show_at_s = 0.0
+
+    def run(self) -> int:
+        """The exit code: 0; 1 where too much failed; 130 where it was interrupted before it was done.
+
+        What the machine or the journal refused is raised once the trainers that ran have ended.
+        """
+        try:
+            with Worker(self._study.path) as worker:
+                self._ledger = Ledger(self._study, worker.owner, self._plan.n_trials, self._plan.retries)
+                self._base = environment.owned(environment.base_of(os.environ, self._names), worker.owner)
+                self._roster = Roster(worker.fileno(), worker.owner)
+                if worker.fileno() >= 0:
+                    self._link.share_lock(worker.fileno())
+                self._run()
+        finally:
+            self._children.close()
+        if self._error is not None:
+            raise self._error
+        if self._rules.is_halted:
+            return 1
+        return 130 if self._n_interrupts and not self._ledger.is_complete else 0
+
+    def _run(self) -> None:
+        try:
+            self._sweep()
+            while not self._is_over():
+                for word in self._link.wait(self._timeout_s()):
+                    self._hear(bytes((word,)))
+                self._look()
+        finally:
+            processes.bury()
+            self._ledger.give_all_back(self._listener.note)
+
+    def _is_over(self) -> bool:
+        """One round; whether it was the last one."""
+        for child in [*self._children.reap(), *self._children.kill_overdue()]:
+            self._settle(child)
+        try:
+            self._fill()
+            self._ledger.store()
+        except JournaltuneError as error:  # the journal's or the machine's: what runs may still finish
+            self._fail(error)
+        ended, self._unannounced = self._unannounced, []
+        for each in ended:
+            self._listener.ended(each)
+            self._show_at_s = 0.0
+        if self._children:
+            return False
+        return bool(self._rules.stopping) or not self._ledger.has_next
+
+    def _fail(self, error: JournaltuneError) -> None:
+        self._error = self._error or error
+        self._rules.stop(str(error))
+
+    # -- starting ----------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        while self._slots.has_room and self._rules.allow_start(self._children):
+            suggestion = self._ledger.next()
+            self._note_crash_loops()
+            if suggestion is None:
+                self._note_wait()
+                return
+            slot = self._slots.take()
+            try:
+                self._start(slot, suggestion)
+            except BaseException:
+                self._slots.give_back(slot)
+                self._ledger.give_back(suggestion.number)
+                raise
+
+    def _note_crash_loops(self) -> None:
+        numbers, self._ledger.crash_looped[:] = list(self._ledger.crash_looped), []
+        for number in numbers:
+            outcome = failure("crash-loop", f"{self._study.attempts} runners died of it, as many as the study's attempts allow")
+            self._unannounced.append(Ended(number, self._study.attempts, {}, outcome, 0.0, self._ledger.tally().n_finished))
+            self._count(outcome)
+
+    def _note_wait(self) -> None:
+        awaited = self._ledger.awaited
+        if awaited is not None and awaited != self._awaited and not self._children:
+            self._listener.note(f"the next trial waits for the result of trial {awaited}, which another process has")
+            self._awaited = awaited
+
+    def _start(self, slot: int, suggestion: Suggestion) -> None:
+        number, attempt, study = suggestion.number, suggestion.attempt, self._study
+        if attempt > 1:
+            self._sweep()  # before two trainers are in one folder
+        began_us = self._ledger.began_us(number)
+        folder = folders.prepare(study.path, study.study_id, number, suggestion.params, began_us, attempt == 1)
+        filling = Filling(number, suggestion.seed, attempt, slot, folder.path, folder.params, suggestion.params)
+        variables = environment.of_attempt(self._base, filling, folder, self._names, self._plan.devices[slot])
+        child, words = self._children.new(filling, folder), self._plan.command.fill(filling)
+        try:
+            self._children.start(child, words, variables)
+        except OSError as error:
+            self._not_started(child, words[0], error)
+            self._slots.give_back(slot)
+            return
+        self._rules.started()
+        self._show_at_s = 0.0
+        self._enrol(child)
+
+    def _not_started(self, child: Child, program: str, error: OSError) -> None:
+        """The trial's failure where its parameters make the command; else the machine refuses every one."""
+        what = f"cannot start {program}: {error.strerror}"
+        if error.errno == errno.ENOEXEC:
+            what += "; a script needs a first line such as #!/bin/sh"
+        if error.errno != errno.E2BIG and (self._plan.command.program is not None or error.errno not in _OF_THE_TRIAL):
+            raise MachineError(f"{what}; trial {child.number} is asked again next time")
+        self._record(child, failure("exit", what), [])
+
+    def _enrol(self, child: Child) -> None:
+        entry = Entry(child.number, child.filling.attempt, child.pid, child.start_ticks, child.peak_bytes or None)
+        self._roster.put(child.filling.slot, entry)
+
+    def _sweep(self) -> None:
+        ended = sweep(self._study.path)
+        if ended:
+            self._listener.note(f"ended what a killed runner left: processes {', '.join(map(str, ended))}")
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    def _settle(self, child: Child) -> None:
+        self._free_slot(child)
+        outcome: Outcome | None = None
+        try:
+            self._ledger.report(child, ended=True)
+            outcome = verdict(child, self._plan, self._ledger.n_objectives, self._rules.limit_s(self._ledger.tally()))
+            if outcome is not None:
+                self._record(child, outcome, last_words(child) if outcome.state == "fail" else [])
+        except JournaltuneError as error:
+            if outcome is not None:
+                self._listener.note(self._ledger.untold(child, outcome))
+            self._fail(error)
+        finally:
+            child.close()
+
+    def _free_slot(self, child: Child) -> None:
+        slot = child.filling.slot
+        self._roster.clear(slot)
+        if not child.is_stuck:
+            self._slots.give_back(slot)
+            return
+        self._slots.lose()
+        self._listener.note(f"process {child.pid} of trial {child.number} can't be ended, so slot {slot} is not used again")
+        if self._slots.n_lost == len(self._slots):
+            self._fail(MachineError("no slot is left: what runs in them can't be ended, not even with SIGKILL"))
+
+    def _record(self, child: Child, outcome: Outcome, stderr: list[str]) -> None:
+        """Into the journal; announced once it is on disk."""
+        recorded, next_attempt = self._ledger.record(child, outcome, may_retry=not self._rules.is_halted)
+        if not recorded:
+            self._listener.note(
+                f"trial {child.number} was told, or given to somebody else, meanwhile: its result here is dropped"
+            )
+            return
+        if next_attempt is None:
+            self._count(outcome, child.peak_bytes)
+        filling, tally = child.filling, self._ledger.tally()
+        self._unannounced.append(
+            Ended(
+                child.number,
+                filling.attempt,
+                dict(filling.params),
+                outcome,
+                child.usage.wall_s,
+                tally.n_finished,
+                next_attempt,
+                tally.best is not None and tally.best[1] == child.number,
+                stderr,
+            )
+        )
+
+    def _count(self, outcome: Outcome, peak_bytes: int = 0) -> None:
+        if self._rules.ended(outcome.state == "fail", peak_bytes):
+            self._listener.note(f"{self._rules.stopping}: nothing new starts")
+
+    # -- while they run ----------------------------------------------------------------------------------------------
+
+    def _is_due(self, what: str, every_s: float) -> bool:
+        now_s = self._clock.now()
+        if now_s < self._due[what]:
+            return False
+        self._due[what] = now_s + every_s
+        return True
+
+    def _timeout_s(self) -> float:
+        """Until the next thing is due."""
+        wait_s = self._show_at_s - monotonic()
+        if self._clock.is_stopped:
+            return wait_s
+        moments = [self._children.next_kill_s()]
+        if self._children.running:
+            moments += [*self._due.values(), *self._time_limits()]
+        wait_s = min(wait_s, min(moments) - self._clock.now())
+        if self._slots.has_room and not self._rules.stopping:
+            wait_s = min(
+                wait_s, max(self._ledger.ask_at_s - monotonic(), _MEMORY_FREE_S if self._plan.memory_free_bytes else 0.0)
+            )
+        return wait_s
+
+    def _time_limits(self) -> Iterator[float]:
+        limit_s = self._rules.limit_s(self._ledger.tally())
+        if limit_s is not None:
+            yield from (child.began_s + limit_s for child in self._children.running.values() if not child.ending)
+
+    def _look(self) -> None:
+        try:
+            if self._children.running and not self._clock.is_stopped:
+                self._end_late()
+                self._measure()
+                self._look_at_reports()
+                self._look_at_journal()
+            if monotonic() >= self._show_at_s:
+                self._show_at_s = monotonic() + self._listener.look(self._progress())
+        except NotFoundError as error:  # the study was deleted
+            self._fail(error)
+            self._end_all(GRACE_S)
+        except JournaltuneError as error:
+            self._fail(error)
+
+    def _end_late(self) -> None:
+        limit_s = self._rules.limit_s(self._ledger.tally())
+        if limit_s is None:
+            return
+        for child in list(self._children.running.values()):
+            if not child.ending and self._clock.now() - child.began_s >= limit_s:
+                self._children.end(child, "timeout")
+
+    def _measure(self) -> None:
+        limit_bytes = self._plan.memory_bytes
+        if not self._is_due("measure", _MEASURE_S if limit_bytes is None else _MEASURE_LIMITED_S):
+            return
+        began_s = perf_counter()
+        for child in self._children.measure(limit_bytes):
+            if not child.ending:
+                self._children.end(child, "oom", _OOM_GRACE_S)
+        for child in self._children.running.values():
+            self._enrol(child)
+        took_s = perf_counter() - began_s
+        self._due["measure"] = max(self._due["measure"], self._clock.now() + took_s * _MEASURE_SHARE)
+
+    def _look_at_reports(self) -> None:
+        if self._is_due("reports", _REPORTS_S):
+            for child in list(self._children.running.values()):
+                if self._ledger.report(child) and not child.ending:
+                    self._children.end(child, "pruned")
+
+    def _look_at_journal(self) -> None:
+        """A trial that somebody else has now must not go on here: both trainers would be in one folder."""
+        if not self._is_due("journal", _JOURNAL_S):
+            return
+        self._ledger.sync()
+        for child in list(self._children.running.values()):
+            if child.ending or self._ledger.owns(child.number):
+                continue
+            if child.number in self._study.state().live:
+                self._children.end(child, INTERRUPTED, 0.0)
+            elif self._ledger.is_unwanted(child.number):
+                self._children.end(child, INTERRUPTED)
+
+    def _progress(self) -> Progress:
+        tally, rules = self._ledger.tally(), self._rules
+        return Progress(
+            tally.n_finished,
+            self._plan.n_trials,
+            len(self._children.running),
+            tally.reasons,
+            tally.best,
+            rules.n_ended,
+            rules.elapsed_s,
+            rules.stopping,
+        )
+
+    # -- the terminal ------------------------------------------------------------------------------------------------
+
+    def _hear(self, word: bytes) -> None:
+        if word == pair.INTERRUPT:
+            self._interrupt()
+        elif word == pair.TERMINATE:
+            self._n_interrupts += 2
+            self._rules.stop("ended from outside")
+            self._end_all(GRACE_S)
+        elif word == pair.STOP:
+            self._children.stop()
+            self._link.stopped()
+        elif word == pair.GO_ON:
+            self._children.go_on()
+            self._listener.redraw()
+        elif word == pair.RESIZE:
+            self._listener.redraw()
+
+    def _interrupt(self) -> None:
+        """Ctrl-C: once, nothing new starts; twice, the trainers are ended; once more, at once."""
+        self._n_interrupts += 1
+        self._rules.stop("interrupted")
+        n = len(self._children)
+        trials = f"{n} running {'trial' if n == 1 else 'trials'}"
+        if self._n_interrupts == 1:
+            self._listener.note(f"finishing {trials}; Ctrl-C again ends {'it' if n == 1 else 'them'}")
+        else:
+            self._listener.note(f"ending {trials}; the next run makes {'it' if n == 1 else 'them'} again")
+            self._end_all(GRACE_S if self._n_interrupts == 2 else 0.0)
+
+    def _end_all(self, grace_s: float) -> None:
+        for child in list(self._children.running.values()):
+            self._children.end(child, INTERRUPTED, grace_s)
