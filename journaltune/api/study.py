@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.engine.verify import Verdict
+    from journaltune.journal.state import StudyState
     from journaltune.run.limits import Search
     from journaltune.study.open_study import OpenStudy
     from journaltune.suggest.choice import Suggestion
@@ -355,6 +356,22 @@ class Study:
         if len(self.directions) != 1:
             raise UsageError(f"study {self.study_name!r} has {len(self.directions)} objectives; use best_trials")
         return self.best_trials[0]
+
+    @property
+    def recommended_trial(self) -> Trial:
+        """The complete trial that a model of all results holds best: where they are noisy, the best observed one was lucky.
+
+        Loads NumPy. UsageError for several objectives, NotFoundError before the first complete trial.
+        """
+        from journaltune.suggest.history import History
+        from journaltune.suggest.samplers.gp.recommend import recommended
+
+        def read(state: StudyState) -> Trial | None:
+            number = recommended(History(state, self._study.failures), self._study.varied)
+            return None if number is None else trials.finished_trial(state, number)
+
+        best = self.best_trial
+        return self._study.look(read) or best
 
     @property
     def best_value(self) -> float:

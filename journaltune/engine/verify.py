@@ -30,6 +30,8 @@ _ATTRS = {records.SET_TRIAL_USER_ATTR: "user_attr", records.SET_TRIAL_SYSTEM_ATT
 _OURS = b',"worker_id":"journaltune"'
 _LOOKED_AT = (b'{"op_code":4' + _OURS, b'{"op_code":5', b'{"op_code":6', b'{"op_code":8' + _OURS, b'{"op_code":9' + _OURS)
 
+_ROUNDS = ("auto", "gp")  # samplers whose arithmetic is not the same on every processor
+
 
 class Difference(Frozen):
     """A suggestion that differs: the journal has ``found`` at ``offset``, where ``recomputed`` should stand."""
@@ -44,7 +46,8 @@ class Difference(Frozen):
 class Verdict(Frozen):
     """What ``verify`` found.
 
-    ``n_verified`` suggestions are the same, bit for bit. ``n_foreign`` trials can't be verified: other programs made them, they
+    ``n_verified`` suggestions are the same, bit for bit; ``n_rounded`` differ by what another processor's arithmetic rounds.
+    ``n_foreign`` trials can't be verified: other programs made them, they
     wait to be asked for, or their records no longer say what their asks saw; ``compact`` leaves them so, and ``repair`` where
     bytes before them were added or taken out. ``difference`` is the first suggestion that differs, or None.
 
@@ -59,6 +62,7 @@ class Verdict(Frozen):
     difference: Difference | None
     environment_changes: dict[int, list[str]]
     running: dict[int, str]
+    n_rounded: int = 0
 
 
 def verify(
@@ -106,12 +110,12 @@ class _Verification:
         self._noted: dict[int, list[tuple[int, str, dict[str, Any]]]] = {}
         self._environment = environment.describe()
         self._changes: dict[int, list[str]] = {}
-        self._n_verified = 0
+        self._n_verified = self._n_rounded = 0
 
     def run(self) -> Verdict:
         difference = next(filter(None, map(self._look_at, self._read())), None)
-        n_foreign = self._n_trials - self._n_verified if difference is None else 0
-        return Verdict(self._n_verified, n_foreign, difference, self._changes, self._running())
+        n_foreign = self._n_trials - self._n_verified - self._n_rounded if difference is None else 0
+        return Verdict(self._n_verified, n_foreign, difference, self._changes, self._running(), self._n_rounded)
 
     def _running(self) -> dict[int, str]:
         study = OpenStudy(self._journal, self._journal.state.studies[self._study_id])
@@ -197,15 +201,27 @@ class _Verification:
 
     def _compare(self, number: int, offset: int, found: Mapping[str, Any], recomputed: dict[str, float]) -> Difference | None:
         self._note_environment(number)
-        if dumps(found) != dumps(recomputed):
+        same = dumps(found) == dumps(recomputed)
+        if not same and not self._is_rounded(found, recomputed):
             for name in [*recomputed, *found]:
                 if dumps(found.get(name)) != dumps(recomputed.get(name)):
                     return Difference(number, offset, f"parameter {name!r}", found.get(name), recomputed.get(name))
             return Difference(number, offset, "the order of the parameters", list(found), list(recomputed))
-        self._n_verified += 1
+        self._n_verified += same
+        self._n_rounded += not same
         if self._progress is not None:
-            self._progress(self._n_verified, self._n_trials)
+            self._progress(self._n_verified + self._n_rounded, self._n_trials)
         return None
+
+    def _is_rounded(self, found: Mapping[str, Any], recomputed: Mapping[str, float]) -> bool:
+        """Whether the sampler is one that calculates with what processors round, and that alone may be the difference."""
+        from journaltune.suggest.samplers.gp.scale import alike
+
+        study = self._study
+        if study is None or study.sampler not in _ROUNDS or list(found) != list(recomputed):
+            return False
+        known = space_of(study).distributions
+        return all(alike(known[name], found[name], value) for name, value in recomputed.items())
 
     def _note_environment(self, number: int) -> None:
         study = self._ahead.state.studies[self._study_id]  # an ask records a changed environment right before itself

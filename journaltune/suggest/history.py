@@ -128,6 +128,21 @@ class History:
         asked = [_asked(*row) for row in self._rows_without_result()] + self.pending()
         return [each for each in asked if each[1]]
 
+    def pruned(self) -> Iterator[Observed]:
+        """Pruned trials as ``complete`` gives complete ones, with the value of their last step; without one they are left out."""
+        finished = self._study.finished
+        if PRUNED | HAS_VALUES in {code & (STATE_MASK | HAS_VALUES) for code in set(finished.column("codes"))}:
+            for row, (number, code, shape, params) in enumerate(finished.rows()):
+                if code & (STATE_MASK | HAS_VALUES) == PRUNED | HAS_VALUES:
+                    values = finished.packed_values(row)
+                    if not any(map(isnan, values)):
+                        attrs = finished.extras.get(number, {}).get("system_attrs", _NO_ATTRS)
+                        yield *_asked(number, code, shape, params), [_finite(value) for value in values], attrs
+
+    def failed(self) -> list[Asked]:
+        """The failed trials that say something about their parameters."""
+        return [_asked(*row) for row in self._rows_without_result() if row[1] & STATE_MASK == FAIL]
+
     def pending(self) -> list[Asked]:
         """The trials that were asked and have not finished."""
         pending: list[Asked] = []

@@ -56,6 +56,10 @@ ROWS = {
 
 def main(arguments: Sequence[str]) -> int:
     """0: every bar that was measured is met; 1: one is missed; 2: no table. ``--quick`` says nothing about speed: 0."""
+    if "--quality" in arguments:
+        from benchmarks import regrets
+
+        return regrets.main([argument for argument in arguments if argument != "--quality"])
     options = _parser().parse_args(arguments)
     names = _chosen(options.rows)
     if names is None:
@@ -88,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="hardly any trials: shows that every row runs, not how fast")
     parser.add_argument("--json", metavar="FILE", help="also write every sample to FILE")
     parser.add_argument("--dir", metavar="FOLDER", help="where the journals go: a disk, so that an fsync costs what it does")
-    # Read by scripts/bench itself; here for --help.
+    # Read before this parser is asked; here for --help.
+    parser.add_argument("--quality", action="store_true", help="compare samplers by their trials instead; see --quality --help")
     parser.add_argument("--python", metavar="PATH", help="the interpreter to measure with, in place of .venv's")
     return parser
 

@@ -1,4 +1,4 @@
-"""What the quality rows search in: test functions with known optima, and two models tuned on real data.
+"""What the quality rows search in: test functions with known optima, and models tuned on real data.
 
 Functions as in Surjanovic and Bingham, "Virtual Library of Simulation Experiments". Each is moved off the centre of its box by
 an offset, because samplers that favour the centre would win there for no good reason.
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """``params`` in the space grammar; ``regret`` is what is minimised, 0 at the optimum of a function."""
+    """``params`` in the space grammar; ``regret`` is what is minimised, 0 at the optimum of a function; NaN: the trial fails.
+
+    ``noise`` is the standard deviation of what is told around it.
+    """
 
     params: dict[str, str]
     regret: Callable[[dict[str, Any]], float]
+    noise: float = 0.0
 
 
-def _box(width: int, low: float, high: float) -> dict[str, str]:
+def box(width: int, low: float, high: float) -> dict[str, str]:
     return {f"x{index}": f"float({low}, {high})" for index in range(width)}
 
 
@@ -85,7 +89,7 @@ def _mixed(params: dict[str, Any]) -> float:
 
 
 @cache
-def _digits() -> Any:
+def digits() -> Any:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -101,7 +105,7 @@ def _svm(params: dict[str, Any]) -> float:
     import numpy as np
     from sklearn.svm import SVC
 
-    x, x_valid, y, y_valid = _digits()
+    x, x_valid, y, y_valid = digits()
     found = SVC(C=params["C"], gamma=params["gamma"], kernel=params["kernel"], degree=params["degree"]).fit(x, y)
     scores = found.decision_function(x_valid)
     rows = np.arange(len(y_valid))
@@ -128,14 +132,14 @@ def _boosting(params: dict[str, Any]) -> float:
 
 
 PROBLEMS = {
-    "sphere-5": Problem(_box(5, -5, 5), _of(_sphere, 0, 0.7)),
-    "rosenbrock-5": Problem(_box(5, -2, 2), _of(_rosenbrock, 0, -0.2)),
-    "rastrigin-5": Problem(_box(5, -5.12, 5.12), _of(_rastrigin, 0, 0.7)),
-    "ackley-5": Problem(_box(5, -20, 20), _of(_ackley, 0, 3.1)),
-    "griewank-5": Problem(_box(5, -60, 60), _of(_griewank, 0, 7.7)),
-    "styblinski-5": Problem(_box(5, -5, 5), _of(_styblinski_tang, -39.16616570377142 * 5, 0.3)),
+    "sphere-5": Problem(box(5, -5, 5), _of(_sphere, 0, 0.7)),
+    "rosenbrock-5": Problem(box(5, -2, 2), _of(_rosenbrock, 0, -0.2)),
+    "rastrigin-5": Problem(box(5, -5.12, 5.12), _of(_rastrigin, 0, 0.7)),
+    "ackley-5": Problem(box(5, -20, 20), _of(_ackley, 0, 3.1)),
+    "griewank-5": Problem(box(5, -60, 60), _of(_griewank, 0, 7.7)),
+    "styblinski-5": Problem(box(5, -5, 5), _of(_styblinski_tang, -39.16616570377142 * 5, 0.3)),
     "branin": Problem({"a": "float(-5, 10)", "b": "float(0, 15)"}, _of(_branin, 0.39788735772973816, 0.0)),
-    "hartmann-6": Problem(_box(6, 0, 1), _of(_hartmann6, -3.32236801141551, 0.0)),
+    "hartmann-6": Problem(box(6, 0, 1), _of(_hartmann6, -3.32236801141551, 0.0)),
     "mixed": Problem(
         {"rate": "log(1e-5, 1)", "layers": "int(1, 16)", "opt": "sgd | adam | rms", "act": "relu | tanh | gelu"}, _mixed
     ),

@@ -88,7 +88,11 @@ def test_a_run_that_ends_after_every_kth_trial_suggests_what_a_whole_one_does(tm
 
 @pytest.mark.parametrize(
     "sampler",
-    ["optuna.samplers:TPESampler", pytest.param("gp", marks=needs_gp), pytest.param("optuna.samplers:GPSampler", marks=needs_gp)],
+    [
+        "optuna.samplers:TPESampler",
+        pytest.param("optuna.GPSampler", marks=needs_gp),
+        pytest.param("optuna.samplers:GPSampler", marks=needs_gp),
+    ],
 )
 def test_the_sampler_of_the_study_itself_goes_on_too(tmp_path: Path, sampler: str) -> None:
     n_trials, options = 9, {"n_startup_trials": 4}
@@ -132,6 +136,7 @@ def test_trials_that_are_asked_and_told_in_another_order_have_generators_of_thei
     ("sampler", "options", "kind"),
     [
         ("tpe", {"n_startup_trials": 3, "multivariate": True}, optuna.samplers.TPESampler),
+        ("auto", {}, optuna.samplers.TPESampler),
         ("random", {}, optuna.samplers.RandomSampler),
         ("optuna.CmaEsSampler", {"popsize": 5}, optuna.samplers.CmaEsSampler),
     ],

@@ -199,7 +199,7 @@ def several_asks(calls: list[Call]) -> list[Call]:
 def test_a_gaussian_process_goes_on_in_a_new_object_and_in_a_killed_child(tmp_path: Path, options: dict[str, Any]) -> None:
     """The parent has calculated by then: a child that inherits threads which are not there would wait for them."""
     configuration = {
-        "sampler": "gp",
+        "sampler": "optuna.GPSampler",
         "sampler_options": {"n_startup_trials": 4, **options},
         "params": {"x": "float(0, 1)", "c": "a | b"},
     }

@@ -21,6 +21,10 @@ SPACE = {
 }
 FINITE = {"x": "float(0, 1, step=0.1)", "even": "int(0, 10, step=2)", "opt": "adam | sgd | 1 | true"}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "auto": {"sampler": "auto"},
+    "auto-ignore": {"sampler": "auto", "failures": "ignore", "directions": "maximize", "params": FINITE},
+    "auto-multi": {"sampler": "auto", "directions": ["minimize", "maximize"]},
+    "gp": {"sampler": "gp", "params": {"x": "float(0, 1)", "even": "int(0, 10, step=2)", "opt": "adam | sgd | 1"}},
     "tpe": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}},
     "tpe-ignore": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}, "failures": "ignore", "directions": "maximize"},
     "tpe-multi": {"sampler": "tpe", "sampler_options": {"n_startup_trials": 4}, "directions": ["minimize", "maximize"]},

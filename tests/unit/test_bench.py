@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
+from benchmarks import landscapes, regrets
 from benchmarks.bench import interleave
 from benchmarks.command import ROWS
 from benchmarks.journals import Journals, optuna_records
@@ -52,6 +53,38 @@ def test_every_row_runs_and_its_lines_stand_in_the_table(group: str, tmp_path: P
 
 def test_the_groups_are_all_rows() -> None:
     assert {name.partition("-")[0] for name in ROWS} == set(GROUPS)
+
+
+def test_samplers_are_compared_by_their_trials(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    options = ("--budget", "8", "--seeds", "2", "--workers", "1,2", "--samplers", "auto,random", "--results", str(results))
+    done = bench("--quality", "branin", "failing", *options)
+    assert done.returncode == 0, done.stderr
+    tables = done.stdout.split("\n\n")
+    assert [table.splitlines()[0] for table in tables] == [
+        f"{name} beside Optuna's TPE, {workers} workers" for workers in (1, 2) for name in ("auto", "random")
+    ]
+    assert all(len(table.splitlines()) == 9 for table in tables)
+    runs = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    assert len(runs) == 5 * 2 * 2 * 3
+    assert all(run["regrets"]["8"] >= 0 for run in runs)
+    assert {run["problem"] for run in runs if run["failed"]} >= {"fails-corner", "fails-diagonal"}
+    again = bench("--quality", "branin", "failing", *options)
+    assert (again.stdout, again.stderr) == (done.stdout, "")
+
+
+def test_what_is_no_problem_is_named() -> None:
+    done = bench("--quality", "brannin")
+    assert done.returncode != 0
+    assert "'brannin'" in done.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in landscapes.ALL if not name.endswith("-table")])
+def test_every_problem_has_its_optimum_at_0(name: str) -> None:
+    """Nothing random is below it, and problems are no plains."""
+    median, worst = regrets.scale(name)
+    assert 0 < median < worst
+    assert landscapes.ALL[name].noise < worst
 
 
 def test_the_machine_and_the_versions_stand_above_the_table(tmp_path: Path) -> None:

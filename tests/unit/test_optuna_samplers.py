@@ -29,13 +29,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "study.journal"
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "optuna.TPESampler", "nsgaii", "nsgaiii", pytest.param("gp", marks=needs_gp)])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", "optuna.TPESampler", "nsgaii", "nsgaiii", pytest.param("optuna.GPSampler", marks=needs_gp)]
+)
 def test_constraints_reach_the_sampler(path: Path, sampler: str) -> None:
     options = {"population_size": 6} if "nsga" in sampler else {"n_startup_trials": 6}
     seen = []
     for which in (1.0, -1.0):
         study = make(path, sampler, options, study_name=str(which))
-        for _ in range(12 if sampler != "gp" else 7):
+        for _ in range(12 if sampler != "optuna.GPSampler" else 7):
             trial = study.ask()
             study.tell(trial, trial.params["y"], constraints={"c": which * (trial.params["x"] - 0.5), "d": -1.0})
         seen.append([trial.params for trial in study.trials])
@@ -115,7 +117,7 @@ def test_every_library_reads_what_a_sampler_keeps(path: Path, sampler: str) -> N
 
 @needs_gp
 def test_a_gaussian_process_takes_values_of_every_size_and_what_failed(path: Path) -> None:
-    study = make(path, "gp", {"n_startup_trials": 3})
+    study = make(path, "optuna.GPSampler", {"n_startup_trials": 3})
     for value in (1.0, float("inf"), -1e308, 1e308, 0.0):
         study.tell(study.ask(), value)
     study.tell(study.ask(), state="fail")
@@ -169,7 +171,9 @@ def test_options_that_a_study_can_not_hold_or_the_class_does_not_take(
     assert not path.exists()
 
 
-@pytest.mark.parametrize(("sampler", "extra"), [("cmaes", "cmaes"), ("gp", "gp"), ("qmc", "qmc"), ("optuna.QMCSampler", "qmc")])
+@pytest.mark.parametrize(
+    ("sampler", "extra"), [("cmaes", "cmaes"), ("optuna.GPSampler", "gp"), ("qmc", "qmc"), ("optuna.QMCSampler", "qmc")]
+)
 def test_a_missing_library_is_named_with_what_installs_it(
     path: Path, sampler: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

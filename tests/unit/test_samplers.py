@@ -22,6 +22,7 @@ from journaltune.suggest.samplers.registry import make as make_sampler
 from journaltune.suggest.view import sampler_of
 
 SAMPLERS = [
+    "auto",
     "tpe",
     "random",
     "nsgaii",
@@ -91,8 +92,10 @@ def test_every_suggestion_lies_in_the_space(path: Path, name: str, directions: l
     for params in asked:
         assert space.decode(space.encode(params)) == params
     assert {repr(params["opt"]) for params in asked} <= {"'a'", "1", "True", "1.0", "'1'", "None"}
-    # A child may have some parameter of a parent.
-    assert len({params["x"] for params in asked}) == 28 or (name in SMALL and len({repr(params) for params in asked}) > 14)
+    # A child may have some parameter of a parent, and a model goes back to what was good.
+    n_different = len({repr(params) for params in asked})
+    enough = (name in SMALL and n_different > 14) or (name == "auto" and n_different == 28)
+    assert len({params["x"] for params in asked}) == 28 or enough
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -116,7 +119,8 @@ def test_the_seed_decides_and_the_object_does_not(path: Path, name: str) -> None
     sampler = make_sampler(name, {})
     found = [sampler.suggest(history, space, 12, seed, 0).internal for seed in (5, 2**64 - 1, 5)]
     assert found[0] == found[2]
-    assert found[0] != found[1] or name == "qmc", "a sequence has one seed for all trials of a study"
+    # A sequence has one seed for all trials of a study, and what a model expects most of is often the same place.
+    assert found[0] != found[1] or name in ("qmc", "auto")
     assert make_sampler(name, {}).suggest(history, space, 12, 5, 0).internal == found[0]
 
 

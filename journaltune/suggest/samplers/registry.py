@@ -40,11 +40,14 @@ ROWS = (
     Row("qmc", _OPTUNA, "quasi-Monte Carlo, a Sobol sequence: even coverage", "QMCSampler", "qmc", ("scipy",)),
     Row("grid", _OPTUNA, "every combination once, in shuffled order", "GridSampler"),
     Row("cmaes", _OPTUNA, "CMA-ES: numbers only, one objective", "CmaEsSampler", "cmaes", ("cmaes",)),
-    Row("gp", _OPTUNA, "Gaussian process: few, costly trials", "GPSampler", "gp", ("scipy", "torch")),
+    Row("auto", "auto:AutoSampler", "a Gaussian process, and TPE where that gets too large for it", "TPESampler"),
+    Row("gp", "gp.sampler:GpSampler", "Gaussian process: few, costly trials, one objective", "GPSampler"),
     Row("nsgaiii", _OPTUNA, "NSGA-III: many objectives", "NSGAIIISampler"),
     Row("bruteforce", _OPTUNA, "every combination once, at random", "BruteForceSampler"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
+# A study of before has Optuna's process by that name; new ones have it as optuna.GPSampler.
+_BEFORE = {"gp": Row("gp", _OPTUNA, "", "GPSampler", "gp", ("scipy", "torch"))}
 _OTHERS = "optuna.CLASSNAME such as optuna.TPESampler, or package.module:Class"
 
 
@@ -75,7 +78,7 @@ def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sample
 
     ``by_index``: see ``view.by_index``, which tells it for a study.
     """
-    row = _BY_NAME.get(name)
+    row = _BY_NAME.get(name) if by_index else _BEFORE.get(name, _BY_NAME.get(name))
     if row is None and not (name.startswith("optuna.") or ":" in name):
         raise UsageError(f"unknown sampler {name!r}; take one of {', '.join(names())}, {_OTHERS}")
     from importlib import import_module

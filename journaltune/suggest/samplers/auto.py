@@ -1,0 +1,48 @@
+"""The default: the Gaussian process while it is the best there is, Rustuna's TPE where it is not."""
+
+from __future__ import annotations
+
+from journaltune.base.errors import UsageError
+from journaltune.suggest.samplers.gp.sampler import GpSampler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from journaltune.space import Distribution
+    from journaltune.suggest.history import History
+    from journaltune.suggest.samplers.protocol import Sampler, Suggested
+
+MOST_TRIALS = 1000
+"""Results from which TPE suggests: the process learns from a bounded set of them, at a third of a second for each suggestion."""
+
+
+class AutoSampler:
+    """Which of the two suggests follows from what the history holds, so it is the same whenever it is asked."""
+
+    marks_enqueued = finite = False
+
+    def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
+        if options:
+            raise UsageError(f"sampler auto has no option {next(iter(options))!r}, it has none at all; name a sampler that has")
+        self._gp = GpSampler("gp", {})
+        self._tpe: Sampler | None = None
+        self._by_index = by_index
+
+    def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
+        """See ``samplers.Sampler``: every space, and any number of objectives."""
+
+    def suggest(
+        self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
+    ) -> Suggested:
+        """See ``samplers.Sampler``."""
+        chosen = self._gp if len(history.directions) == 1 and history.n_observed() <= MOST_TRIALS else self._other()
+        return chosen.suggest(history, distributions, number, seed, constant_seed)
+
+    def _other(self) -> Sampler:
+        if self._tpe is None:
+            from journaltune.suggest.samplers.from_rustuna import RustunaSampler
+
+            self._tpe = RustunaSampler("tpe", {}, self._by_index)
+        return self._tpe

@@ -1,0 +1,50 @@
+"""The sampler: a Latin hypercube, then what the model expects most of."""
+
+from __future__ import annotations
+
+from journaltune.base.errors import UsageError
+from journaltune.suggest.samplers.gp import design
+from journaltune.suggest.samplers.protocol import Suggested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from journaltune.space import Distribution
+    from journaltune.suggest.history import History
+
+
+class GpSampler:
+    """It keeps nothing: a suggestion needs a fit of its own, which takes longer than reading the history."""
+
+    marks_enqueued = finite = False
+
+    def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
+        if options:
+            raise UsageError(
+                f"sampler gp has no option {next(iter(options))!r}, it has none at all; Optuna's with options is optuna.GPSampler"
+            )
+
+    def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
+        """See ``samplers.Sampler``."""
+        if n_objectives != 1:
+            raise UsageError(f"sampler gp takes one objective, not {n_objectives}; take auto, tpe or nsgaii")
+
+    def suggest(
+        self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
+    ) -> Suggested:
+        """See ``samplers.Sampler``. Trials that failed or still run bring no model nearer, so the design goes on meanwhile."""
+        needed = design.size(len(distributions))
+        if history.n_observed() >= needed:
+            from journaltune.suggest.samplers.gp.observations import observe
+
+            observed = observe(history, distributions)
+            if len(observed.rows) >= needed:
+                from journaltune.suggest.samplers.gp.threads import one_blas_thread
+
+                with one_blas_thread():
+                    from journaltune.suggest.samplers.gp.proposal import propose
+
+                    return Suggested(propose(observed, distributions, number, seed), {})
+        return Suggested(design.row(distributions, number, seed, constant_seed), {})

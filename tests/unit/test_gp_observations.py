@@ -1,0 +1,100 @@
+"""What the Gaussian process sees of a study."""
+
+from __future__ import annotations
+
+from math import isnan
+from pathlib import Path
+
+import pytest
+from searching import PARAMS, make
+
+from journaltune import create_study
+from journaltune.api.study import Study
+from journaltune.run.trial import AskedTrial
+from journaltune.suggest.samplers.gp.observations import Observations, observe
+from journaltune.suggest.view import history
+
+
+def observed(study: Study, number: int | None = None) -> Observations:
+    opened = study._study
+    return observe(history(opened, opened.state().n_trials if number is None else number), opened.varied)
+
+
+def enqueued(study: Study, x: float, y: float) -> AskedTrial:
+    study.enqueue({"x": x, "y": y})
+    return study.ask()
+
+
+def test_complete_pruned_failed_and_running_trials_are_told_apart(path: Path) -> None:
+    study = make(path, "gp")
+    trials = [enqueued(study, at / 10, 0.5) for at in range(6)]
+    trials[1].report(7.0, 1)
+    trials[1].report(6.0, 2)
+    study.tell(1, state="pruned")
+    study.tell(0, 1.0)
+    study.tell(2, state="fail", reason="oom")
+    study.tell(3, state="fail", reason="interrupted")
+    study.tell(5, state="pruned")
+    found = observed(study)
+    assert (found.numbers, found.values) == ([0, 1], [1.0, 6.0])
+    assert found.rows == [[0.0, 0.5], [0.1, 0.5]]
+    assert (found.failed, found.pending) == ([[0.2, 0.5]], [[0.4, 0.5]])
+
+
+def test_values_are_minimised(path: Path) -> None:
+    study = make(path, "gp", directions="maximize")
+    study.tell(enqueued(study, 0.1, 0.2), 3.0)
+    assert observed(study).values == [-3.0]
+
+
+def test_the_order_in_which_trials_finished_says_nothing(path: Path) -> None:
+    study = make(path, "gp")
+    for at in range(4):
+        enqueued(study, at / 10, 0.5)
+    for number in (2, 0, 3, 1):
+        study.tell(number, float(number))
+    assert observed(study).numbers == [0, 1, 2, 3]
+
+
+def test_failures_can_be_left_out(path: Path) -> None:
+    study = make(path, "gp", failures="ignore")
+    study.tell(enqueued(study, 0.1, 0.2), state="fail")
+    assert observed(study).failed == []
+
+
+def test_with_a_lag_the_latest_results_are_not_there_yet(path: Path) -> None:
+    study = make(path, "gp", lag=2)
+    for at in range(4):
+        study.tell(enqueued(study, at / 10, 0.5), float(at))
+    found = observed(study, 4)
+    assert (found.numbers, len(found.pending)) == ([0, 1, 2], 1)
+
+
+def test_constraints_stand_beside_the_values(path: Path) -> None:
+    study = make(path, "gp")
+    study.tell(enqueued(study, 0.1, 0.2), 1.0, constraints={"size": 0.5})
+    study.tell(enqueued(study, 0.2, 0.2), 2.0)
+    assert [list(told.values()) for told in observed(study).constraints] == [[0.5], []]
+
+
+def test_parameters_that_came_later_are_absent_in_earlier_trials(path: Path) -> None:
+    study = make(path, "gp")
+    study.tell(enqueued(study, 0.1, 0.2), 1.0)
+    wider = create_study(path, params={**PARAMS, "opt": "a | b"}, exist_ok=True)
+    (row,) = observed(wider).rows
+    assert row[:2] == [0.1, 0.2]
+    assert isnan(row[2])
+
+
+@pytest.mark.parametrize(("bounds", "kept"), [("float(0, 0.5)", True), ("float(0.9, 1)", False), ("float(-10, 10)", True)])
+def test_trials_beyond_changed_bounds_are_seen_unless_they_are_far_away(path: Path, bounds: str, kept: bool) -> None:
+    study = make(path, "gp")
+    study.tell(enqueued(study, 0.7, 0.2), 1.0)
+    changed = create_study(path, params={**PARAMS, "x": bounds}, exist_ok=True)
+    assert len(observed(changed).rows) == kept
+
+
+def test_trials_without_any_parameter_of_the_space_are_left_out(path: Path) -> None:
+    study = make(path, "gp")
+    study.tell(enqueued(study, 0.7, 0.2), 1.0)
+    assert observed(create_study(path, params={"z": "float(0, 1)"}, exist_ok=True)).rows == []

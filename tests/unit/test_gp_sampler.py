@@ -1,0 +1,288 @@
+"""The samplers gp and auto: what they suggest for studies of every kind."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from searching import PARAMS, make, next_ones
+
+from journaltune import create_study, load_study
+from journaltune.api.study import Study
+from journaltune.base.errors import ExhaustedError, UsageError
+from journaltune.space import space_from_params
+from journaltune.suggest.samplers import auto
+from journaltune.suggest.samplers.gp import design, model
+from journaltune.suggest.samplers.gp.observations import Observations
+from journaltune.suggest.samplers.gp.proposal import propose
+from journaltune.suggest.samplers.registry import make as make_sampler
+from journaltune.suggest.view import history
+
+Objective = Callable[..., float]
+INF = math.inf
+
+
+def bowl(x: float, y: float) -> float:
+    return (x - 0.3) ** 2 + (y - 0.7) ** 2
+
+
+def told(study: Study, count: int, objective: Objective = bowl) -> Study:
+    for _ in range(count):
+        trial = study.ask()
+        value = objective(**trial.params)
+        study.tell(trial, **({"state": "fail"} if math.isnan(value) else {"values": value}))
+    return study
+
+
+def distances(study: Study, last: int) -> list[float]:
+    return [math.dist((trial.params["x"], trial.params["y"]), (0.3, 0.7)) for trial in study.trials[-last:]]
+
+
+# What it finds.
+
+
+@pytest.mark.parametrize("sampler", ["gp", "auto"])
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_it_ends_at_the_optimum(path: Path, sampler: str, direction: str) -> None:
+    sign = 1 if direction == "minimize" else -1
+    study = told(make(path, sampler, directions=direction), 25, lambda x, y: sign * bowl(x, y))
+    assert min(distances(study, 25)) < 2e-3
+    assert study.verify().difference is None
+
+
+def test_it_finds_the_best_of_categories_integers_steps_and_logarithms(path: Path) -> None:
+    space = {"opt": "a | b | c", "n": "int(1, 12)", "step": "float(0, 1, step=0.1)", "rate": "log(1e-6, 1)"}
+
+    def objective(opt: str, n: int, step: float, rate: float) -> float:
+        return {"a": 0.5, "b": 0.0, "c": 0.8}[opt] + (n - 4) ** 2 / 20 + (step - 0.6) ** 2 + (math.log10(rate) + 3) ** 2 / 9
+
+    best = told(make(path, "gp", params=space), 45, objective).best_params
+    assert (best["opt"], best["n"]) == ("b", 4)
+    assert best["step"] == pytest.approx(0.6, abs=0.11)
+    assert abs(math.log10(best["rate"]) + 3) < 0.3
+
+
+def test_it_finds_the_best_of_categories_only_and_repeats_none(path: Path) -> None:
+    space = dict.fromkeys(("c0", "c1", "c2"), "a | b | c | d | e")
+
+    def objective(**params: str) -> float:
+        codes = ["abcde".index(value) for value in params.values()]
+        return sum(math.sin(2.0 * code + at) for at, code in enumerate(codes)) + 0.3 * (codes[0] == codes[2])
+
+    study = told(make(path, "gp", params=space), 40, objective)
+    every = [objective(**dict(zip(space, values, strict=True))) for values in itertools.product("abcde", repeat=3)]
+    assert study.best_value == min(every)
+    assert len({repr(trial.params) for trial in study.trials}) == 40
+
+
+def test_running_trials_are_spread_and_all_workers_reach_the_optimum(path: Path) -> None:
+    study = told(make(path, "gp"), 12)
+    running = [study.ask() for _ in range(8)]
+    assert len({repr(trial.params) for trial in running}) == 8
+    for _ in range(20):
+        trial = running.pop(0)
+        study.tell(trial, bowl(**trial.params))
+        running.append(study.ask())
+    assert math.dist((study.best_params["x"], study.best_params["y"]), (0.3, 0.7)) < 5e-3
+
+
+def test_failures_are_kept_away_from_although_the_best_values_lie_among_them(path: Path) -> None:
+    def fails(x: float, y: float) -> float:
+        return math.nan if x > 0.5 and y > 0.5 else (x - 0.7) ** 2 + (y - 0.7) ** 2
+
+    study = told(make(path, "gp"), 60, fails)
+    assert study.counts()["fail"] <= 15
+    assert study.best_value < 0.0401
+
+
+def test_a_constraint_that_is_told_is_kept(path: Path) -> None:
+    study = make(path, "gp")
+    for _ in range(40):
+        trial = study.ask()
+        x, y = trial.params["x"], trial.params["y"]
+        study.tell(trial, -x - y, constraints={"size": x * x + y * y - 0.5})
+    assert study.best_trial.constraints["size"] <= 0
+    assert study.best_value == pytest.approx(-1.0, abs=0.01)
+
+
+# Studies of every kind.
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        lambda x, y: 1.0,
+        lambda x, y: INF,
+        lambda x, y: -INF if x < 0.5 else INF,
+        lambda x, y: 1e30 if x > 0.6 else bowl(x, y),
+        lambda x, y: 1e-300 * bowl(x, y),
+        lambda x, y: float(round(4 * bowl(x, y))),
+        lambda x, y: math.nan if x > 0.01 else 1.0,
+    ],
+    ids=["equal", "infinite", "both infinities", "outliers", "tiny", "plateaus", "nearly all fail"],
+)
+@pytest.mark.parametrize("n_trials", [8, 24])
+def test_whatever_the_results_it_suggests_something_new_of_the_space(path: Path, objective: Objective, n_trials: int) -> None:
+    study = told(make(path, "gp"), n_trials, objective)
+    assert len({repr(trial.params) for trial in study.trials}) == n_trials
+    assert all(0 <= value <= 1 for trial in study.trials for value in trial.params.values())
+    assert study.verify().difference is None
+
+
+def test_outliers_hide_nothing(path: Path) -> None:
+    study = told(make(path, "gp"), 30, lambda x, y: 1e30 if x > 0.6 else bowl(x, y))
+    assert min(distances(study, 30)) < 0.02
+
+
+@pytest.mark.parametrize("n_columns", [1, 30])
+def test_few_and_many_parameters(path: Path, n_columns: int) -> None:
+    space = {f"x{at}": "float(0, 1)" for at in range(n_columns)}
+    study = told(make(path, "gp", params=space), 24, lambda **x: sum((value - 0.6) ** 2 for value in x.values()) / n_columns)
+    assert study.best_value < (1e-5 if n_columns == 1 else 0.05)
+
+
+def test_a_finite_space_is_tried_out_without_repeats_and_then_repeated(path: Path) -> None:
+    study = told(make(path, "gp", params={"x": "a | b | c | d", "y": "int(1, 3)"}), 15, lambda x, y: "abcd".index(x) - y)
+    assert len({repr(trial.params) for trial in study.trials[:12]}) == 12
+
+
+def test_a_finite_space_is_exhausted_where_nothing_is_to_be_tried_twice(path: Path) -> None:
+    study = told(make(path, "gp", params={"x": "a | b | c | d", "y": "int(1, 3)"}, duplicates="resample"), 12, lambda **_: 1.0)
+    with pytest.raises(ExhaustedError):
+        study.ask()
+
+
+def test_replicates_are_several_results_of_one_place(path: Path) -> None:
+    study, dice = make(path, "gp", replicates=3), iter(np.random.default_rng(0).normal(0, 0.02, 60))
+    told(study, 60, lambda x, y: bowl(x, y) + next(dice))
+    assert [trial.params for trial in study.trials[::3]] == [trial.params for trial in study.trials[2::3]]
+    assert min(distances(study, 9)) < 0.15
+
+
+def test_enqueued_and_pruned_trials_count_as_results(path: Path) -> None:
+    study = make(path, "gp")
+    for at in range(6):
+        study.enqueue({"x": at / 5, "y": 0.7})
+        trial = study.ask()
+        trial.report(bowl(**trial.params), 1)
+        study.tell(trial, state="pruned")
+    assert all(abs(found["x"] - 0.3) < 0.2 for found in next_ones(study))
+
+
+def test_a_parameter_that_was_added_and_one_whose_bounds_moved_are_no_obstacle(path: Path) -> None:
+    told(make(path, "gp"), 12)
+    study = create_study(path, params={"x": "float(0, 0.5)", "y": "float(0, 1)", "opt": "a | b"}, exist_ok=True)
+    told(study, 12, lambda x, y, opt: bowl(x, y) + (opt == "a"))
+    assert study.best_params["opt"] == "b"
+    assert study.verify().difference is None
+
+
+# What it depends on.
+
+
+def test_the_design_lasts_until_enough_results_are_there(path: Path) -> None:
+    study = make(path, "gp")
+    distributions, running = space_from_params(PARAMS).distributions, [study.ask() for _ in range(20)]
+    for trial in running[:5]:
+        study.tell(trial, bowl(**trial.params))
+    for trial in running[5:15]:
+        study.tell(trial, state="fail")
+    assert next_ones(study, 1) == [design.row(distributions, 20, 0, 0)]
+    study.tell(running[15], 0.5)
+    assert next_ones(study, 1) != [design.row(distributions, 20, 0, 0)]
+
+
+def test_a_running_trial_and_a_failed_one_change_what_comes_next(path: Path) -> None:
+    study = told(make(path, "gp"), 15)
+    before = next_ones(study)
+    trial = study.ask()
+    assert next_ones(study) != before
+    study.tell(trial, state="fail")
+    assert next_ones(study) != before
+
+
+@pytest.mark.parametrize("lag", [None, 3])
+def test_many_at_a_time_and_every_suggestion_comes_out_the_same_again(path: Path, lag: int | None) -> None:
+    study = make(path, "auto", lag=lag)
+    running = [study.ask() for _ in range(3)]
+    for _ in range(15):
+        trial = running.pop(0)
+        study.tell(trial, bowl(**trial.params))
+        running.append(study.ask())
+    verdict = load_study(path).verify()
+    assert (verdict.difference, verdict.n_verified) == (None, 18)
+
+
+def test_a_large_study_is_seen_in_part_and_then_left_to_tpe(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MOST_FITTED", 12)
+    monkeypatch.setattr(model, "MOST_CONDITIONED", 20)
+    monkeypatch.setattr(auto, "MOST_TRIALS", 30)
+    study = told(make(path, "auto"), 30)
+    assert min(distances(study, 10)) < 0.01
+    opened = study._study
+    arguments = (history(opened, 30), opened.varied, 30, 5, 0)
+    assert opened.state().n_trials == 30
+    by_gp = make_sampler("auto", {}).suggest(*arguments)
+    assert by_gp == make_sampler("gp", {}).suggest(*arguments)
+    told(study, 1)
+    by_tpe = make_sampler("auto", {}).suggest(history(opened, 31), opened.varied, 31, 5, 0)
+    assert by_tpe == make_sampler("tpe", {}).suggest(history(opened, 31), opened.varied, 31, 5, 0)
+
+
+def test_several_objectives_are_left_to_tpe(path: Path) -> None:
+    study = make(path, "auto", directions=["minimize", "maximize"])
+    for _ in range(14):
+        trial = study.ask()
+        study.tell(trial, [trial.params["x"], trial.params["y"]])
+    arguments = (history(study._study, 14), study._study.varied, 14, 5, 0)
+    assert make_sampler("auto", {}).suggest(*arguments) == make_sampler("tpe", {}).suggest(*arguments)
+    with pytest.raises(UsageError, match="one objective, not 2"):
+        make(path, "gp", study_name="other", directions=["minimize", "maximize"])
+
+
+@pytest.mark.parametrize("sampler", ["gp", "auto"])
+def test_options_are_refused_with_what_to_take_instead(path: Path, sampler: str) -> None:
+    with pytest.raises(UsageError, match=f"sampler {sampler} has no option 'n_startup_trials'"):
+        make(path, sampler, {"n_startup_trials": 4})
+    assert not path.exists()
+
+
+# Conditions.
+
+
+class Branches:
+    """Each choice of ``opt`` has a number of its own."""
+
+    parents = ("opt",)
+    optional = ("a", "b")
+
+    def present(self, values: dict[str, float]) -> set[str]:
+        return {"opt", "a" if values["opt"] == 0 else "b"}
+
+
+BRANCHED = space_from_params({"opt": "first | second", "a": "float(0, 1)", "b": "float(0, 1)"}).distributions
+
+
+def branched(values: dict[str, float]) -> float:
+    """The first branch is easy and ends at 0.2, the second is narrow and ends at 0."""
+    return 0.2 + (values["a"] - 0.5) ** 2 if values["opt"] == 0 else min(1.0, 8 * abs(values["b"] - 0.83))
+
+
+def test_absent_parameters_are_left_out_and_no_branch_is_forgotten() -> None:
+    rows: list[list[float]] = []
+    values: list[float] = []
+    for number in range(40):
+        if number < 6:
+            found = {"opt": float(number % 2), "ab"[number % 2]: number / 6}
+        else:
+            seen = Observations(list(range(number)), rows, values, [{}] * number, [], [])
+            found = propose(seen, BRANCHED, number, number, Branches())  # type: ignore[arg-type]
+        assert set(found) == Branches().present(found)
+        rows.append([found.get(name, math.nan) for name in BRANCHED])
+        values.append(branched(found))
+    assert sum(row[0] == 1 for row in rows) >= 12
+    assert min(values) < 0.02
