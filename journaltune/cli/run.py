@@ -115,9 +115,8 @@ def _run(options: Options, link: Link) -> int:
         finally:
             shows.close()
         output.say(summary(study, plan))
-        if not sys.stdout.isatty():
+        if sys.stdout is not None and not sys.stdout.isatty():
             _print_best(study)
-    sys.stdout.flush()
     return exit_code
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from journaltune.base.errors import NotFoundError
-from journaltune.base.words import quote, quoted
+from journaltune.base.words import quote, quoted, text_of
 from journaltune.cli.opening import DEFAULT_JOURNAL
 from journaltune.cli.output import visible
 from journaltune.cli.progress import failures_text, number_text, params_text
+from journaltune.study.open_study import space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def summary(study: OpenStudy, plan: Plan) -> str:
         lines.append("best     no trial is complete")
     else:
         lines += _best(study, plan, best[0]) if len(study.directions) == 1 else [_front(study, len(best))]
-    return "".join(f"{visible(line)}\n" for line in lines)
+    return "".join(f"{visible(part)}\n" for line in lines for part in line.split("\n"))
 
 
 def _counts(study: OpenStudy) -> str:
@@ -57,13 +58,21 @@ def _best(study: OpenStudy, plan: Plan, trial: Trial) -> list[str]:
 
 
 def _command(study: OpenStudy, plan: Plan, trial: Trial) -> str:
+    """What runs the trial again: its command, behind what the trainer finds in its environment only."""
     from journaltune.base.seeds import trainer_seed
     from journaltune.run.folders import folder_of
     from journaltune.run.placeholders import Filling
 
-    folder = folder_of(study.path, study.study_id, trial.number)
-    seed = trainer_seed(study.config, trial.number)
-    return quoted(plan.command.fill(Filling(trial.number, seed, 1, 0, folder.path, folder.params, trial.params)))
+    folder, seed, command = (
+        folder_of(study.path, study.study_id, trial.number),
+        trainer_seed(study.config, trial.number),
+        plan.command,
+    )
+    names = space_of(study).shell_names()
+    variables = {} if "seed" in command.names else {"JT_SEED": str(seed)}
+    variables |= {names[name]: text_of(trial.params[name]) for name in command.hides(trial.params) if name in names}
+    words = command.fill(Filling(trial.number, seed, 1, 0, folder.path, folder.params, trial.params))
+    return " ".join([*(f"{name}={quote(value)}" for name, value in variables.items()), quoted(words)])
 
 
 def _place(study: OpenStudy) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STATES = tuple(STATE_NAMES.values())
 FORMATS = ("table", "csv", "json", "jsonl")
+# Characters that could steer a terminal, but for tab and newline, which are text.
+_STEERING = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 COMMAND = Command(
     "trials",
@@ -122,8 +124,15 @@ def _as_csv(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> 
         cells += [known["params"].get(name) for name in params] + [trial.user_attrs.get(name) for name in attrs]
         cells += [known[name] or None if name == "intermediate_values" else known[name] for name in rest]
         cells += [trial.constraints.get(name) for name in constraints]
-        writer.writerow(list(map(text_of, cells)))
-    return page.getvalue()
+        writer.writerow(list(map(_csv_cell, cells)))
+    return page.getvalue().translate(_STEERING)
+
+
+def _csv_cell(value: object) -> str:
+    """A text that a spreadsheet would run as a formula gets an apostrophe: attributes come from other people's files."""
+    text = text_of(value)
+    runs = text[:1] in ("=", "@") or (text[:1] in ("+", "-") and any(mark in text for mark in "(|!"))
+    return f"'{text}" if runs and isinstance(value, str) else text
 
 
 def _as_table(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:

@@ -54,10 +54,11 @@ def tell(
     be asked, UsageError for wrong values, MachineError when nothing could be written.
     """
     number = checks.whole(number, "a trial's number")
-    checked = checks.values(values, len(study.directions), number), checks.constraints(constraints), checks.attrs(attrs)
-    result = _result(number, state, reason, *checked)
+    notes = checks.constraints(constraints), checks.attrs(attrs)
     journal, request_id = study.journal, checks.request_id(request_id)
     with study.turn.lock, study.turn:
+        # In the turn: another thread may be reading the journal, and its state may be half done.
+        result = _result(number, state, reason, checks.values(values, len(study.directions), number), *notes)
         with journal.locked():
             earlier_request(study, "tell", request_id, number)
             trial, recorded = running_trial(study, number), False

@@ -126,7 +126,7 @@ def _may_be_planted(journal_path: str, owner: int, journal_owner: int) -> bool:
 def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
     placed = {name: _place(study.finished.column(name).tobytes(), sections) for name, _ in COLUMNS}
     placed["keys"] = _place(_keys(study.finished).tobytes(), sections)
-    placed["extras"] = _place(dumps(study.finished.extras).encode(), sections)
+    placed["extras"] = _place(dumps(dict(study.finished.extras.items())).encode(), sections)
     return {
         "study_id": study.study_id,
         "name": study.name,

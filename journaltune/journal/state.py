@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
 from journaltune.base.codes import FAIL, RUNNING
+from journaltune.journal.extras import Extras
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Finished:
         # What the snapshot holds and nobody has asked for yet.
         self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
-        self._extras: dict[int, dict[str, Any]] = {}
+        self._extras = Extras()
         self._ends = array("q")
         self._last_shape: tuple[dict[str, str], list[str], int] | None = None
         self._row_of: dict[int, int] = {}
@@ -150,12 +151,12 @@ class Finished:
         return self._columns[name]
 
     @property
-    def extras(self) -> dict[int, dict[str, Any]]:
+    def extras(self) -> Extras:
         """Attributes, intermediate values and irregular fields by trial number, for the trials that have any."""
         if self.pending:
             self._pack(len(self.pending))
         if "extras" in self._base and self._load is not None:
-            self._extras = {**self._load("extras"), **self._extras}
+            self._extras = self._extras.over(self._load("extras"))
             self._base.discard("extras")
         return self._extras
 

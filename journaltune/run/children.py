@@ -71,6 +71,7 @@ class Child:
         "status",
         "stderr_start",
         "stdout_fd",
+        "unreported",
         "usage",
     )
 
@@ -82,6 +83,7 @@ class Child:
         self.peak_bytes, self.seen_bytes = 0, 0
         self.stderr_start = 0
         self.reports = Reports()
+        self.unreported: list[tuple[int, float]] = []
         self.usage = Usage(0.0, 0.0)
 
     @property
@@ -116,6 +118,10 @@ class Child:
         own_bytes = max_bytes if max_bytes > getrusage(RUSAGE_SELF).ru_maxrss * 1024 * _MORE else 0
         peak = max(self.peak_bytes, own_bytes)
         self.usage = Usage(self.ended_s - self.began_s, cpu_s, peak or None)
+
+    def read_reports(self, *, ended: bool = False) -> None:
+        """Take what the trainer reported since the last time; it stays in ``unreported`` until it is recorded."""
+        self.unreported += self.reports.read(self.output, ended=ended)
 
     def close(self) -> None:
         os.close(self.stdout_fd)

@@ -44,7 +44,7 @@ class Ledger:
         self._is_stored, self._is_exhausted = True, False
         self.ask_at_s = 0.0  # on the kernel's clock
         self.awaited: int | None = None
-        self.crash_looped: list[int] = []
+        self._crash_looped: list[int] = []
 
     # -- how far the study is ----------------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ class Ledger:
                 max_trials=self._n_trials,
                 wait_s=0.0,
                 on_wait=self._note_wait,
-                on_failed=self.crash_looped.append,
+                on_failed=self._crash_looped.append,
                 mark=self._mark,
             )
         except ExhaustedError:
@@ -99,6 +99,15 @@ class Ledger:
         self._is_exhausted = False
         return suggestion
 
+    def take_crash_looped(self) -> list[int]:
+        """The trials that asks have failed since the last time, because they killed too many runners."""
+        numbers, self._crash_looped = self._crash_looped, []
+        return numbers
+
+    def put_back(self, suggestion: Suggestion) -> None:
+        """An attempt that could not be started is the next one."""
+        self._again.appendleft(suggestion)
+
     def _note_wait(self, _: int, awaited: int) -> None:
         self.awaited = awaited
 
@@ -108,13 +117,14 @@ class Ledger:
 
     # -- recording ---------------------------------------------------------------------------------------------------
 
-    def report(self, child: Child, *, ended: bool = False) -> bool:
-        """Record what a trainer reported since the last look; whether its trial is to be pruned."""
-        reports = child.reports.read(child.output, ended=ended)
-        if not reports:
+    def report(self, child: Child) -> bool:
+        """Record what a trainer reported since the last time; whether its trial is to be pruned."""
+        if not child.unreported:
             return False
         self._is_stored = False
-        return own_trials.report_all(self.study, child.number, self.owner, reports) and should_prune(self.study, child.number)
+        recorded = own_trials.report_all(self.study, child.number, self.owner, child.unreported)
+        child.unreported.clear()
+        return recorded and should_prune(self.study, child.number)
 
     def record(self, child: Child, outcome: Outcome, *, may_retry: bool) -> tuple[bool, int | None]:
         """Write a result, or that a next attempt is made: whether that counts, and the next attempt.

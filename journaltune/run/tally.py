@@ -53,7 +53,7 @@ class Tally:
             insort(self._walls_s, usage["wall_s"])
         if values is None or len(values) != 1 or isnan(values[0]) or any(v > 0 for v in constraints_in(attrs).values()):
             return
-        if self.best is None or sign * values[0] < sign * self.best[0]:
+        if self.best is None or (sign * values[0], number) < (sign * self.best[0], self.best[1]):
             self.best = values[0], number
 
     def median_wall_s(self) -> float | None:

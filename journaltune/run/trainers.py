@@ -6,19 +6,17 @@ child ends, the terminal says something, or a time is up. No thread, and no pipe
 
 from __future__ import annotations
 
-import errno
-import os
 from time import monotonic, perf_counter
 
-from journaltune.base.errors import JournaltuneError, MachineError, NotFoundError
-from journaltune.base.frozen import Frozen
+from journaltune.base.errors import JournaltuneError, LockTimeoutError, MachineError, NotFoundError
 from journaltune.engine.owners import Worker
-from journaltune.run import environment, folders, pair, processes
+from journaltune.run import pair, processes
 from journaltune.run.children import GRACE_S, Child, Children
 from journaltune.run.clock import Clock
+from journaltune.run.launch import Launcher, ProgramError
 from journaltune.run.ledger import Ledger
-from journaltune.run.outcome import Outcome, failure
-from journaltune.run.placeholders import Filling
+from journaltune.run.listener import Progress
+from journaltune.run.recorder import Recorder
 from journaltune.run.roster import Entry, Roster
 from journaltune.run.rules import Rules
 from journaltune.run.slots import Slots
@@ -29,61 +27,17 @@ from journaltune.study.open_study import space_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Protocol
 
+    from journaltune.run.listener import Listener
     from journaltune.run.pair import Link
     from journaltune.run.plan import Plan
     from journaltune.study.open_study import OpenStudy
     from journaltune.suggest.choice import Suggestion
 
-    class Listener(Protocol):
-        """Who shows how a run goes."""
-
-        def ended(self, ended: Ended) -> None: ...
-
-        def note(self, text: str) -> None: ...
-
-        def look(self, progress: Progress) -> float:
-            """Show how far it is; after how many seconds again."""
-            ...
-
-        def redraw(self) -> None: ...
-
 
 _REPORTS_S, _MEASURE_S, _MEASURE_LIMITED_S, _JOURNAL_S, _MEMORY_FREE_S = 0.25, 1.0, 0.25, 1.0, 0.25
 _MEASURE_SHARE = 100.0  # times as long as a look at the memory took, until the next one
 _OOM_GRACE_S = 1.0  # a leak goes on meanwhile
-_OF_THE_TRIAL = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)  # where its parameters name the program
-
-
-class Ended(Frozen):
-    """An attempt at a trial that ended; ``n_finished`` trials have by then. ``next_attempt``: it failed, and is made again.
-
-    ``is_best``: no trial before was better. ``stderr``: what a failed one wrote there last.
-    """
-
-    number: int
-    attempt: int
-    params: dict[str, Any]
-    outcome: Outcome
-    wall_s: float
-    n_finished: int
-    next_attempt: int | None = None
-    is_best: bool = False
-    stderr: list[str] | None = None
-
-
-class Progress(Frozen):
-    """How far a study is. ``n_ended_here`` trials of this run took ``elapsed_s`` seconds; ``best`` is a value and a number."""
-
-    n_finished: int
-    n_trials: int | None
-    n_running: int
-    reasons: dict[str, int]
-    best: tuple[float, int] | None
-    n_ended_here: int
-    elapsed_s: float
-    stopping: str
 
 
 class Trainers:
@@ -93,8 +47,6 @@ class Trainers:
         self._study, self._plan, self._link, self._listener = study, plan, link, listener
         self._clock = Clock()
         self._children, self._slots, self._rules = Children(self._clock), Slots(plan.devices), Rules(plan, self._clock)
-        self._names = space_of(study).shell_names()
-        self._unannounced: list[Ended] = []
         self._n_interrupts, self._awaited = 0, -1
         self._error: JournaltuneError | None = None
         self._due = {"reports": 0.0, "measure": 0.0, "journal": 0.0}
@@ -105,10 +57,12 @@ class Trainers:
 
         What the machine or the journal refused is raised once the trainers that ran have ended.
         """
+        study, plan = self._study, self._plan
         try:
-            with Worker(self._study.path) as worker:
-                self._ledger = Ledger(self._study, worker.owner, self._plan.n_trials, self._plan.retries)
-                self._base = environment.owned(environment.base_of(os.environ, self._names), worker.owner)
+            with Worker(study.path) as worker:
+                self._ledger = Ledger(study, worker.owner, plan.n_trials, plan.retries)
+                self._recorder = Recorder(self._ledger, self._rules, self._listener)
+                self._launcher = Launcher(study, plan, self._children, space_of(study).shell_names(), worker.owner)
                 self._roster = Roster(worker.fileno(), worker.owner)
                 if worker.fileno() >= 0:
                     self._link.share_lock(worker.fileno())
@@ -130,23 +84,24 @@ class Trainers:
                 self._look()
         finally:
             processes.bury()
+            self._recorder.give_up()
             self._ledger.give_all_back(self._listener.note)
 
     def _is_over(self) -> bool:
-        """One round; whether it was the last one."""
+        """One round; whether it was the last one. What runs may finish whatever is wrong with the journal or the machine."""
         for child in [*self._children.reap(), *self._children.kill_overdue()]:
             self._settle(child)
-        try:
-            self._fill()
-            self._ledger.store()
-        except JournaltuneError as error:  # the journal's or the machine's: what runs may still finish
-            self._fail(error)
-        ended, self._unannounced = self._unannounced, []
-        for each in ended:
-            self._listener.ended(each)
+        for step in (self._recorder.record, self._fill, self._recorder.record):
+            try:
+                step()
+            except JournaltuneError as error:
+                self._fail(error)
+        if self._recorder.announce():
             self._show_at_s = 0.0
         if self._children:
             return False
+        if self._recorder.has_waiting:
+            return self._error is not None or self._n_interrupts > 1
         return bool(self._rules.stopping) or not self._ledger.has_next
 
     def _fail(self, error: JournaltuneError) -> None:
@@ -156,26 +111,18 @@ class Trainers:
     # -- starting ----------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        while self._slots.has_room and self._rules.allow_start(self._children):
-            suggestion = self._ledger.next()
-            self._note_crash_loops()
+        while self._slots.has_room and self._recorder.trouble is None and self._rules.allow_start(self._children):
+            try:
+                suggestion = self._ledger.next()
+            except (MachineError, LockTimeoutError) as error:
+                self._recorder.meet(error)
+                return
+            for number in self._ledger.take_crash_looped():
+                self._recorder.crash_looped(number, self._study.attempts)
             if suggestion is None:
                 self._note_wait()
                 return
-            slot = self._slots.take()
-            try:
-                self._start(slot, suggestion)
-            except BaseException:
-                self._slots.give_back(slot)
-                self._ledger.give_back(suggestion.number)
-                raise
-
-    def _note_crash_loops(self) -> None:
-        numbers, self._ledger.crash_looped[:] = list(self._ledger.crash_looped), []
-        for number in numbers:
-            outcome = failure("crash-loop", f"{self._study.attempts} runners died of it, as many as the study's attempts allow")
-            self._unannounced.append(Ended(number, self._study.attempts, {}, outcome, 0.0, self._ledger.tally().n_finished))
-            self._count(outcome)
+            self._start(suggestion)
 
     def _note_wait(self) -> None:
         awaited = self._ledger.awaited
@@ -183,33 +130,26 @@ class Trainers:
             self._listener.note(f"the next trial waits for the result of trial {awaited}, which another process has")
             self._awaited = awaited
 
-    def _start(self, slot: int, suggestion: Suggestion) -> None:
-        number, attempt, study = suggestion.number, suggestion.attempt, self._study
-        if attempt > 1:
+    def _start(self, suggestion: Suggestion) -> None:
+        if suggestion.attempt > 1:
             self._sweep()  # before two trainers are in one folder
-        began_us = self._ledger.began_us(number)
-        folder = folders.prepare(study.path, study.study_id, number, suggestion.params, began_us, attempt == 1)
-        filling = Filling(number, suggestion.seed, attempt, slot, folder.path, folder.params, suggestion.params)
-        variables = environment.of_attempt(self._base, filling, folder, self._names, self._plan.devices[slot])
-        child, words = self._children.new(filling, folder), self._plan.command.fill(filling)
+        slot = self._slots.take()
         try:
-            self._children.start(child, words, variables)
-        except OSError as error:
-            self._not_started(child, words[0], error)
+            child, outcome = self._launcher.start(slot, suggestion, self._ledger.began_us(suggestion.number))
+        except BaseException as error:
             self._slots.give_back(slot)
+            self._ledger.put_back(suggestion)
+            if isinstance(error, MachineError) and not isinstance(error, ProgramError):
+                self._recorder.meet(error)
+                return
+            raise
+        if outcome is not None:
+            self._slots.give_back(slot)
+            self._recorder.add(child, outcome, [])
             return
         self._rules.started()
         self._show_at_s = 0.0
         self._enrol(child)
-
-    def _not_started(self, child: Child, program: str, error: OSError) -> None:
-        """The trial's failure where its parameters make the command; else the machine refuses every one."""
-        what = f"cannot start {program}: {error.strerror}"
-        if error.errno == errno.ENOEXEC:
-            what += "; a script needs a first line such as #!/bin/sh"
-        if error.errno != errno.E2BIG and (self._plan.command.program is not None or error.errno not in _OF_THE_TRIAL):
-            raise MachineError(f"{what}; trial {child.number} is asked again next time")
-        self._record(child, failure("exit", what), [])
 
     def _enrol(self, child: Child) -> None:
         entry = Entry(child.number, child.filling.attempt, child.pid, child.start_ticks, child.peak_bytes or None)
@@ -224,15 +164,12 @@ class Trainers:
 
     def _settle(self, child: Child) -> None:
         self._free_slot(child)
-        outcome: Outcome | None = None
         try:
-            self._ledger.report(child, ended=True)
+            child.read_reports(ended=True)
             outcome = verdict(child, self._plan, self._ledger.n_objectives, self._rules.limit_s(self._ledger.tally()))
             if outcome is not None:
-                self._record(child, outcome, last_words(child) if outcome.state == "fail" else [])
+                self._recorder.add(child, outcome, last_words(child) if outcome.state == "fail" else [])
         except JournaltuneError as error:
-            if outcome is not None:
-                self._listener.note(self._ledger.untold(child, outcome))
             self._fail(error)
         finally:
             child.close()
@@ -248,35 +185,6 @@ class Trainers:
         if self._slots.n_lost == len(self._slots):
             self._fail(MachineError("no slot is left: what runs in them can't be ended, not even with SIGKILL"))
 
-    def _record(self, child: Child, outcome: Outcome, stderr: list[str]) -> None:
-        """Into the journal; announced once it is on disk."""
-        recorded, next_attempt = self._ledger.record(child, outcome, may_retry=not self._rules.is_halted)
-        if not recorded:
-            self._listener.note(
-                f"trial {child.number} was told, or given to somebody else, meanwhile: its result here is dropped"
-            )
-            return
-        if next_attempt is None:
-            self._count(outcome, child.peak_bytes)
-        filling, tally = child.filling, self._ledger.tally()
-        self._unannounced.append(
-            Ended(
-                child.number,
-                filling.attempt,
-                dict(filling.params),
-                outcome,
-                child.usage.wall_s,
-                tally.n_finished,
-                next_attempt,
-                tally.best is not None and tally.best[1] == child.number,
-                stderr,
-            )
-        )
-
-    def _count(self, outcome: Outcome, peak_bytes: int = 0) -> None:
-        if self._rules.ended(outcome.state == "fail", peak_bytes):
-            self._listener.note(f"{self._rules.stopping}: nothing new starts")
-
     # -- while they run ----------------------------------------------------------------------------------------------
 
     def _is_due(self, what: str, every_s: float) -> bool:
@@ -289,13 +197,15 @@ class Trainers:
     def _timeout_s(self) -> float:
         """Until the next thing is due."""
         wait_s = self._show_at_s - monotonic()
+        if self._recorder.trouble is not None:
+            wait_s = min(wait_s, self._recorder.again_at_s - monotonic())
         if self._clock.is_stopped:
             return wait_s
         moments = [self._children.next_kill_s()]
         if self._children.running:
             moments += [*self._due.values(), *self._time_limits()]
         wait_s = min(wait_s, min(moments) - self._clock.now())
-        if self._slots.has_room and not self._rules.stopping:
+        if self._slots.has_room and not self._rules.stopping and self._recorder.trouble is None:
             wait_s = min(
                 wait_s, max(self._ledger.ask_at_s - monotonic(), _MEMORY_FREE_S if self._plan.memory_free_bytes else 0.0)
             )
@@ -318,7 +228,15 @@ class Trainers:
         except NotFoundError as error:  # the study was deleted
             self._fail(error)
             self._end_all(GRACE_S)
+        except (MachineError, LockTimeoutError) as error:
+            self._meet(error)
         except JournaltuneError as error:
+            self._fail(error)
+
+    def _meet(self, error: JournaltuneError) -> None:
+        try:
+            self._recorder.meet(error)
+        except JournaltuneError:
             self._fail(error)
 
     def _end_late(self) -> None:
@@ -345,6 +263,7 @@ class Trainers:
     def _look_at_reports(self) -> None:
         if self._is_due("reports", _REPORTS_S):
             for child in list(self._children.running.values()):
+                child.read_reports()
                 if self._ledger.report(child) and not child.ending:
                     self._children.end(child, "pruned")
 

@@ -32,7 +32,10 @@ def verdict(child: Child, plan: Plan, n_objectives: int, limit_s: float | None) 
     if code:
         return None if child.ending else _of_exit_code(code, child.n_oom_kills)
     attempt = results.Attempt(child.output, child.reports, child.folder.result, child.filling, child.began_ns)
-    outcome, _ = results.read(attempt, plan.result, n_objectives)
+    try:
+        outcome, _ = results.read(attempt, plan.result, n_objectives)
+    except OSError as error:
+        outcome = failure("result", f"its result can't be read: {error}")
     return None if child.ending and outcome.state == "fail" else outcome
 
 

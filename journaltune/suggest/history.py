@@ -93,7 +93,7 @@ class History:
 
     def _complete_one_by_one(self, skip: int) -> Iterator[Observed]:
         finished = self._study.finished
-        extras = finished.extras if self._any_extras(skip) else {}
+        extras = finished.extras
         for row, (number, code, shape, params) in enumerate(finished.rows(skip), skip):
             if _IS_OBSERVED[code]:
                 values = finished.packed_values(row)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import failures, lookups, machine, memory, opening, parallel, quality, shell, single, storage
+from benchmarks import failures, lookups, machine, memory, opening, parallel, quality, shell, single, storage, trainers
 from benchmarks.bench import Bench, BenchError, say
 from benchmarks.journals import Journals
 from benchmarks.table import render
@@ -49,6 +49,9 @@ ROWS = {
     "lookup": Row(0, lookups.flat),
     "failures": Row(0, failures.taught),
     "memory": Row(100_000, memory.loaded),
+    "run-none": Row(0, trainers.no_op),
+    "run-idle": Row(0, trainers.idle),
+    "run-memory": Row(0, trainers.memory),
     "storage-open": Row(10_000, storage.opened),
     "storage-parallel": Row(0, storage.workers),
 }

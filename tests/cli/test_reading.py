@@ -59,6 +59,26 @@ def test_trials_as_csv(told: Any) -> None:
     assert rows[5]["params_opt"] == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ('=HYPERLINK("http://x")', '\'=HYPERLINK("http://x")'),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ("-O2", "-O2"),
+        ("\x1b]0;title\x07\x9b2J", "\\x1b]0;title\\x07\\x9b2J"),
+        ("two\nlines\tand a tab ü", "two\nlines\tand a tab ü"),
+    ],
+)
+def test_no_cell_of_a_csv_runs_in_a_spreadsheet_or_steers_a_terminal(told: Any, text: str, cell: str) -> None:
+    number = told.json("ask")["number"]
+    told.out("tell", str(number), "-0.5", "--attr", f"note={json.dumps(text)}")
+    rows = list(csv.DictReader(io.StringIO(told.out("trials", "--format", "csv"), newline="")))
+    assert rows[number]["user_attrs_note"] == cell
+    assert rows[number]["value"] == "-0.5"
+    assert told.json("trials", "--format", "json")[number]["user_attrs"]["note"] == text
+
+
 def test_csv_names_the_objectives(pareto: Any) -> None:
     header = pareto.out("trials", "--format", "csv").splitlines()[0].split(",")
     assert header[:4] == ["number", "state", "values_loss", "values_accuracy"]

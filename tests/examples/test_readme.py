@@ -55,4 +55,4 @@ def test_every_block_runs_and_prints_what_is_shown(
             )
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             printed = done.stdout
-    assert (tmp_path / "trials.csv").read_text(encoding="utf-8").count("\n") == 32
+    assert (tmp_path / "trials.csv").read_text(encoding="utf-8").count("\n") == 31

@@ -45,6 +45,7 @@ for n in range(300):
             study.tell(study.ask(), 2.0)
     except KeyboardInterrupt:
         armed = False
+signal.setitimer(signal.ITIMER_REAL, 0)  # at its end Python gives the signal back to the system, which would kill it
 done.set()
 for thread in threads:
     thread.join()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +96,6 @@ def test_no_loop_around_a_run_loses_its_input(runs: Runs) -> None:
     train = runs.trainer("sys.stdin.read(); print(1)")
     command = " ".join(f"'{word}'" for word in runs.command("run", "-n", "2", "--", *train, X))
     loop = f"printf 'a\\nb\\n' | while read -r line; do {command} >/dev/null 2>&1; echo $line; done"
-    import subprocess
-
     assert subprocess.run(["sh", "-c", loop], cwd=runs.folder, capture_output=True, text=True).stdout == "a\nb\n"
 
 
@@ -297,8 +297,6 @@ class TestFolders:
 
     def test_logs_find_what_a_trial_printed(self, runs: Runs) -> None:
         runs.ran("-n", "2", "--", *runs.trainer("os.write(2, b'\\xff%d' % number); print(number)"), X)
-        import subprocess
-
         done = subprocess.run(runs.command("logs", "1"), cwd=runs.folder, capture_output=True)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n", b"\xff1")
         assert runs.call("logs", "1", "--folder").stdout == f"{runs.folder_of(1)}\n"
@@ -491,14 +489,17 @@ class TestParse:
         assert self.parse(runs, "loss=0.5\nbye\n")[1]["values"] == [0.5]
 
 
-# The program, on a disk that is full once trial 2 has ended.
+# The program, on a disk that is full as soon as trial 2 has ended: for some tries, or for ever.
 FULL = """
 import sys
 from journaltune.base.errors import MachineError
 from journaltune.engine import own_trials
-settle = own_trials.settle
+from journaltune.run import recorder
+recorder._AGAIN_S, recorder._LONGEST_S = 0.1, 1.0
+settle, left = own_trials.settle, [int(sys.argv.pop(1))]
 def settle_or_fail(study, result, owner):
-    if result.number == 2:
+    left[0] -= result.number == 2
+    if result.number == 2 and left[0] >= 0:
         raise MachineError("cannot write: the disk is full")
     return settle(study, result, owner)
 own_trials.settle = settle_or_fail
@@ -507,16 +508,40 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_result_that_can_not_be_recorded_is_shown_with_the_command_that_records_it(runs: Runs) -> None:
-    train = runs.trainer("print(0.625)")
-    command = runs.command
-    runs.command = lambda *arguments: [sys.executable, "-c", FULL, *arguments]  # type: ignore[method-assign]
-    done = runs.call("run", "-n", "9", "-j", "2", "--", *train, X)
+@pytest.fixture
+def full(runs: Runs) -> Callable[[int, str], subprocess.CompletedProcess[str]]:
+    def run_full(tries: int, body: str) -> subprocess.CompletedProcess[str]:
+        command = runs.command
+        runs.command = lambda *arguments: [sys.executable, "-c", FULL, str(tries), *arguments]  # type: ignore[method-assign]
+        done = runs.call("run", "-n", "9", "-j", "2", "--", *runs.trainer(body), X)
+        runs.command = command  # type: ignore[method-assign]
+        return done
+
+    return run_full
+
+
+Full = Callable[[int, str], subprocess.CompletedProcess[str]]
+
+
+def test_a_result_that_can_not_be_recorded_now_is_recorded_later(runs: Runs, full: Full) -> None:
+    done = full(4, "print(number)")
+    assert done.returncode == 0, done.stderr
+    said = [line.removeprefix("journaltune: ") for line in done.stderr.splitlines() if line.startswith("journaltune: ")]
+    assert said == [
+        "cannot write: the disk is full; this is tried again for a minute, and nothing new starts meanwhile",
+        "results are recorded again",
+    ]
+    assert runs.outcomes() == [float(number) for number in range(9)]
+
+
+def test_one_that_never_can_is_shown_with_the_command_that_records_it(runs: Runs, full: Full) -> None:
+    done = full(10**6, "print(0.625)")
     assert done.returncode == 7
     assert done.stderr.endswith("journaltune: cannot write: the disk is full\n")
-    (line,) = (line for line in done.stderr.splitlines() if "which is not recorded" in line)
-    assert "trial 2 came to 0.625" in line
-    runs.command = command  # type: ignore[method-assign]
-    assert runs.call(*line.split("`")[1].split()[1:]).returncode == 0
+    lines = [line for line in done.stderr.splitlines() if "which is not recorded" in line]
+    assert "trial 2 came to 0.625" in lines[0]
+    assert len(runs.trials()) <= 4
+    for line in lines:
+        assert runs.call(*line.split("`")[1].split()[1:]).returncode == 0
     runs.ran("-n", "9")
     assert runs.outcomes() == [0.625] * 9

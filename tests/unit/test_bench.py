@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = ("shell", "single", "parallel", "open", "quality", "failures", "lookup", "memory", "storage")
+GROUPS = ("shell", "single", "parallel", "open", "quality", "failures", "lookup", "memory", "run", "storage")
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

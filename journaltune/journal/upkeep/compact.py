@@ -19,7 +19,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.journal import file as files
 from journaltune.journal import records, system
 from journaltune.journal.upkeep import compare
-from journaltune.journal.upkeep.rewrite import Original
+from journaltune.journal.upkeep.rewrite import Original, records_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def compact(path: str | os.PathLike[str], dest: str | os.PathLike[str], *, allow
     try:
         gc.disable()  # as in ``Fold.feed``
         _check_free(dest)
-        original = Original(path, fd, os.fstat(fd).st_size)
-        size = _write(own, dest, _sealed(original.records()))
+        original = Original(path, fd)
+        size = _write(own, dest, _sealed(records_of(original)))
         _compare(own, original, allow_network_fs=allow_network_fs)
         _name(own, dest)
         files.sync_folder(dest)
@@ -114,13 +114,12 @@ def _compare(own: str, original: Original, *, allow_network_fs: bool) -> None:
     """Read back what was written. Nothing but a bug or a bad disk makes a difference."""
     fd = files.open_journal(own, readable=True, allow_network_fs=allow_network_fs)
     try:
-        made = Original(own, fd, os.fstat(fd).st_size)
+        made = Original(own, fd)
     finally:
         os.close(fd)
-    for one, other in ((original.state, made.state), (original.plain, made.plain)):
-        difference = compare.difference(one, other, places=False)
-        if difference is not None:
-            raise RuntimeError(f"the compacted journal would differ from the original: {difference}; it was not written")
+    difference = compare.difference(original.state, made.state, places=False)
+    if difference is not None:
+        raise RuntimeError(f"the compacted journal would differ from the original: {difference}; it was not written")
 
 
 def _name(own: str, dest: str) -> None:

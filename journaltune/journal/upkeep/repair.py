@@ -240,9 +240,11 @@ class _Mending:
         room = len(own) * (records.SEAL_LENGTH - 1)
         if not made or room < wanted:
             return 0
-        for n_before, line in enumerate(own):
-            self._fold.refuse_misplaced(written_at(line), start + sum(map(len, own[:n_before])) + n_before)
+        line_start = start
+        for line in own:
+            self._fold.refuse_misplaced(written_at(line), line_start)
             self._fold.pass_own(written_at(line), line)
+            line_start += len(line) + 1
         bare = [line[: -records.SEAL_LENGTH] + b"}" for line in own]
         bare[-1] += b" " * (room - wanted + 1)
         new = [*made, *bare]

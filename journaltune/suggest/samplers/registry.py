@@ -64,7 +64,7 @@ def help_text() -> str:
 
 def row_of_class(optuna_class: str) -> Row | None:
     """The row with this class of ``optuna.samplers``, if there is one."""
-    return next((row for row in ROWS if row.optuna_class == optuna_class), None)
+    return next((row for row in (*_BEFORE.values(), *ROWS) if row.optuna_class == optuna_class), None)
 
 
 def optuna_class_name(name: str) -> str:

@@ -1,0 +1,110 @@
+"""From what came of an attempt to the journal, and then to the listener.
+
+A result stands nowhere else, so it is kept and tried again for as long as the journal can't be written: the disk may have room
+again before the other trainers have ended.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from journaltune.base.errors import InDoubtError, JournaltuneError, LockTimeoutError, MachineError
+from journaltune.run.listener import Ended
+from journaltune.run.outcome import Outcome, failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from journaltune.run.children import Child
+    from journaltune.run.ledger import Ledger
+    from journaltune.run.listener import Listener
+    from journaltune.run.rules import Rules
+
+    Result = tuple[Child, Outcome, list[str]]
+
+_AGAIN_S = 5.0  # until what could not be recorded is tried again
+_LONGEST_S = 60.0  # of trouble, until a run starts nothing more, and once more after its last trainer has ended
+
+
+class Recorder:
+    """The results of one run on their way into the journal. ``trouble``: why nothing can be recorded now."""
+
+    def __init__(self, ledger: Ledger, rules: Rules, listener: Listener) -> None:
+        self._ledger, self._rules, self._listener = ledger, rules, listener
+        self._waiting: list[Result] = []
+        self._unannounced: list[Ended] = []
+        self.trouble: JournaltuneError | None = None
+        self._since_s = self.again_at_s = 0.0
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, child: Child, outcome: Outcome, stderr: list[str]) -> None:
+        self._waiting.append((child, outcome, stderr))
+
+    def record(self) -> None:
+        """Record what waits. JournaltuneError where that is hopeless, or was tried for long enough."""
+        if self.trouble is not None and monotonic() < self.again_at_s:
+            return
+        try:
+            while self._waiting:
+                self._record(*self._waiting[0])
+                self._waiting.pop(0)
+            self._ledger.store()
+        except InDoubtError:
+            raise
+        except (MachineError, LockTimeoutError) as error:
+            self.meet(error)
+            return
+        if self.trouble is not None:
+            self.trouble = None
+            self._listener.note("results are recorded again")
+
+    def meet(self, error: JournaltuneError) -> None:
+        """The journal, or what is beside it, can't be written: it is tried again, for a while."""
+        now_s = monotonic()
+        self.again_at_s = now_s + _AGAIN_S
+        if self.trouble is None:
+            self.trouble, self._since_s = error, now_s
+            self._listener.note(f"{error}; this is tried again for a minute, and nothing new starts meanwhile")
+        elif now_s - self._since_s >= _LONGEST_S:
+            raise error
+
+    def _record(self, child: Child, outcome: Outcome, stderr: list[str]) -> None:
+        self._ledger.report(child)
+        recorded, next_attempt = self._ledger.record(child, outcome, may_retry=not self._rules.is_halted)
+        if not recorded:
+            text = f"trial {child.number} was told, or given to somebody else, meanwhile: its result here is dropped"
+            self._listener.note(text)
+            return
+        if next_attempt is None:
+            self.count(outcome, child.peak_bytes)
+        filling, tally = child.filling, self._ledger.tally()
+        is_best = tally.best is not None and tally.best[1] == child.number
+        params, wall_s = dict(filling.params), child.usage.wall_s
+        self._unannounced.append(
+            Ended(child.number, filling.attempt, params, outcome, wall_s, tally.n_finished, next_attempt, is_best, stderr)
+        )
+
+    def crash_looped(self, number: int, attempts: int) -> None:
+        """A trial that the ask itself failed."""
+        outcome = failure("crash-loop", f"{attempts} runners died of it, as many as the study's attempts allow")
+        self._unannounced.append(Ended(number, attempts, {}, outcome, 0.0, self._ledger.tally().n_finished))
+        self.count(outcome)
+
+    def count(self, outcome: Outcome, peak_bytes: int = 0) -> None:
+        if self._rules.ended(outcome.state == "fail", peak_bytes):
+            self._listener.note(f"{self._rules.stopping}: nothing new starts")
+
+    def announce(self) -> bool:
+        """Tell the listener what is on disk; whether there was anything."""
+        ended, self._unannounced = self._unannounced, []
+        for each in ended:
+            self._listener.ended(each)
+        return bool(ended)
+
+    def give_up(self) -> None:
+        """Show what could not be recorded, with the command that does."""
+        for child, outcome, _ in self._waiting:
+            self._listener.note(self._ledger.untold(child, outcome))
+        self._waiting.clear()
