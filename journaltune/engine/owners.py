@@ -107,10 +107,12 @@ class Probe:
     def standing(self, owner: Mapping[str, Any]) -> str:
         """``alive``, ``dead`` (proven) or ``unknown``."""
         try:
-            key = owner.get("lock"), owner.get("pid"), owner.get("boot"), owner.get("ns"), owner.get("start"), owner.get("pidfd")
-            if key not in self._answers:
-                self._answers[key] = self._by_lock(owner) or self._by_pid(owner)
-            return self._answers[key]
+            known = owner.get
+            key = known("lock"), known("pid"), known("boot"), known("ns"), known("start"), known("pidfd")
+            answer = self._answers.get(key)
+            if answer is None:
+                answer = self._answers[key] = self._by_lock(owner) or self._by_pid(owner)
+            return answer
         except (TypeError, ValueError, OverflowError):  # another program, or damage, left something else there
             return UNKNOWN
 
