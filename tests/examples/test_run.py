@@ -85,7 +85,9 @@ def test_cron_starts_it_again(examples: Path, tmp_path: Path, shell_env: dict[st
 
 @needs_make
 def test_a_target_is_made_once(examples: Path, tmp_path: Path, shell_env: dict[str, str]) -> None:
-    make = ["make", "-f", examples / "run" / "Makefile", "TRIALS=3"]
+    for name in ("Makefile", "resume.py"):
+        shutil.copy(examples / "run" / name, tmp_path)
+    make = ["make", "TRIALS=3"]
     run(*make, folder=tmp_path, env=shell_env)
     assert json.loads((tmp_path / "best.json").read_text())["value"] == min(
         value for value in values(tmp_path) if value is not None
