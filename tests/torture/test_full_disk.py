@@ -33,6 +33,7 @@ from journaltune.engine.enqueue import enqueue
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
 from journaltune.journal import file, system, tail
+from journaltune.journal.fold import Fold
 from journaltune.journal.journal import Journal
 from journaltune.study.open_study import OpenStudy, open_study
 
@@ -356,7 +357,11 @@ class TestAFaultIsFound:
         assert "after the next command" in self.notes(tortured, 400)
 
     def test_a_reader_that_keeps_what_was_taken_back(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Journal, "_taken_back", lambda _: False)
+        def keep(journal: Journal) -> None:
+            while data := file.read_from(journal._handle.fd, journal.offset, file.CHUNK_BYTES):
+                journal._fold(Fold(journal.path, journal._reader, journal._state, journal._chain), data)
+
+        monkeypatch.setattr(Journal, "_catch_up", keep)
         assert "a reader that had the journal open" in self.notes(tortured, 400)
 
     def test_a_short_write_that_is_taken_back_too_far(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,7 +167,7 @@ def _disagreement(path: Path) -> str:
 
 
 def test_an_exception_that_is_none_of_ours_is_found(tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "_duration_text", lambda seconds: 1 / 0)
+    monkeypatch.setattr(trials, "duration_text", lambda seconds: 1 / 0)
     assert any("exit code 70" in note for note in tortured(fuzz, 150).notes)
 
 

@@ -28,7 +28,8 @@ class TestChangedJournals:
     def test_every_record_that_is_dropped_is_missed(self, history: Path, judge: Judge) -> None:
         records = read(history)
         for place in range(len(records)):
-            assert judge(sealed(records[:place] + records[place + 1 :])), records[place]
+            if not renews(records[place]):
+                assert judge(sealed(records[:place] + records[place + 1 :])), records[place]
 
     def test_every_record_that_is_doubled_is_found(self, history: Path, judge: Judge) -> None:
         records = read(history)
@@ -43,6 +44,8 @@ class TestChangedJournals:
             if same(pair) and {record["op_code"] for record in pair} in ({5}, {8}, {9}, {8, 9}):
                 continue
             if 5 in (pair[0]["op_code"], pair[1]["op_code"]) and not same(pair):
+                continue
+            if any(map(renews, pair)):
                 continue
             assert judge(sealed([*records[:place], *pair[::-1], *records[place + 2 :]])), json.dumps(pair)
 
@@ -64,6 +67,11 @@ class TestChangedJournals:
         assert judge((history / "s.journal").read_bytes() + b'{"op_code":4,"wor') == []
 
 
+def renews(record: dict[str, Any]) -> bool:
+    """Whether it lets a time to live count anew: no call is told of it, and it changes no result."""
+    return "journaltune:owner" in record.get("system_attr", {})
+
+
 def same(pair: Records) -> bool:
     """Whether two records are of one trial."""
     return bool(pair[0].get("trial_id") == pair[1].get("trial_id"))
@@ -73,7 +81,7 @@ def _nudged(value: Any, key: str = "") -> Iterator[Any]:
     """The same with one of its floats changed in its last bit; not the ones of which nobody was told."""
     if isinstance(value, dict):
         for name, item in value.items():
-            if name not in ("distributions", "distribution", "at", "saw", "n"):
+            if name not in ("distributions", "distribution", "at", "saw", "n", "journaltune:owner", "clock"):
                 yield from ({**value, name: other} for other in _nudged(item, name))
     elif isinstance(value, list):
         for place, item in enumerate(value):
