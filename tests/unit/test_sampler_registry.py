@@ -25,7 +25,6 @@ def test_the_help_has_one_line_for_each_sampler() -> None:
     assert [row.name for row, line in zip(registry.ROWS, lines, strict=False) if "needs journaltune[" in line] == [
         "qmc",
         "cmaes",
-        "gp",
     ]
 
 
