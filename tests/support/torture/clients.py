@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class Log:
 
     def __init__(self, folder: Path, index: int) -> None:
         self.index, self._n = index, 0
+        self.acknowledged = Counter[str]()
         self._fd = os.open(folder / f"{index:06}.log", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
 
     def next_token(self) -> float:
@@ -60,6 +62,7 @@ class Log:
             self._write({"id": own, "end": time.monotonic_ns(), "code": UNEXPECTED, "error": traceback.format_exc()})
             raise
         self._write({"id": own, "end": time.monotonic_ns(), "answer": answer})
+        self.acknowledged[what] += 1
         return answer
 
     def _write(self, line: dict[str, Any]) -> None:
