@@ -6,8 +6,7 @@ import os
 
 from journaltune.base.errors import JournaltuneError, MachineError, UsageError
 from journaltune.cli import output
-from journaltune.cli.opening import opened
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import Command, Option, opened
 from journaltune.cli.values import duration, one_of, whole
 
 TYPE_CHECKING = False
@@ -70,7 +69,7 @@ journaltune ask --template input.in > input.txt""",
 
 
 def run(options: Options) -> int:
-    from journaltune.suggest.samplers.rust_core import load_alone
+    from journaltune.suggest.samplers.rust import load_alone
 
     load_alone()
     template = _template_text(options)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from journaltune.cli import output
-from journaltune.cli.opening import access, journal_path
-from journaltune.cli.options import Argument, Command
+from journaltune.cli.options import Argument, Command, access, journal_path
 from journaltune.cli.values import plain
 
 TYPE_CHECKING = False

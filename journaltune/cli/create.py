@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import UsageError
 from journaltune.cli import output
-from journaltune.cli.opening import access, journal_path, opened, study_name
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import Command, Option, access, journal_path, opened, study_name
 from journaltune.cli.values import key_json, mapping, number, one_of, plain, whole
 from journaltune.study.settings import SETTINGS
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.errors import UsageError
-from journaltune.cli.opening import access, journal_path
-from journaltune.cli.options import Argument, Command
+from journaltune.cli.options import Argument, Command, access, journal_path
 from journaltune.cli.output import note
 from journaltune.cli.values import plain
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import UsageError
 from journaltune.cli import output
-from journaltune.cli.opening import opened
-from journaltune.cli.options import REQUEST_ID, Command, Option
+from journaltune.cli.options import REQUEST_ID, Command, Option, opened
 from journaltune.cli.values import json_object, shown
 
 TYPE_CHECKING = False

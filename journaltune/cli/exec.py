@@ -6,8 +6,7 @@ import os
 import sys
 
 from journaltune.base.errors import ConflictError, MachineError, NotFoundError, UsageError
-from journaltune.cli.opening import opened
-from journaltune.cli.options import Argument, Command
+from journaltune.cli.options import Argument, Command, opened
 from journaltune.cli.values import shown
 
 TYPE_CHECKING = False

@@ -7,8 +7,7 @@ import sys
 
 from journaltune.base.errors import NotFoundError
 from journaltune.cli import output
-from journaltune.cli.opening import opened
-from journaltune.cli.options import Argument, Command, Option
+from journaltune.cli.options import Argument, Command, Option, opened
 from journaltune.cli.values import whole
 
 TYPE_CHECKING = False

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import UsageError
 from journaltune.cli import output
-from journaltune.cli.opening import opened
-from journaltune.cli.options import Argument, Command, Option
+from journaltune.cli.options import Argument, Command, Option, opened
 from journaltune.cli.trials import STATES, params_of
 from journaltune.cli.values import json_object, list_of, plain, whole
 

@@ -1,20 +1,26 @@
-"""Options and arguments of a command, declared as tables, and the parser that reads them.
+"""Options and arguments of a command, declared as tables, the parser that reads them, and the study that they name.
 
 ``argparse`` could do the same, but importing it and building its tree takes as long as a whole ``tell``.
 """
 
 from __future__ import annotations
 
+import os
+
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.cli.values import did_you_mean, duration, plain, shown, word
+from journaltune.cli.values import did_you_mean, duration, plain, require_text, shown, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from journaltune.study.open_study import OpenStudy
+
     Options = dict[str, Any]
+
+DEFAULT_JOURNAL = "study.journal"
 
 
 class Option(Frozen):
@@ -211,3 +217,33 @@ def option_call(option: Option) -> str:
 def _is_negative_number(token: str) -> bool:
     """Whether a word that begins with "-" is a value: ``tell 3 -0.5``, ``-inf``, and ``-nan``, as C prints it."""
     return token[1] in ".0123456789" or token[1:].lower() in ("inf", "infinity", "nan")
+
+
+def journal_path(options: Options) -> str:
+    path: str = options["journal"] or _environment("JOURNALTUNE_JOURNAL") or DEFAULT_JOURNAL
+    return path
+
+
+def study_name(options: Options) -> str | None:
+    """The name that was given, or None: the only study of the journal, or for ``create`` the file's stem."""
+    name: str | None = options["study"] or _environment("JOURNALTUNE_STUDY")
+    return name
+
+
+def access(options: Options) -> dict[str, Any]:
+    """The engine's keyword arguments for the options that every command has."""
+    return {"lock_timeout_s": options["lock_timeout_s"], "allow_network_fs": options["allow_network_fs"]}
+
+
+def opened(options: Options) -> OpenStudy:
+    from journaltune.study.open_study import open_study
+
+    return open_study(journal_path(options), study_name(options), **access(options))
+
+
+def _environment(name: str) -> str | None:
+    """A variable's value; None when it is unset or empty."""
+    value = os.environ.get(name)
+    if value:
+        require_text(f"${name}", value)
+    return value or None

@@ -7,8 +7,7 @@ import sys
 
 from journaltune.base.errors import MachineError, NotFoundError
 from journaltune.cli import output
-from journaltune.cli.opening import journal_path, opened
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import Command, Option, journal_path, opened
 from journaltune.cli.values import whole
 
 TYPE_CHECKING = False

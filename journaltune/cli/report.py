@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from journaltune.cli import output
-from journaltune.cli.opening import opened
-from journaltune.cli.options import REQUEST_ID, Argument, Command
+from journaltune.cli.options import REQUEST_ID, Argument, Command, opened
 from journaltune.cli.values import number, whole
 
 TYPE_CHECKING = False

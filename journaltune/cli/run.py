@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from journaltune.cli import answered, create, output
-from journaltune.cli.opening import access, journal_path, study_name
-from journaltune.cli.options import Argument, Command, Option
+from journaltune.cli.options import Argument, Command, Option, access, journal_path, study_name
 from journaltune.cli.values import duration, mapping, plain, shown, whole
 
 TYPE_CHECKING = False
@@ -104,7 +103,7 @@ def _run(options: Options, link: Link) -> int:
     from journaltune.cli.summary import summary
     from journaltune.run.prepare import prepare
     from journaltune.run.trainers import Trainers
-    from journaltune.suggest.samplers.rust_core import load_alone
+    from journaltune.suggest.samplers.rust import load_alone
 
     load_alone()
     study, plan = prepare(_call(options))

@@ -8,8 +8,7 @@ import sys
 from journaltune.base.errors import NotFoundError
 from journaltune.cli import output
 from journaltune.cli.best import facts
-from journaltune.cli.opening import opened
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import Command, Option, opened
 from journaltune.cli.values import one_of
 from journaltune.study.settings import SETTINGS
 

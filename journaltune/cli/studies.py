@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import NotFoundError
 from journaltune.cli import output
-from journaltune.cli.opening import access, journal_path
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import Command, Option, access, journal_path
 from journaltune.cli.shell import text_of
 from journaltune.cli.values import one_of, shown
 

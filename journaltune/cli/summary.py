@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import NotFoundError
 from journaltune.base.words import quote, quoted, text_of
-from journaltune.cli.opening import DEFAULT_JOURNAL
+from journaltune.cli.options import DEFAULT_JOURNAL
 from journaltune.cli.output import visible
 from journaltune.cli.progress import failures_text, number_text, params_text
 from journaltune.study.open_study import space_of

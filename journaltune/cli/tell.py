@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.errors import UsageError
-from journaltune.cli.opening import opened
-from journaltune.cli.options import REQUEST_ID, Argument, Command, Option
+from journaltune.cli.options import REQUEST_ID, Argument, Command, Option, opened
 from journaltune.cli.values import key_json, mapping, name_number, number, one_of, shown, whole, word
 
 TYPE_CHECKING = False

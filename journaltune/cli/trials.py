@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.codes import STATE_NAMES
 from journaltune.cli import output
-from journaltune.cli.opening import opened
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import Command, Option, opened
 from journaltune.cli.shell import text_of
 from journaltune.cli.values import list_of, one_of
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from journaltune.cli import output
-from journaltune.cli.opening import access, journal_path, study_name
-from journaltune.cli.options import Command, Option
+from journaltune.cli.options import Command, Option, access, journal_path, study_name
 from journaltune.cli.values import one_of
 
 TYPE_CHECKING = False

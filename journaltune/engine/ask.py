@@ -12,7 +12,7 @@ from journaltune.study import environment
 from journaltune.study.open_study import OpenStudy, space_of
 from journaltune.suggest.choice import Choice, Suggestion
 from journaltune.suggest.choose import choose
-from journaltune.suggest.view import awaited, sampler_of
+from journaltune.suggest.draw import awaited, sampler_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -191,7 +191,7 @@ SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
 # No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
-# ``suggest.view.by_index`` and ``base.seeds.trainer_seed``.
+# ``suggest.draw.by_index`` and ``base.seeds.trainer_seed``.
 ARITHMETIC = {"grid": "index"}
 
 

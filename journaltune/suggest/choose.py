@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from journaltune.study.open_study import space_of
 from journaltune.suggest.choice import Choice
-from journaltune.suggest.draw import draw
-from journaltune.suggest.view import by_index
+from journaltune.suggest.draw import by_index, draw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,18 +1,21 @@
-"""One draw: the study's sampler, asked with the trial's own seeds."""
+"""One draw: the study's sampler, asked with the trial's own seeds, about the study as that trial may see it."""
 
 from __future__ import annotations
 
-from journaltune.base.seeds import CONSTANT, derive_seed
-from journaltune.suggest.samplers.protocol import Suggested
-from journaltune.suggest.seeds import sampling_seed
-from journaltune.suggest.view import history, sampler_of
+from journaltune.base.errors import UsageError
+from journaltune.base.seeds import CONSTANT, REDRAW, SAMPLING, derive_seed
+from journaltune.suggest.history import History
+from journaltune.suggest.samplers import Suggested
+from journaltune.suggest.samplers.registry import make
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from journaltune.journal.state import StudyState
     from journaltune.space import Space
     from journaltune.study.open_study import OpenStudy
+    from journaltune.suggest.samplers import Sampler
 
 
 def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float], redraw: int = 0) -> Suggested:
@@ -31,3 +34,53 @@ def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]
 def with_constants(varied: Mapping[str, float], space: Space) -> dict[str, float]:
     """``varied``, and for parameters that it lacks the only value that they have, all in declared order."""
     return {name: varied[name] if name in varied else float(known.low) for name, known in space.distributions.items()}
+
+
+def sampling_seed(study: OpenStudy, number: int, draw: int = 0) -> int:
+    """64 bits for the ``draw``-th suggestion for a trial."""
+    seed = derive_seed(study.seed, number, SAMPLING)
+    return seed if draw == 0 else derive_seed(seed, draw, REDRAW)
+
+
+def awaited(study: OpenStudy, number: int) -> int | None:
+    """The trial that must finish before trial ``number`` can be asked for; None when nothing has to."""
+    if study.lag is None:
+        return None
+    from journaltune.suggest.lag import awaited
+
+    return awaited(study.state(), number, study.lag)
+
+
+def visible(study: OpenStudy, number: int) -> StudyState:
+    """The study's state, as far as trial ``number`` may know it."""
+    if study.lag is None:
+        return study.state()
+    from journaltune.suggest.lag import Lagged
+
+    return study.cached(Lagged).view(study.state(), number, study.lag)
+
+
+def history(study: OpenStudy, number: int) -> History:
+    """The history that the sampler sees for trial ``number``."""
+    return History(visible(study, number), study.failures)
+
+
+def by_index(study: OpenStudy) -> bool:
+    """Whether samplers get grids by index, and grid values have their canonical spelling.
+
+    A study that does not record the setting ``grid`` was made before this was so. It keeps the old arithmetic, so that ``verify``
+    gets the same values. UsageError for a word of a newer version.
+    """
+    grid = study.config.get("grid")
+    if grid not in (None, "index"):
+        raise UsageError(f"study {study.name!r} needs a newer journaltune: its setting grid is {grid!r}")
+    return grid == "index"
+
+
+def sampler_of(study: OpenStudy) -> Sampler:
+    """The study's sampler. UsageError for one that is unknown or not installed."""
+    return study.cached(_made)
+
+
+def _made(study: OpenStudy) -> Sampler:
+    return make(study.sampler, study.setting("sampler_options"), by_index(study))

@@ -12,9 +12,7 @@ from journaltune.base.errors import ExhaustedError
 from journaltune.journal.keys import Index
 from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.suggest.choice import DUPLICATE_OF, Choice, Twin
-from journaltune.suggest.draw import draw, with_constants
-from journaltune.suggest.seeds import sampling_seed
-from journaltune.suggest.view import by_index, visible
+from journaltune.suggest.draw import by_index, draw, sampling_seed, visible, with_constants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

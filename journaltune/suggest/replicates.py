@@ -6,7 +6,7 @@ from journaltune.base.codes import FAIL, RUNNING
 from journaltune.journal.keys import Index, extended, parameters_of
 from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.suggest.choice import Choice
-from journaltune.suggest.view import visible
+from journaltune.suggest.draw import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from journaltune import JournalDamagedError, create_study, load_study
 from journaltune.journal import records
-from journaltune.journal.deferred import DeferredTrial
+from journaltune.journal.fold import DeferredTrial
 from journaltune.journal.upkeep.repair import repair
 from journaltune.study import trials
 from journaltune.study.open_study import open_study

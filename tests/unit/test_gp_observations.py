@@ -11,8 +11,8 @@ from searching import PARAMS, make
 from journaltune import create_study
 from journaltune.api.study import Study
 from journaltune.run.trial import AskedTrial
+from journaltune.suggest.draw import history
 from journaltune.suggest.samplers.gp.observations import Observations, observe
-from journaltune.suggest.view import history
 
 
 def observed(study: Study, number: int | None = None) -> Observations:

@@ -15,12 +15,12 @@ from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import space_from_params
+from journaltune.suggest.draw import history
 from journaltune.suggest.samplers import auto
 from journaltune.suggest.samplers.gp import design, model
 from journaltune.suggest.samplers.gp.observations import Observations
 from journaltune.suggest.samplers.gp.proposal import propose
 from journaltune.suggest.samplers.registry import make as make_sampler
-from journaltune.suggest.view import history
 
 Objective = Callable[..., float]
 INF = math.inf

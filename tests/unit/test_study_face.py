@@ -20,7 +20,7 @@ from journaltune.base.errors import JournaltuneError, NotFoundError, UsageError
 from journaltune.base.model import TrialState
 from journaltune.engine.create import delete
 from journaltune.journal import fold, journal
-from journaltune.journal.deferred import defer
+from journaltune.journal.fold import defer
 from journaltune.journal.journal import Journal
 from journaltune.journal.replay import apply
 

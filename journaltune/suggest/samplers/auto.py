@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from journaltune.space import Distribution
     from journaltune.suggest.history import History
-    from journaltune.suggest.samplers.protocol import Sampler, Suggested
+    from journaltune.suggest.samplers import Sampler, Suggested
 
 MOST_TRIALS = 1000
 """Results from which TPE suggests: the process learns from a bounded set of them, at a third of a second for each suggestion."""

@@ -19,10 +19,10 @@ from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from journaltune.base.errors import ExhaustedError, JournaltuneError, UsageError
+from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.generations import mended
 from journaltune.suggest.samplers.optuna_classes import check_class, check_options, kind_of, quiet, sampler_class, takes_seed
 from journaltune.suggest.samplers.optuna_view import COMPLETE, NONE, HistoryStorage, TrialsView
-from journaltune.suggest.samplers.protocol import Suggested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class OptunaSampler:
         return int(self._options.get("n_startup_trials", default))
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
-        """See ``protocol.Sampler``."""
+        """See ``samplers.Sampler``."""
         if self._kind.single and n_objectives > 1:
             raise UsageError(f"sampler {self._name} takes one objective, not {n_objectives}; take tpe, nsgaii or nsgaiii")
         space = {name: known for name, known in distributions.items() if not known.single}
@@ -125,7 +125,7 @@ class OptunaSampler:
     def suggest(
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
-        """See ``protocol.Sampler``."""
+        """See ``samplers.Sampler``."""
         view = self._view
         if view is None or not view.serves(distributions, history):
             view = TrialsView(distributions, self._kind.visible, self._kind.partial, self._kind.huge)

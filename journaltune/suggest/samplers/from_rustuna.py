@@ -1,7 +1,7 @@
 """Rustuna's samplers, TPE and random search, and the Rustuna storage through which they see a history.
 
 Rustuna has no constant liar, and its in-memory storage can't take a result back; so trials with imputed values are added for one
-suggestion and discarded after it. ``columns`` says in which form Rustuna gets a parameter.
+suggestion and discarded after it. ``rust`` says in which form Rustuna gets a parameter.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from journaltune.base.codes import MINIMIZE
 from journaltune.base.constraints import as_attrs, constraints_in
 from journaltune.base.errors import JournaltuneError, UsageError
 from journaltune.space import Distribution, compatible
-from journaltune.suggest.samplers.columns import as_in_optuna, as_it_is
-from journaltune.suggest.samplers.protocol import Suggested
-from journaltune.suggest.samplers.rust_core import core
+from journaltune.suggest.samplers import Suggested
+from journaltune.suggest.samplers.rust import as_in_optuna, as_it_is, core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import Shape
     from journaltune.suggest.history import History
-    from journaltune.suggest.samplers.columns import Column
+    from journaltune.suggest.samplers.rust import Column
 
 rust = core()
 _STARTUP_TRIALS = 10
@@ -53,12 +52,12 @@ class RustunaSampler:
         return make(seed=seed, **self._options)
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
-        """See ``protocol.Sampler``: these take every space, and any number of objectives."""
+        """See ``samplers.Sampler``: these take every space, and any number of objectives."""
 
     def suggest(
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
-        """See ``protocol.Sampler``. Random until enough trials finished; pending and failed ones don't count for that."""
+        """See ``samplers.Sampler``. Random until enough trials finished; pending and failed ones don't count for that."""
         if self._cache is None or not self._cache.serves(distributions, history):
             self._cache = RustStudy(history.directions, distributions, self._by_index)
         if self._name == "random" or history.n_observed() < self._n_startup:
@@ -103,7 +102,7 @@ class RustStudy:
     def __init__(
         self, directions: Sequence[int], distributions: Mapping[str, Distribution], by_index: bool, modelled: bool = True
     ) -> None:
-        """``by_index``: see ``view.by_index``. ``modelled``: the sampler builds densities, as TPE does."""
+        """``by_index``: see ``draw.by_index``. ``modelled``: the sampler builds densities, as TPE does."""
         self._directions = [rust.StudyDirection.MINIMIZE if d == MINIMIZE else rust.StudyDirection.MAXIMIZE for d in directions]
         self._space = distributions
         self._by_index = by_index

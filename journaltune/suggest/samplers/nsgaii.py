@@ -17,8 +17,8 @@ from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps, loads
 from journaltune.suggest.history import STUDY_ATTRS
+from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.from_rustuna import RustStudy, refuse_seed, rust, violation
-from journaltune.suggest.samplers.protocol import Suggested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class NsgaiiSampler:
         return rust.NSGAIISampler(seed=seed, **self._options)
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
-        """See ``protocol.Sampler``: it takes every space, and any number of objectives."""
+        """See ``samplers.Sampler``: it takes every space, and any number of objectives."""
 
     def suggest(
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
-        """See ``protocol.Sampler``."""
+        """See ``samplers.Sampler``."""
         members = self._members
         if members is None or members.space is not distributions or members.n_read > history.n_finished():
             members = self._members = _Members(distributions, self._by_index)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from journaltune.suggest.samplers.protocol import Sampler
+    from journaltune.suggest.samplers import Sampler
 
 
 class Row(Frozen):
@@ -76,7 +76,7 @@ def optuna_class_name(name: str) -> str:
 def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sampler:
     """The sampler of that name. UsageError for an unknown name or option, and for a library that is not installed.
 
-    ``by_index``: see ``view.by_index``, which tells it for a study.
+    ``by_index``: see ``draw.by_index``, which tells it for a study.
     """
     row = _BY_NAME.get(name) if by_index else _BEFORE.get(name, _BY_NAME.get(name))
     if row is None and not (name.startswith("optuna.") or ":" in name):

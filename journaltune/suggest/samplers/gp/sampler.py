@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from journaltune.base.errors import UsageError
+from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.gp import design
-from journaltune.suggest.samplers.protocol import Suggested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

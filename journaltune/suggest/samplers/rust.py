@@ -1,4 +1,4 @@
-"""How a parameter is put to Rustuna, and how Rustuna's number becomes an internal value again.
+"""Rustuna: its compiled core, how a parameter is put to it, and how its number becomes an internal value again.
 
 Rustuna 0.2 draws a float with a step by ``floor((high - low) / step)``, which loses the top of 0 to 0.7 in steps of 0.1, and it
 takes a range of two values for one value. It draws the logarithm of an int from ``ln(low)`` to ``ln(high)``, which halves the
@@ -8,9 +8,8 @@ as Optuna does it.
 
 from __future__ import annotations
 
+import sys
 from math import log
-
-from journaltune.suggest.samplers.rust_core import core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +20,38 @@ if TYPE_CHECKING:
 
     Convert = Callable[[float], float]
 
-rust = core()
+_CORE = "rustuna._rustuna"
 _NARROW = 1e-6  # of ln(high / low): values are as good as equally likely below, and Rustuna panics at 0
+
+
+def core() -> Any:
+    """The module ``rustuna._rustuna``."""
+    if _CORE not in sys.modules:
+        import rustuna._rustuna  # noqa: F401
+    return sys.modules[_CORE]
+
+
+def load_alone() -> None:
+    """Load the core without running ``rustuna/__init__.py``, which imports ``typing``: half of the time of a shell's ``ask``.
+
+    Only our own command may do that: a program that imports Rustuna later would miss the core as an attribute of the package.
+    """
+    if "rustuna" in sys.modules:
+        return
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec("rustuna")
+    if spec is None or spec.submodule_search_locations is None:
+        return
+    package = type(sys)("rustuna")
+    package.__path__ = spec.submodule_search_locations
+    sys.modules["rustuna"] = package
+    try:
+        core()
+    except ImportError:
+        sys.modules.pop(_CORE, None)
+    finally:
+        del sys.modules["rustuna"]
 
 
 class Column:
@@ -40,9 +69,9 @@ class Column:
 def as_it_is(distribution: Distribution) -> Column:
     """The distribution itself, with Rustuna's faults: ``verify`` has to repeat the asks of older studies."""
     if distribution.kind == "categorical":
-        given = rust.Distribution.categorical(list(range(len(distribution.choices))))
+        given = core().Distribution.categorical(list(range(len(distribution.choices))))
     else:
-        build = rust.Distribution.float if distribution.kind == "float" else rust.Distribution.int
+        build = core().Distribution.float if distribution.kind == "float" else core().Distribution.int
         given = build(distribution.low, distribution.high, log=distribution.log, step=distribution.step)
     return Column(given, given)
 
@@ -59,19 +88,19 @@ def as_in_optuna(distribution: Distribution) -> Column:
 
 def _log_float(distribution: Distribution, is_log: bool) -> Column:
     low, high = distribution.low, distribution.high
-    given = rust.Distribution.float(low, high, log=is_log, step=None)
+    given = core().Distribution.float(low, high, log=is_log, step=None)
     return Column(given, given, lambda value: min(max(value, low), high))  # exp(ln(low)) may be below low
 
 
 def _log_int(distribution: Distribution) -> Column:
     low, high = distribution.low, distribution.high
-    drawn = rust.Distribution.float(low - 0.5, high + 0.5, log=True, step=None)
+    drawn = core().Distribution.float(low - 0.5, high + 0.5, log=True, step=None)
     return Column(drawn, _halved(low, high, True), lambda value: float(min(max(round(value), low), high)))
 
 
 def _grid(distribution: Distribution) -> Column:
     low, step, value_at, last = distribution.low, distribution.step, distribution.value_at, (distribution.cardinality or 1) - 1
-    drawn = rust.Distribution.int(0, last, log=False, step=1)
+    drawn = core().Distribution.int(0, last, log=False, step=1)
     return Column(
         drawn,
         _halved(0, last, False),
@@ -86,4 +115,4 @@ def _halved(low: int, high: int, is_log: bool) -> Any:
     Rustuna cuts the density on a grid off in the middle of the outermost cells, so that the ends of an int distribution count
     for half. Here it cuts off a quarter, and the inner half of each end counts in full.
     """
-    return rust.Distribution.float(low - 0.25, high + 0.25, log=is_log, step=0.5)
+    return core().Distribution.float(low - 0.25, high + 0.25, log=is_log, step=0.5)
