@@ -24,7 +24,7 @@ from torture import journals, small_disk, views
 from torture.calls import timeless
 from torture.children import Child
 from torture.faults import WRITES
-from torture.share import Clean, Run, Share, Tortured, evenly
+from torture.share import Clean, Finds, Run, Share, Tortured, evenly
 
 from journaltune.base.errors import JournaltuneError, MachineError
 from journaltune.engine.ask import ask
@@ -323,8 +323,8 @@ def _same_for_stock(path: Path) -> list[tuple[str, str]]:
 
 
 def test_runs_are_those_in_which_the_disk_was_full(tortured: Tortured) -> None:
-    tally = tortured(full_disk, 300)
-    assert tally.runs == 300
+    tally = tortured(full_disk, 100)
+    assert tally.runs == 100
     assert tally.counts == {_JUST_FITTED: len(_OPERATIONS)}
 
 
@@ -339,10 +339,7 @@ def test_no_two_runs_are_alike(tmp_path: Path) -> None:
 
 
 class TestAFaultIsFound:
-    def notes(self, tortured: Tortured, n: int) -> str:
-        return "\n".join(tortured(full_disk, n).notes)
-
-    def test_an_operation_that_is_written_in_two_steps(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_operation_that_is_written_in_two_steps(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         append = file.append
 
         def in_steps(fd: int, data: bytes, path: str) -> None:
@@ -350,21 +347,21 @@ class TestAFaultIsFound:
                 append(fd, line, path)
 
         monkeypatch.setattr(file, "append", in_steps)
-        assert "neither the old state nor the new one" in self.notes(tortured, 160)
+        assert finds(full_disk, 160, "neither the old state nor the new one")
 
-    def test_a_call_that_is_left_half_done(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_call_that_is_left_half_done(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tail, "take_back", lambda *_: False)
-        assert "after the next command" in self.notes(tortured, 400)
+        assert finds(full_disk, 160, "after the next command")
 
-    def test_a_reader_that_keeps_what_was_taken_back(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_reader_that_keeps_what_was_taken_back(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         def keep(journal: Journal) -> None:
             while data := file.read_from(journal._handle.fd, journal.offset, file.CHUNK_BYTES):
                 journal._fold(Fold(journal.path, journal._reader, journal._state, journal._chain), data)
 
         monkeypatch.setattr(Journal, "_catch_up", keep)
-        assert "a reader that had the journal open" in self.notes(tortured, 400)
+        assert finds(full_disk, 160, "a reader that had the journal open")
 
-    def test_a_short_write_that_is_taken_back_too_far(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_short_write_that_is_taken_back_too_far(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         blank = file.blank
 
         def cut(path: str, fd: int, start: int, end: int) -> None:
@@ -374,4 +371,4 @@ class TestAFaultIsFound:
                 os.truncate(path, start - 1)
 
         monkeypatch.setattr(file, "blank", cut)
-        assert not tortured(full_disk, 160).clean
+        assert finds(full_disk, 160, "seed")

@@ -16,7 +16,7 @@ from torture import journals
 from torture.calls import digest
 from torture.children import Child
 from torture.plants import lay_out
-from torture.share import Clean, Run, Share, Tortured, evenly
+from torture.share import Clean, Finds, Run, Share, Tortured, evenly
 from torture.situations import planted, situations
 
 from journaltune.journal import file, system
@@ -25,7 +25,7 @@ from journaltune.journal.handle import Handle
 _LIMIT_S = 5.0
 
 
-@pytest.mark.torture(runs=len(situations()), few=len(situations()))
+@pytest.mark.torture(runs=len(situations()), few=120)
 def test_moved_planted_and_read_only_files_are_survived(clean: Clean) -> None:
     clean(paths)
 
@@ -49,13 +49,14 @@ def _situation(run: Run, situation: tuple[str, Callable[[Path], str]], limit_s: 
 
 
 class TestAFaultIsFound:
-    def test_a_journal_that_is_used_although_it_was_replaced(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_journal_that_is_used_although_it_was_replaced(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Handle, "size_bytes", lambda handle, _: os.fstat(handle.fd).st_size)
-        assert any("the call went through" in note for note in tortured(paths, 60).notes)
+        assert finds(paths, 60, "the call went through")
 
-    def test_writing_through_a_planted_link(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_writing_through_a_planted_link(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(file, "_is_folder", os.path.isdir)
-        assert any("outside the folder" in note for note in tortured(paths, len(situations())).notes)
+        links = [item for item in planted().items() if "a link to another folder" in item[0]]
+        assert finds(lambda share: share.each(links, _situation), len(links), "outside the folder")
 
     def test_waiting_for_a_planted_fifo(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
         create = system.create

@@ -40,7 +40,7 @@ def _ways() -> list[Way]:
 WAYS: list[Way] = _ways()
 
 
-@pytest.mark.torture(runs=_N_TIMES * len(WAYS), few=6)
+@pytest.mark.torture(runs=_N_TIMES * len(WAYS), few=4)
 def test_killed_searches_are_the_same_search(clean: Clean, shell_env: dict[str, str]) -> None:
     tally = clean(lambda share: resume(share, shell_env))
     assert tally.counts["kills"] >= 3 * tally.runs

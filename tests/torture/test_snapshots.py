@@ -17,7 +17,7 @@ from torture.bad_snapshots import BELIEVED, KINDS, UNREADABLE, Answers, Base, le
 from torture.calls import digest, limit_memory, obey_modes
 from torture.children import Child
 from torture.plants import lay_out
-from torture.share import Clean, Run, Share, Tortured
+from torture.share import Clean, Finds, Run, Share
 
 from journaltune.journal import file, snapshot
 from journaltune.journal.journal import Journal
@@ -79,27 +79,24 @@ def test_a_copy_of_a_journal_and_its_folder_gets_a_snapshot_of_its_own(tmp_path:
 
 
 class TestAFaultIsFound:
-    def notes(self, tortured: Tortured) -> str:
-        return "\n".join(tortured(snapshots, len(KINDS)).notes)
-
     def test_a_snapshot_that_is_believed_without_a_look_at_the_journal(
-        self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch
+        self, finds: Finds, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(file, "fingerprint", lambda fd, offset: [0, 0])
-        assert "journal replaced" in self.notes(tortured)
+        assert finds(snapshots, len(KINDS), "journal replaced")
 
-    def test_a_section_that_takes_all_memory(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_section_that_takes_all_memory(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         def greedy(source: Any, start: int, length: int) -> bytes:
             return os.pread(source._fd, length, start)
 
         monkeypatch.setattr(snapshot.Source, "_read", greedy)
-        assert "huge section" in self.notes(tortured)
+        assert finds(snapshots, len(KINDS), "huge section")
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-    def test_a_snapshot_that_somebody_else_planted(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_snapshot_that_somebody_else_planted(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(snapshot, "_may_be_planted", lambda *_: False)
-        assert "planted" in self.notes(tortured)
+        assert finds(snapshots, len(KINDS), "planted")
 
-    def test_a_snapshot_that_is_written_through_a_link(self, tortured: Tortured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_snapshot_that_is_written_through_a_link(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(file, "replace", lambda path, data, *_: Path(path).write_bytes(b"".join(data)) and None)
-        assert "outside the folder" in self.notes(tortured)
+        assert finds(snapshots, len(KINDS), "outside the folder")

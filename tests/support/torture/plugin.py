@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from torture.share import Clean, Part, Share, Tally, Tortured, plain
+from torture.share import Clean, Finds, Part, Share, Tally, Tortured, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,6 +90,16 @@ def clean(share: Share, record_property: Callable[[str, object], None]) -> Clean
 def tortured(tmp_path: Path) -> Tortured:
     """What a part finds within so many runs."""
     return lambda part, n: Share(n, 0, tmp_path).judge(part)
+
+
+@pytest.fixture
+def finds(tmp_path: Path) -> Finds:
+    """Whether a part finds within so many runs something whose note contains a text."""
+
+    def find(part: Part, n: int, text: str) -> bool:
+        return any(text in note for note in Share(n, 0, tmp_path, until=text).judge(part).notes)
+
+    return find
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

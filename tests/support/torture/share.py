@@ -57,10 +57,15 @@ class Tally:
 
 
 class Share:
-    """Every ``of``-th run of a part that has ``n``, from number ``place`` on. A run must not depend on the share it is in."""
+    """Every ``of``-th run of a part that has ``n``, from number ``place`` on. A run must not depend on the share it is in.
 
-    def __init__(self, n: int, seed: int, folder: Path, place: int = 0, of: int = 1, findings: Path | None = None) -> None:
-        self.n, self.seed, self.place, self.of = n, seed, place, of
+    ``until``: what a note has to contain for the rest of the runs to be left out.
+    """
+
+    def __init__(
+        self, n: int, seed: int, folder: Path, place: int = 0, of: int = 1, findings: Path | None = None, until: str | None = None
+    ) -> None:
+        self.n, self.seed, self.place, self.of, self._until = n, seed, place, of, until
         self.folder, self.findings = folder, findings or folder / "findings"
         self.tally = Tally()
 
@@ -71,6 +76,8 @@ class Share:
     def each(self, ways: Sequence[_Way], body: Callable[[Run, _Way], object]) -> None:
         """Do those runs of the part's ``ways`` that are in this share. What a body raises is a finding."""
         for number in range(self.place, len(ways), self.of):
+            if self._until is not None and any(self._until in note for note in self.tally.notes):
+                return
             self.run(number, lambda run, way=ways[number]: body(run, way))  # type: ignore[misc]
 
     def run(self, number: int, body: Callable[[Run], object], runs: int = 1) -> None:
@@ -99,6 +106,7 @@ class Share:
 Part = Callable[[Share], object]
 Clean = Callable[[Part], Tally]
 Tortured = Callable[[Part, int], Tally]
+Finds = Callable[[Part, int, str], bool]
 
 
 class Run:
