@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Self, dataclass_transform
 else:
 
@@ -21,6 +22,7 @@ class _FieldsToSlots(type):
 
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
+    _puts: tuple[Callable[[object, object], None], ...]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _FieldsToSlots:
         fields = tuple(namespace.get("__annotations__", ()))
@@ -28,6 +30,7 @@ class _FieldsToSlots(type):
         made = super().__new__(mcs, name, bases, {**namespace, "__slots__": fields})
         inherited = [base for base in bases if isinstance(base, _FieldsToSlots)]
         made._fields = tuple(field for base in inherited for field in base._fields) + fields
+        made._puts = tuple(getattr(made, field).__set__ for field in made._fields)  # past ``__setattr__``, and fast
         made._defaults = {key: value for base in inherited for key, value in base._defaults.items()} | defaults
         return made
 
@@ -40,10 +43,10 @@ class Frozen(metaclass=_FieldsToSlots):
 
     def __init__(self, *values: Any, **named: Any) -> None:
         cls = type(self)
-        fields = {**cls._defaults, **dict(zip(cls._fields, values, strict=False)), **named}
-        if fields.keys() != set(cls._fields) or len(values) > len(cls._fields):
-            raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}; got {len(values)} values and {list(named)}")
-        self._set(**fields)
+        if named or len(values) != len(cls._fields):
+            values = _values_of(cls, values, named)
+        for put, value in zip(cls._puts, values, strict=True):
+            put(self, value)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} cannot be changed; {name!r} is as it was recorded")
@@ -54,7 +57,7 @@ class Frozen(metaclass=_FieldsToSlots):
 
     def but(self, **changed: object) -> Self:
         """A copy with other values in some fields."""
-        return type(self)(**{name: getattr(self, name) for name in type(self)._fields} | changed)
+        return type(self)(*_values_of(type(self), self._values(), changed))
 
     def _values(self) -> tuple[object, ...]:
         return tuple([getattr(self, name) for name in type(self)._fields])
@@ -75,5 +78,14 @@ class Frozen(metaclass=_FieldsToSlots):
 def _restored(cls: type[Frozen], values: tuple[object, ...]) -> Frozen:
     """The object that was pickled or copied. Past ``__init__``, which may take its arguments in another order or form."""
     made = cls.__new__(cls)
-    made._set(**dict(zip(cls._fields, values, strict=True)))
+    for put, value in zip(cls._puts, values, strict=True):
+        put(made, value)
     return made
+
+
+def _values_of(cls: type[Frozen], values: tuple[object, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """A value for each field: by place, then by name, then its default. TypeError for one too many or missing."""
+    fields = {**cls._defaults, **dict(zip(cls._fields, values, strict=False)), **named}
+    if fields.keys() != set(cls._fields) or len(values) > len(cls._fields):
+        raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}; got {len(values)} values and {list(named)}")
+    return tuple([fields[name] for name in cls._fields])
