@@ -41,14 +41,13 @@ def _library_versions() -> dict[str, str]:
     versions: dict[str, str] = {}
     for folder in reversed(sys.path):  # the first one that has it counts, as for an import
         try:
-            names = os.listdir(folder or ".")
+            names = [name for name in os.listdir(folder or ".") if name.startswith(_LIBRARIES) and name.endswith(_SUFFIX)]
         except OSError:  # a zip archive, or not there
             continue
         for name in names:
-            if name.endswith(_SUFFIX):
-                library, _, version = name[: -len(_SUFFIX)].partition("-")
-                if library in _LIBRARIES:
-                    versions[library] = version
+            library, _, version = name[: -len(_SUFFIX)].partition("-")
+            if library in _LIBRARIES:
+                versions[library] = version
     return dict(sorted(versions.items()))
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
+# Rows that measure the same with other sizes do the same with --quick: the first of them stands for all.
+FIRST = {getattr(row.run, "func", row.run): name for name, row in reversed(ROWS.items())}.values()
 GROUPS = ("shell", "single", "parallel", "open", "quality", "failures", "lookup", "memory", "run", "storage")
 
 
@@ -35,10 +37,11 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_row_runs_and_its_lines_stand_in_the_table(group: str, tmp_path: Path) -> None:
     journals, numbers = tmp_path / "journals", tmp_path / "numbers.json"
     journals.mkdir()
-    done = bench("--quick", "--json", str(numbers), "--dir", str(journals), group)
+    wanted = {name for name in FIRST if name.startswith(group)}
+    done = bench("--quick", "--json", str(numbers), "--dir", str(journals), *wanted)
     assert done.returncode == 0, done.stderr
     rows = json.loads(numbers.read_text(encoding="utf-8"))["rows"]
-    assert {row["row"] for row in rows} == {name for name in ROWS if name.startswith(group)}
+    assert {row["row"] for row in rows} == wanted
     assert all(sample > 0 for row in rows for sample in [*row["ours"], *row["peer"]])
     heading, rule, *lines = done.stdout.split("\n\n")[1].splitlines()
     assert heading.split() == ["row", "ours", "peer", "ratio", "bar"]

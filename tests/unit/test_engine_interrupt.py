@@ -51,9 +51,9 @@ class Tracer:
         if not name.startswith(PACKAGE) or name.startswith(PURE) or frame.f_code.co_name == "__del__":
             return None
         above = frame.f_back
-        while above is not None and above.f_code.co_name != "__del__":
+        while above is not None and above.f_code.co_name not in ("__del__", "run"):
             above = above.f_back
-        return self._line if above is None else None
+        return self._line if above is None or above.f_code.co_name == "run" else None
 
     def _line(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == "line":
