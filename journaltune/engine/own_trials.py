@@ -48,7 +48,7 @@ def owns(study: OpenStudy, number: int, owner: Mapping[str, Any]) -> bool:
 
 def _own(study: OpenStudy, number: int, owner: Mapping[str, Any]) -> LiveTrial | None:
     trial = study.state().live.get(number)
-    return trial if trial is not None and trial.state == RUNNING and holder_of(trial).owner == owner else None
+    return trial if trial is not None and trial.state == RUNNING and trial.holder.get("owner") == owner else None
 
 
 def settle(study: OpenStudy, result: Settled, owner: Mapping[str, Any]) -> bool:

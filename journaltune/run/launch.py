@@ -49,7 +49,7 @@ class Launcher:
         variables = environment.of_attempt(self._base, filling, folder, self._names, self._plan.devices[slot])
         child, words = self._children.new(filling, folder), self._plan.command.fill(filling)
         try:
-            self._children.start(child, words, variables)
+            self._children.start(child, self._plan.program or words[0], words, variables)
         except OSError as error:
             return child, self._not_started(words[0], error)
         return child, None

@@ -55,9 +55,12 @@ def time_limit(text: object) -> TimeLimit:
 
 
 class Plan(Frozen):
-    """A run, checked. ``devices``: for each slot its CUDA_VISIBLE_DEVICES. ``n_trials``: the study's total."""
+    """A run, checked. ``program``: the path of the command's program, None if it depends on the trial; ``devices``: for each slot
+    its CUDA_VISIBLE_DEVICES; ``n_trials``: the study's total.
+    """
 
     command: CommandLine
+    program: str | None
     devices: list[str | None]
     n_trials: int | None = None
     trial_timeout: TimeLimit | None = None
@@ -89,7 +92,7 @@ def plan(
     """The run that these settings make. UsageError for what can't be, before anything starts."""
     command.check(space.distributions)
     space.shell_names()
-    _check_program(command)
+    program = _program(command)
     kept = checked(kept)
     devices = devices_of_slots(kept.get("jobs"), kept.get("gpus"), kept.get("per_gpu"), kept.get("gpus_per_trial"), os.environ)
     result = result_source(kept["result"]) if "result" in kept else None
@@ -97,6 +100,7 @@ def plan(
         result.check(n_objectives, len(devices))
     return Plan(
         command,
+        program,
         devices,
         n_trials,
         time_limit(kept["trial_timeout"]) if "trial_timeout" in kept else None,
@@ -110,12 +114,13 @@ def plan(
     )
 
 
-def _check_program(command: CommandLine) -> None:
+def _program(command: CommandLine) -> str | None:
     from shutil import which
 
     program = command.program
-    if program is None or which(program):
-        return
+    path = None if program is None else which(program)
+    if program is None or path is not None:
+        return path
     if os.path.isfile(program):
         here = program if "/" in program else f"./{program}"
         advice = f"`chmod +x {program}`" if not os.access(program, os.X_OK) else "a path"

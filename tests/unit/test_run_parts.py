@@ -49,7 +49,7 @@ def test_the_clock_stands_still_while_trainers_do(now: list[float]) -> None:
 
 class TestRules:
     def rules(self, **settings: Any) -> Rules:
-        return Rules(Plan(TRAIN, [None], **settings), Clock())
+        return Rules(Plan(TRAIN, None, [None], **settings), Clock())
 
     def ends(self, made: Rules, outcomes: str) -> list[bool]:
         return [made.ended(outcome == "f") for outcome in outcomes]
