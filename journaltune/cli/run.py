@@ -95,7 +95,13 @@ def run(options: Options) -> int:
     from journaltune.run.pair import in_pair
 
     # Nothing of the engine is imported before the two processes part: the one in the terminal stays small.
-    return in_pair(lambda link: answered(lambda: _run(options, link)), output.note)
+    return in_pair(lambda link: answered(lambda: _run(options, link)), _say_of_runner)
+
+
+def _say_of_runner(text: str) -> None:
+    """On a terminal below the line that the runner has left half drawn."""
+    output.say("\n" * (sys.stderr is not None and sys.stderr.isatty()))
+    output.note(text)
 
 
 def _run(options: Options, link: Link) -> int:

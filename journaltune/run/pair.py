@@ -34,6 +34,7 @@ _WORDS = {
 }
 _STOPPED, _LOCK = b"s", b"l"
 _FRONT_DIED = signal.SIGUSR1
+_MOST_INTERRUPTS = 3  # the runner answers so many; one more, and the front ends it
 _STOP_S = 2.0  # how long the front waits before it stops: by then the runner has stopped its trainers
 
 
@@ -166,6 +167,7 @@ class _Front:
     def __init__(self, runner_pid: int, end: socket.socket, signals: Signals, say: Callable[[str], None]) -> None:
         self._pid, self._end, self._signals, self._say = runner_pid, end, signals, say
         self._asked_by = 0  # the signal that asked us to end
+        self._n_interrupts = 0
         self._is_heard = True
         self._locks: list[int] = []
         self._poll = poll()
@@ -198,7 +200,11 @@ class _Front:
     def _pass_on(self, number: signal.Signals) -> None:
         if _WORDS[number] == TERMINATE:
             self._asked_by = number
-        if number == signal.SIGTSTP:
+        self._n_interrupts += number == signal.SIGINT
+        if self._n_interrupts > _MOST_INTERRUPTS:
+            self._asked_by = signal.SIGINT
+            os.kill(self._pid, signal.SIGKILL)
+        elif number == signal.SIGTSTP:
             self._stop()
         else:
             self._tell(_WORDS[number])
@@ -238,4 +244,4 @@ class _Front:
             return 128 + self._asked_by if self._asked_by and code else code
         name = signal.Signals(-code).name
         self._say(f"the runner, process {self._pid}, was ended by {name}, so its trainers are ended; the same call goes on")
-        return 128 - code
+        return 128 + self._asked_by if self._asked_by == signal.SIGINT else 128 - code

@@ -19,12 +19,13 @@ def devices_of_slots(
     """For each slot its ``CUDA_VISIBLE_DEVICES``; None where that stays as it is. Without ``jobs`` as many as the GPUs hold.
 
     ``gpus``: names with commas between, or ``all``. Names are passed on as they are: under a list that is set already, an index
-    counted anew would be another GPU, and UUIDs and MIG instances have none. UsageError for what can't be.
+    counted anew would be another GPU, and UUIDs and MIG instances have none. Without any of the three such a list is dealt out
+    evenly; slots share its GPUs where there are more slots. UsageError for what can't be.
     """
     if gpus is None and per_gpu is None and gpus_per_trial is None:
-        return [None] * (jobs or 1)
+        return _shares(jobs or 1, environment.get(VISIBLE))
     names, size = _names(gpus or "all", environment.get(VISIBLE)), gpus_per_trial or 1
-    groups = [",".join(names[begin : begin + size]) for begin in range(0, len(names) - size + 1, size)]
+    groups = _groups(names, size)
     if not groups:
         raise UsageError(f"--gpus-per-trial {size}: there are {len(names)} GPUs only: {', '.join(names)}")
     capacity = len(groups) * (per_gpu or 1)
@@ -34,11 +35,24 @@ def devices_of_slots(
     return [groups[slot % len(groups)] for slot in range(jobs or capacity)]
 
 
+def _shares(jobs: int, visible: str | None) -> list[str | None]:
+    names = [] if visible is None else _present(visible)
+    groups = _groups(names, max(len(names) // jobs, 1))
+    if jobs == 1 or not groups:
+        return [None] * jobs
+    return [groups[slot % len(groups)] for slot in range(jobs)]
+
+
+def _groups(names: list[str], size: int) -> list[str]:
+    """As many lists of ``size`` names as there are names for."""
+    return [",".join(names[begin : begin + size]) for begin in range(0, len(names) - size + 1, size)]
+
+
 def _names(wanted: str, visible: str | None) -> list[str]:
-    present = None if visible is None else _split(visible)
+    present = None if visible is None else _present(visible)
     if wanted == "all":
         names = present if present is not None else _found()
-        if not names or names == ["-1"]:
+        if not names:
             where = "none is found here" if visible is None else f"{VISIBLE} is {visible!r}, which hides all"
             raise UsageError(f"--gpus all: {where}; name them, such as --gpus 0,1")
         return names
@@ -49,6 +63,12 @@ def _names(wanted: str, visible: str | None) -> list[str]:
         if present is not None and name not in present:
             raise UsageError(f"--gpus {wanted}: {VISIBLE} allows {visible} only; name some of these, or all")
     return names
+
+
+def _present(visible: str) -> list[str]:
+    """The GPUs that a list shows: CUDA stops reading it at the first name that can't be, such as -1."""
+    names = _split(visible)
+    return names[: names.index("-1")] if "-1" in names else names
 
 
 def _split(text: str) -> list[str]:

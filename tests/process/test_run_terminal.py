@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,12 @@ def go(runs: Runs, *numbers: int) -> None:
 def states(runs: Runs) -> str:
     """T for each process of a trainer that is stopped, else another letter."""
     return "".join(processes.read_proc(f"{pid}/stat").rpartition(b")")[2].split()[0].decode() for pid in runs.alive())
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Whether a process has not seen a signal yet; a second one would be lost."""
+    (mask,) = re.findall(rb"^ShdPnd:\s*([0-9a-f]+)$", processes.read_proc(f"{pid}/status"), re.M)
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def test_one_line_shows_how_far_it_is(runs: Runs, terminal: Open) -> None:
@@ -111,6 +118,27 @@ def test_ctrl_c_twice_ends_them(runs: Runs, terminal: Open) -> None:
     shown.until("ending 3 running trials; the next run makes them again")
     shown.type("\x03")
     shown.until("3 to be made again")
+    shown.type("echo code $?\n")
+    shown.until("code 130")
+    assert runs.none_is_left()
+    assert runs.outcomes() == ["running"] * 3
+
+
+def test_a_fourth_one_ends_a_runner_that_does_not_answer(runs: Runs, terminal: Open) -> None:
+    shown = terminal()
+    shown.type(call(runs, f"if number == 1: ignore()\nif number == 2: daemon(forever)\n{WAITS}", "-n 9", "-j 3"))
+    shown.until("3 running")
+    until(lambda: runs.seen() == 4)
+    (front,) = processes.children(shown.pid)
+    (runner,) = processes.children(front)
+    os.kill(runner, signal.SIGSTOP)
+    for count in range(1, 4):
+        shown.type("\x03")
+        shown.until(lambda text, count=count: text.count("^C") == count)
+        until(lambda: not is_pending(front, signal.SIGINT), "the front does not see it")
+    assert not processes.is_gone(runner)
+    shown.type("\x03")
+    shown.until(f"\njournaltune: the runner, process {runner}, was ended by SIGKILL, so its trainers are ended;")
     shown.type("echo code $?\n")
     shown.until("code 130")
     assert runs.none_is_left()
