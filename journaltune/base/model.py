@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from math import inf
 
 from journaltune.base import codes
 from journaltune.base.constraints import constraints_in
@@ -12,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
+
+USAGE_ATTR = "journaltune:usage"  # system attribute: wall_s, cpu_s and peak_bytes of the last attempt under ``run``
+_USAGE = ("wall_s", "cpu_s", "peak_bytes")
 
 
 class TrialState(IntEnum):
@@ -87,6 +91,14 @@ class Trial(Frozen):
         if len(self.values) != 1:
             raise ValueError(f"trial {self.number} has {len(self.values)} values; use `values`")
         return self.values[0]
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What the last attempt of ``run`` took: ``wall_s``, ``cpu_s``, and ``peak_bytes`` where that was seen; else None."""
+        noted = self.system_attrs.get(USAGE_ATTR)
+        found = {name: noted[name] for name in _USAGE if name in noted} if isinstance(noted, dict) else {}
+        is_sound = all(isinstance(value, int | float) and 0 <= value < inf for value in found.values())
+        return found if found and is_sound else None  # another program may have written anything
 
     @property
     def constraints(self) -> dict[str, float]:

@@ -24,6 +24,8 @@ Exits 3 while no trial is complete.
 In a study made with --replicates it is the configuration with the best mean: "value" is that mean, "spread" the
 standard deviation, and "replicates" how many trials it has.
 
+A trial of `run` has "usage" too: wall_s, cpu_s, and peak_bytes, the most memory that its processes had.
+
 --format sh prints JT_TRIAL, JT_SEED, JT_ATTEMPT, JT_VALUE and JT_NAME for each
 parameter, quoted for eval.""",
     (Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),),
@@ -52,7 +54,8 @@ def run(options: Options) -> int:
 def facts(trial: Trial, several: bool) -> dict[str, Any]:
     """The facts that ``best`` and ``status`` print of a trial, for one objective or several."""
     result = {"values": trial.values} if several else {"value": trial.value}
-    return {"number": trial.number, **result, **_replicates(trial, several), "params": trial.params, "seed": trial.seed}
+    known = {"number": trial.number, **result, **_replicates(trial, several), "params": trial.params, "seed": trial.seed}
+    return known if trial.usage is None else {**known, "usage": trial.usage}
 
 
 def _replicates(trial: Trial, several: bool) -> dict[str, Any]:

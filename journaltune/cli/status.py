@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
-    from journaltune.engine.resume import Holder
     from journaltune.study.open_study import OpenStudy
 
 REFRESH_S = 1.0
@@ -73,7 +72,6 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:
-    from journaltune.engine.resume import pending
     from journaltune.study.best import best_trials
     from journaltune.study.environment import recorded
     from journaltune.study.trials import counts
@@ -88,7 +86,7 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "directions": list(study.directions),
         "objectives": list(study.objective_names),
         "trials": counts(study),
-        "running": [_running(*each) for each in pending(study)],
+        "running": _running(study),
         "best": front if several else next(iter(front), None),
         **{setting.name: study.setting(setting.name) for setting in SETTINGS.values() if setting.status is not None},
         "environment": recorded(study.config, study.state().system_attrs),
@@ -97,12 +95,39 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
     }
 
 
-def _running(number: int, holder: Holder, found: str) -> dict[str, Any]:
+def _running(study: OpenStudy) -> list[dict[str, Any]]:
+    """Each running trial: who has it, for how long, and how much memory its processes had at most, where a `run` noted it."""
     from time import time
 
-    age_s = None if holder.since_us is None else round(time() - holder.since_us / 1e6, 3)
-    owner = None if holder.owner is None else holder.owner.get("pid")
-    return {"number": number, "attempt": holder.attempt, "owner": owner, "standing": found, "age_s": age_s}
+    from journaltune.engine.resume import pending
+
+    peaks: dict[Any, dict[tuple[int, int], int | None]] = {}
+    listed = []
+    for number, holder, found in pending(study):
+        owner = holder.owner or {}
+        lock = owner.get("lock")
+        if isinstance(lock, str) and lock not in peaks:
+            peaks[lock] = _peaks(study, lock)
+        listed.append(
+            {
+                "number": number,
+                "attempt": holder.attempt,
+                "owner": owner.get("pid"),
+                "standing": found,
+                "age_s": None if holder.since_us is None else round(time() - holder.since_us / 1e6, 3),
+                "peak_bytes": peaks.get(lock, {}).get((number, holder.attempt)),
+            }
+        )
+    return listed
+
+
+def _peaks(study: OpenStudy, lock: str) -> dict[tuple[int, int], int | None]:
+    """By number and attempt of the trials that a runner has; nothing of workers that are none."""
+    from journaltune.engine.owners import workers_folder
+    from journaltune.run import roster
+
+    _, entries = roster.read(f"{workers_folder(study.path)}/{os.path.basename(lock)}")
+    return {(entry.number, entry.attempt): entry.peak_bytes for entry in entries}
 
 
 def _text_lines(known: dict[str, Any]) -> list[str]:
@@ -129,12 +154,14 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
 def _running_lines(running: list[dict[str, Any]]) -> list[str]:
     """One line a trial, the first ones only: who has it, and for how long."""
     from journaltune.cli.trials import duration_text
+    from journaltune.run.memory import size_text
 
     lines = []
     for trial in running[:MOST_RUNNING]:
         who = "nobody said whose" if trial["owner"] is None else f"process {trial['owner']}, {trial['standing']}"
         again = f", attempt {trial['attempt']}" if trial["attempt"] > 1 else ""
-        lines.append(f"           trial {trial['number']} runs for {duration_text(trial['age_s'])}{again} ({who})")
+        memory = f", up to {size_text(trial['peak_bytes'])}" if trial["peak_bytes"] else ""
+        lines.append(f"           trial {trial['number']} runs for {duration_text(trial['age_s'])}{memory}{again} ({who})")
     rest = len(running) - len(lines)
     return lines + ([f"           and {rest} more"] if rest > 0 else [])
 

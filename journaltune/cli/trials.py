@@ -78,6 +78,7 @@ def facts(trial: Trial, standings: Standings) -> dict[str, Any]:
         "datetime_start": trial.datetime_start and trial.datetime_start.isoformat(),
         "datetime_complete": trial.datetime_complete and trial.datetime_complete.isoformat(),
         "duration_s": duration_s(trial),
+        "usage": trial.usage,
     }
 
 
@@ -113,16 +114,17 @@ def _as_csv(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> 
     params, attrs = _param_names(study, listed), _distinct(trial.user_attrs for trial in listed)
     values = _value_names(study)
     values_missing: list[Any] = [None] * len(values)
-    constraints = _distinct(trial.constraints for trial in listed)
+    constraints, usages = _distinct(trial.constraints for trial in listed), _distinct(trial.usage or {} for trial in listed)
     rest = ("datetime_start", "datetime_complete", "duration_s", "seed", "attempt", "owner", "standing", "intermediate_values")
     names = [f"params_{name}" for name in params] + [f"user_attrs_{name}" for name in attrs]
-    writer.writerow(["number", "state", *values, *names, *rest, *(f"constraints_{name}" for name in constraints)])
+    rest_names = [*rest, *(f"usage_{name}" for name in usages), *(f"constraints_{name}" for name in constraints)]
+    writer.writerow(["number", "state", *values, *names, *rest_names])
     for trial in listed:
         known = facts(trial, standings)
         cells: list[Any] = [known["number"], known["state"], *(trial.values or values_missing)]
         cells += [known["params"].get(name) for name in params] + [trial.user_attrs.get(name) for name in attrs]
         cells += [known[name] or None if name == "intermediate_values" else known[name] for name in rest]
-        cells += [trial.constraints.get(name) for name in constraints]
+        cells += [(trial.usage or {}).get(name) for name in usages] + [trial.constraints.get(name) for name in constraints]
         writer.writerow(list(map(_csv_cell, cells)))
     return page.getvalue().translate(_STEERING)
 
@@ -164,11 +166,25 @@ def _columns(study: OpenStudy, listed: Sequence[Trial], standings: Standings) ->
             Column(name, cells, rank=first + 1 + index, right=_are_numbers(params_of(trial).get(name) for trial in listed))
         )
     columns.append(Column("duration", [duration_text(duration_s(trial)) for trial in listed], rank=first, right=True))
+    columns += _usage_columns(listed, first + 1 + len(params))
     if standings:
         owners = [str(trial.owner["pid"]) if trial.owner and "pid" in trial.owner else "" for trial in listed]
         cells = [f"{owner} {standings.get(trial.number, '')}".strip() for owner, trial in zip(owners, listed, strict=True)]
         columns.append(Column("owner", cells, rank=first))
     return columns
+
+
+def _usage_columns(listed: Sequence[Trial], rank: int) -> list[Any]:
+    """What trials took, where `run` made some: the first that is left out where there is no room."""
+    from journaltune.cli.table import Column
+    from journaltune.run.memory import size_text
+
+    usages = [trial.usage or {} for trial in listed]
+    texts = {
+        "cpu": [duration_text(usage.get("cpu_s")) for usage in usages],
+        "memory": [size_text(usage["peak_bytes"]) if "peak_bytes" in usage else "" for usage in usages],
+    }
+    return [Column(name, cells, rank=rank, right=True) for name, cells in texts.items() if any(cells)]
 
 
 def _param_cell(trial: Trial, name: str) -> str:

@@ -10,6 +10,7 @@ from math import isnan
 
 from journaltune.base.codes import FAIL, PRUNED, RUNNING
 from journaltune.base.frozen import Frozen
+from journaltune.base.model import USAGE_ATTR
 from journaltune.engine.report import _report
 from journaltune.engine.resume import holder_of
 from journaltune.journal import records
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from journaltune.journal.state import LiveTrial
     from journaltune.study.open_study import OpenStudy
 
-USAGE_ATTR = "journaltune:usage"  # system attribute: wall_s, cpu_s and peak_bytes of the last attempt
 FAILURES_ATTR = "journaltune:failures"  # system attribute: attempt and reason of each attempt that failed and was made again
 _RESULTS_PER_SNAPSHOT_CHECK = 256
 

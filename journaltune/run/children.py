@@ -129,13 +129,6 @@ class Child:
         os.close(self.stdout_fd)
 
 
-def _empty_stdin() -> int:
-    """For the trainers: else they eat what a loop around us reads. It leaves 0 to 2 taken, so that no log gets one of these."""
-    while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
-        pass
-    return fd
-
-
 def _keep_what_was_inherited() -> None:
     """Let no trainer have a descriptor of whoever started us: a lock on it would be the trainer's too."""
     for name in os.listdir("/proc/self/fd"):
@@ -150,7 +143,7 @@ class Children:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stdin = _empty_stdin()
+        self._stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # else a trainer eats what a loop around us reads
         _keep_what_was_inherited()
         self.running: dict[int, Child] = {}
         self._leaving: list[Child] = []
@@ -259,9 +252,10 @@ class Children:
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
-    def end(self, child: Child, why: str, grace_s: float = GRACE_S) -> None:
-        """Ask a trainer to end, and end it with SIGKILL after a while; the first reason stays."""
+    def end(self, child: Child, why: str, grace_s: float | None = None) -> None:
+        """Ask a trainer to end, and end it with SIGKILL after a while, usually ``GRACE_S``; the first reason stays."""
         child.ending = child.ending or why
+        grace_s = GRACE_S if grace_s is None else grace_s
         kill_at_s = self._clock.now() + grace_s
         if child.kill_at_s <= kill_at_s:
             return

@@ -80,6 +80,15 @@ def size_bytes(text: int | str) -> int:
     raise UsageError(f"a size is a number of bytes or text such as 2G or 500M, not {text!r}")
 
 
+def size_text(size_bytes: float) -> str:
+    """A size as people read it: 1.5 GiB."""
+    units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while size_bytes >= 1024 and len(units) > 1:
+        size_bytes /= 1024
+        units.pop(0)
+    return f"{size_bytes:.3g} {units[0]}"
+
+
 def resident_bytes() -> int | None:
     """The resident size of this process in bytes; None where the system does not report it."""
     try:

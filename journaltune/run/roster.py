@@ -82,5 +82,5 @@ def _entry(facts: dict[str, Any]) -> Entry | None:
     if facts.keys() != set(Entry._fields):
         return None
     entry = Entry(**facts)
-    numbers = (entry.number, entry.attempt, entry.pid, entry.start_ticks)
+    numbers = (entry.number, entry.attempt, entry.pid, entry.start_ticks, entry.peak_bytes or 0)
     return entry if all(isinstance(number, int) and number >= 0 for number in numbers) else None

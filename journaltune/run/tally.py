@@ -7,7 +7,7 @@ from math import isnan
 
 from journaltune.base.codes import COMPLETE, FAIL
 from journaltune.base.constraints import constraints_in
-from journaltune.engine.own_trials import USAGE_ATTR
+from journaltune.base.model import USAGE_ATTR
 from journaltune.journal.state import HAS_EXTRAS, HIDDEN, STATE_MASK
 
 TYPE_CHECKING = False

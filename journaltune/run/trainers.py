@@ -11,7 +11,7 @@ from time import monotonic, perf_counter
 from journaltune.base.errors import JournaltuneError, LockTimeoutError, MachineError, NotFoundError
 from journaltune.engine.owners import Worker
 from journaltune.run import pair, processes
-from journaltune.run.children import GRACE_S, Child, Children
+from journaltune.run.children import Child, Children
 from journaltune.run.clock import Clock
 from journaltune.run.launch import Launcher, ProgramError
 from journaltune.run.ledger import Ledger
@@ -227,7 +227,7 @@ class Trainers:
                 self._show_at_s = monotonic() + self._listener.look(self._progress())
         except NotFoundError as error:  # the study was deleted
             self._fail(error)
-            self._end_all(GRACE_S)
+            self._end_all()
         except (MachineError, LockTimeoutError) as error:
             self._meet(error)
         except JournaltuneError as error:
@@ -301,7 +301,7 @@ class Trainers:
         elif word == pair.TERMINATE:
             self._n_interrupts += 2
             self._rules.stop("ended from outside")
-            self._end_all(GRACE_S)
+            self._end_all()
         elif word == pair.STOP:
             self._children.stop()
             self._link.stopped()
@@ -321,8 +321,8 @@ class Trainers:
             self._listener.note(f"finishing {trials}; Ctrl-C again ends {'it' if n == 1 else 'them'}")
         else:
             self._listener.note(f"ending {trials}; the next run makes {'it' if n == 1 else 'them'} again")
-            self._end_all(GRACE_S if self._n_interrupts == 2 else 0.0)
+            self._end_all(None if self._n_interrupts == 2 else 0.0)
 
-    def _end_all(self, grace_s: float) -> None:
+    def _end_all(self, grace_s: float | None = None) -> None:
         for child in list(self._children.running.values()):
             self._children.end(child, INTERRUPTED, grace_s)

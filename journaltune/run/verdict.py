@@ -6,7 +6,7 @@ import os
 from signal import SIGKILL, Signals
 
 from journaltune.run import results
-from journaltune.run.memory import oom_kills
+from journaltune.run.memory import oom_kills, size_text
 from journaltune.run.outcome import Outcome, failure
 from journaltune.run.output import Output
 
@@ -78,12 +78,3 @@ def last_words(child: Child) -> list[str]:
         return Output(fd, child.stderr_start).last_lines(_STDERR_LINES)
     finally:
         os.close(fd)
-
-
-def size_text(size_bytes: float) -> str:
-    """A size as people read it: 1.5 GiB."""
-    units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while size_bytes >= 1024 and len(units) > 1:
-        size_bytes /= 1024
-        units.pop(0)
-    return f"{size_bytes:.3g} {units[0]}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 
 import pytest
-from running import Runs, X, until
+from running import SHORT_GRACE, Runs, X, until
 
 from journaltune.run import processes
 
@@ -18,6 +17,7 @@ BIG = 120_000_000
 class TestTime:
     @pytest.mark.parametrize("body", ["forever()", "ignore(); forever()", "os.kill(os.getpid(), signal.SIGSTOP)"])
     def test_a_trainer_that_hangs_is_ended(self, runs: Runs, body: str) -> None:
+        runs.code = SHORT_GRACE
         said = runs.ran("-n", "2", "--trial-timeout", "700ms", "--", *runs.trainer(f"if number == 0: {body}\nprint(number)"), X)
         assert runs.outcomes() == ["timeout", 1.0]
         assert "and --trial-timeout allows 700ms" in said
@@ -43,9 +43,9 @@ print(len(left))
         assert runs.outcomes() == [0.5] * 3
 
     def test_a_share_of_the_median_counts_once_three_are_complete(self, runs: Runs) -> None:
-        body = "if number in (1, 5): time.sleep(1.5)\nif number == 6: forever()\ntime.sleep(0.3); print(number)"
-        runs.ran("-n", "7", "--trial-timeout", "300%", "--", *runs.trainer(body), X)
-        assert runs.outcomes() == [0.0, 1.0, 2.0, 3.0, 4.0, "timeout", "timeout"]
+        body = "if number == 1: time.sleep(1.2)\nif number == 3: forever()\ntime.sleep(0.3); print(number)"
+        runs.ran("-n", "5", "--trial-timeout", "300%", "--", *runs.trainer(body), X)
+        assert runs.outcomes() == [0.0, 1.0, 2.0, "timeout", 4.0]
 
     def test_the_time_of_the_whole_run_starts_nothing_more(self, runs: Runs) -> None:
         runs.ran("--timeout", "1s", "--", *runs.trainer("time.sleep(0.4); print(number)"), X)
@@ -69,14 +69,13 @@ class TestMemory:
         assert runs.none_is_left()
 
     def test_pages_that_forked_workers_share_count_once(self, runs: Runs) -> None:
-        body = f"x = bytearray({BIG})\nfor _ in range(3): fork(lambda: time.sleep(2))\ntime.sleep(2); print(1)"
+        body = f"x = bytearray({BIG})\nfor _ in range(3): fork(lambda: time.sleep(1))\ntime.sleep(1); print(1)"
         runs.ran("-n", "1", "--memory", "250M", "--", *runs.trainer(body), X)
         assert runs.outcomes() == [1.0]
         assert BIG < runs.trials()[0].system_attrs["journaltune:usage"]["peak_bytes"] < 2 * BIG
 
     def test_a_large_runners_size_is_not_its_trainers(self, runs: Runs) -> None:
-        large = "import sys\nx = bytearray(300_000_000)\nfrom journaltune.cli import main\nsys.exit(main(sys.argv[1:]))"
-        runs.command = lambda *arguments: [sys.executable, "-c", large, *arguments]  # type: ignore[method-assign]
+        runs.code = "x = bytearray(300_000_000)"
         runs.ran("-n", "2", "--", "sh", "-c", "sleep 0.$JT_TRIAL; echo 1", X)
         assert all(t.system_attrs["journaltune:usage"].get("peak_bytes", 0) < 20_000_000 for t in runs.trials())
 
@@ -91,15 +90,12 @@ class TestMemory:
         assert runs.outcomes() == [0.0, 1.0]
 
     def test_a_kill_while_the_kernel_killed_for_memory_is_oom(self, runs: Runs) -> None:
-        counting = """
-import itertools, sys
+        runs.code = """
+import itertools
 from journaltune.run import children, verdict
 counts = itertools.count()
 children.oom_kills = verdict.oom_kills = lambda: next(counts)
-from journaltune.cli import main
-sys.exit(main(sys.argv[1:]))
 """
-        runs.command = lambda *arguments: [sys.executable, "-c", counting, *arguments]  # type: ignore[method-assign]
         kill = "os.kill(os.getpid(), signal.SIGKILL if number == 0 else signal.SIGTERM) if number != 2 else sys.exit(137)"
         runs.ran("-n", "3", "--", *runs.trainer(kill), X)
         assert runs.outcomes() == ["oom", "signal", "oom"]
@@ -108,6 +104,7 @@ sys.exit(main(sys.argv[1:]))
 class TestSignals:
     def test_a_terminated_runner_ends_its_trainers_and_gives_its_trials_back(self, runs: Runs) -> None:
         body = "if number == 1: ignore()\nif number == 2: daemon(forever)\nif attempt == 1: forever()\nprint(number)"
+        runs.code = SHORT_GRACE
         started = runs.start("-n", "3", "-j", "3", "--", *runs.trainer(body), X)
         until(lambda: runs.seen() == 4)
         started.terminate()
@@ -170,7 +167,8 @@ class TestOthers:
         assert runs.none_is_left()
 
     def test_a_trainer_that_tells_its_trial_itself_may_finish(self, runs: Runs) -> None:
-        body = "until('go'); time.sleep(2.5); open('finished', 'w').close()"
+        runs.code = "from journaltune.run import trainers; trainers._JOURNAL_S = 0.1"
+        body = "until('go'); time.sleep(0.5); open('finished', 'w').close()"
         started = runs.start("-n", "1", "--", *runs.trainer(body), X)
         until(lambda: runs.seen() == 1)
         runs.call("tell", "0", "4")
@@ -197,8 +195,7 @@ class TestOthers:
 
 def test_a_process_that_can_not_be_ended_is_reported_and_its_slot_not_used_again(runs: Runs) -> None:
     """A process in an uninterruptible wait, as far as signals are concerned."""
-    deaf = """
-import sys
+    runs.code = """
 from journaltune.run import children, processes
 children._UNKILLABLE_S = children.GRACE_S = 0.3
 real_group, real_send = processes.send_group, processes.send
@@ -211,10 +208,7 @@ processes.send_group = lambda group, signal: True if group == spared() else real
 processes.send = lambda pids, signal: real_send([pid for pid in pids if pid != spared()], signal)
 real_bury = processes.bury
 processes.bury = lambda spare=(), within_s=5.0: real_bury(spare, 0.1)
-from journaltune.cli import main
-sys.exit(main(sys.argv[1:]))
 """
-    runs.command = lambda *arguments: [sys.executable, "-c", deaf, *arguments]  # type: ignore[method-assign]
     body = "if number == 0: open('deaf', 'w').write(str(os.getpid())); forever()\n"
     body += "print(number, env['JT_SLOT'], file=sys.stderr); print(number)"
     done = runs.call("run", "-n", "4", "-j", "2", "--trial-timeout", "500ms", "--", *runs.trainer(body), X)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -53,10 +52,12 @@ def test_a_kill_leaves_no_process_behind(runs: Runs, survivors: subprocess.Popen
 
 
 def test_timeouts_kill_of_the_group_leaves_none(runs: Runs) -> None:
-    command = ["timeout", "-s", "KILL", "4", *runs.command("run", "-n", "6", "-j", "6", "--", *runs.trainer(SURVIVORS), X)]
-    subprocess.run(command, cwd=runs.folder, capture_output=True)
+    call = runs.command("run", "-n", "6", "-j", "6", "--", *runs.trainer(SURVIVORS), X)
+    with subprocess.Popen(["timeout", "-s", "KILL", "1h", *call], cwd=runs.folder, stderr=subprocess.DEVNULL) as timeout:
+        until(lambda: runs.seen() == N_PROCESSES)
+        timeout.send_signal(signal.SIGALRM)  # its time is over
     until(runs.none_is_left)
-    assert runs.seen() > 0
+    assert timeout.returncode == -signal.SIGKILL
 
 
 def test_what_both_left_is_ended_by_the_next_run(runs: Runs, survivors: subprocess.Popen[str]) -> None:
@@ -127,7 +128,7 @@ def test_a_trainer_that_kills_its_parent_ends_as_crash_loop(runs: Runs) -> None:
     assert runs.none_is_left()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_two_runners_that_are_killed_end_with_exactly_the_total(runs: Runs, seed: int) -> None:
     """Kills of either process, of both, and none, at any moment; then one run to the end."""
     import random
@@ -139,7 +140,7 @@ def test_two_runners_that_are_killed_end_with_exactly_the_total(runs: Runs, seed
         running = [each for each in running if each.poll() is None]
         while len(running) < 2:
             running.append(runs.start(*call))
-        time.sleep(dice.uniform(0.2, 1.2))
+        time.sleep(dice.uniform(0.3, 0.9))
         victim = running[0]
         if victim.poll() is None:
             try:
@@ -160,13 +161,10 @@ def test_two_runners_that_are_killed_end_with_exactly_the_total(runs: Runs, seed
 
 # The program after a reboot: no process of before lives, whatever its pid.
 REBOOTED = """
-import sys
 from journaltune.engine import owners
 owners.boot_id = lambda: "another boot"
 from journaltune.engine import resume
 resume.boot_id = owners.boot_id
-from journaltune.cli import main
-sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -185,7 +183,7 @@ def test_after_a_power_cut_the_same_call_finishes_the_study(runs: Runs) -> None:
     shutil.rmtree(runs.folder / "study.journal.d" / "workers")
     for pid in runs.alive():
         os.kill(pid, signal.SIGKILL)
-    runs.command = lambda *arguments: [sys.executable, "-c", REBOOTED, *arguments]  # type: ignore[method-assign]
+    runs.code = REBOOTED
     runs.call("run", "-n", "5")
     second = runs.start("-n", "6")
     try:
@@ -205,18 +203,18 @@ def _kill_after_some(runs: Runs, started: subprocess.Popen[str], whom: str) -> N
     started.communicate()
 
 
-@pytest.mark.parametrize("kills", [False, True])
-def test_a_deterministic_run_is_the_same_whatever_the_timing(
-    runs: Runs, kills: bool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_deterministic_run_is_the_same_whatever_the_timing(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Once without a break, once more, and once with kills."""
     body = "import random\ntime.sleep(random.random() / 10); print((float(env['JT_x']) - 0.3) ** 2)"
-    call = ["-n", "24", "-j", "4", "--seed", "7", "--deterministic", "--", *runs.trainer(body), X]
-    other = Runs(tmp_path_factory.mktemp("other"))
-    other.ran(*call)
-    if kills:
-        for whom in ("runner", "front", "both"):
-            _kill_after_some(runs, runs.start(*call), whom)
+    call = ["-n", "20", "-j", "4", "--seed", "7", "--deterministic", "--", *runs.trainer(body), X]
+    others = [Runs(tmp_path_factory.mktemp("other")) for _ in range(2)]
+    for started in [other.start(*call) for other in others]:
+        said = started.communicate()[1]
+        assert started.returncode == 0, said
+    for whom in ("runner", "front", "both"):
+        _kill_after_some(runs, runs.start(*call), whom)
     runs.ran(*call)
-    assert [(trial.params, trial.value) for trial in runs.trials()] == [(trial.params, trial.value) for trial in other.trials()]
+    one, two, killed = ([(trial.params, trial.value) for trial in each.trials()] for each in (*others, runs))
+    assert one == two == killed
     assert load_study(runs.journal)._study.lag == 4
     assert runs.call("verify").returncode == 0

@@ -53,6 +53,11 @@ def states(runs: Runs) -> str:
     return "".join(processes.read_proc(f"{pid}/stat").rpartition(b")")[2].split()[0].decode() for pid in runs.alive())
 
 
+def runner_of_shell(shown: Terminal) -> int:
+    (front,) = processes.children(shown.pid)
+    return processes.children(front)[0]
+
+
 def is_pending(pid: int, number: int) -> bool:
     """Whether a process has not seen a signal yet; a second one would be lost."""
     (mask,) = re.findall(rb"^ShdPnd:\s*([0-9a-f]+)$", processes.read_proc(f"{pid}/status"), re.M)
@@ -77,6 +82,30 @@ def test_one_line_shows_how_far_it_is(runs: Runs, terminal: Open) -> None:
     assert "trials   6: 5 complete, 1 failed (1 exit)" in text
     assert "best     0.166667, trial 5: x=" in text
     assert '"number"' not in text
+
+
+def test_another_terminal_watches_it(runs: Runs, terminal: Open) -> None:
+    ran, watching = terminal(), terminal()
+    ran.type(call(runs, f"x = bytearray(80_000_000)\n{WAITS}", "-n 3", "-j 2"))
+    until(lambda: runs.seen() == 2)
+    watching.type("clear; $RUN status --watch\n")
+    owner = rf"\(process {runner_of_shell(ran)}, alive\)"
+    watching.until(
+        lambda text: re.search(
+            rf"^trials     2 running\n *trial 0 runs for [\d.]+s, up to \d\d.*MiB {owner}\n *trial 1 runs for .*{owner}\nbest ",
+            text,
+            re.M,
+        )
+    )
+    go(runs, 1)
+    watching.until(lambda text: re.search(r"^trials     2 running, 1 complete\n(.*\n)*best       trial 1 with 0.5\n", text, re.M))
+    go(runs, 0, 2)
+    text = watching.until("trials     3 complete")
+    assert text.count("trials     ") == text.count("best       ") == 1, "each page is where the last one was"
+    assert "runs for" not in text
+    watching.type("\x03")
+    watching.type("echo code $?\n")
+    watching.until("code 130")
 
 
 def test_nothing_but_lines_goes_into_a_log_or_a_dumb_terminal(runs: Runs, terminal: Open) -> None:
@@ -130,7 +159,7 @@ def test_a_fourth_one_ends_a_runner_that_does_not_answer(runs: Runs, terminal: O
     shown.until("3 running")
     until(lambda: runs.seen() == 4)
     (front,) = processes.children(shown.pid)
-    (runner,) = processes.children(front)
+    runner = runner_of_shell(shown)
     os.kill(runner, signal.SIGSTOP)
     for count in range(1, 4):
         shown.type("\x03")
@@ -159,12 +188,12 @@ def test_a_loop_of_the_shell_ends_with_it(runs: Runs, terminal: Open) -> None:
 
 def test_ctrl_z_pauses_the_trainers_and_their_time(runs: Runs, terminal: Open) -> None:
     shown = terminal()
-    shown.type(call(runs, f"if number == 1: daemon(forever)\n{WAITS}", "-n 2", "-j 2", "--trial-timeout 4s"))
+    shown.type(call(runs, f"if number == 1: daemon(forever)\n{WAITS}", "-n 2", "-j 2", "--trial-timeout 3s"))
     until(lambda: runs.seen() == 3)
     shown.type("\x1a")
     shown.until("Stopped")
     until(lambda: states(runs) == "TTT", "not all are stopped")
-    shown.type("sleep 5; echo wa''ited\n")
+    shown.type("sleep 3.5; echo wa''ited\n")
     shown.until("waited")
     assert states(runs) == "TTT"
     shown.type("fg\n")

@@ -17,6 +17,8 @@ from journaltune.run import processes
 WAIT_S = 60.0
 X = "{x: float(0, 1)}"
 
+PROGRAM = "import sys; from journaltune.cli import main; sys.exit(main(sys.argv[1:]))"
+SHORT_GRACE = "from journaltune.run import children; children.GRACE_S = 0.4"  # of trainers that do not end at SIGTERM
 # What each trainer begins with. A process that calls here() is counted as alive until it has ended. Its start time is noted too:
 # process numbers come again within minutes.
 HEAD = """
@@ -66,6 +68,7 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder, self.journal, self.marks = folder, folder / "study.journal", folder / "marks"
         self.marks.mkdir(exist_ok=True)
+        self.code = ""
         self.started: list[subprocess.Popen[str]] = []
 
     def trainer(self, body: str) -> list[str]:
@@ -75,6 +78,9 @@ class Runs:
         return [sys.executable, "-S", str(path)]
 
     def command(self, *arguments: str) -> list[str]:
+        """The program; with ``code`` run before it."""
+        if self.code:
+            return [sys.executable, "-c", f"{self.code}\n{PROGRAM}", *arguments]
         return [sys.executable, "-m", "journaltune", *arguments]
 
     def call(self, *arguments: str, env: dict[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -15,12 +15,12 @@ from journaltune.engine.owners import Worker
 from journaltune.run import clock as clock_module
 from journaltune.run import folders, processes, roster, rules
 from journaltune.run.clock import Clock
+from journaltune.run.memory import size_text
 from journaltune.run.placeholders import CommandLine
 from journaltune.run.plan import KEPT, Plan, checked, time_limit
 from journaltune.run.roster import Entry, Roster
 from journaltune.run.rules import Rules
 from journaltune.run.tally import Tally, tally_of
-from journaltune.run.verdict import size_text
 from journaltune.study.trials import n_counted
 
 TRAIN = CommandLine(["true"])
