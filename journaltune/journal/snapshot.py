@@ -126,7 +126,9 @@ def _may_be_planted(journal_path: str, owner: int, journal_owner: int) -> bool:
 def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
     placed = {name: _place(study.finished.column(name).tobytes(), sections) for name, _ in COLUMNS}
     placed["keys"] = _place(_keys(study.finished).tobytes(), sections)
-    placed["extras"] = _place(dumps(dict(study.finished.extras.items())).encode(), sections)
+    # One trial after the other: unpacked, those of ten thousand would for a moment be most of the process.
+    extras = [f'"{number}":{dumps(fields)}' for number, fields in study.finished.extras.items()]
+    placed["extras"] = _place(f"{{{','.join(extras)}}}".encode(), sections)
     return {
         "study_id": study.study_id,
         "name": study.name,
