@@ -71,8 +71,8 @@ def _trial(study: OpenStudy, which: str | int) -> Trial:
 def _call(study: OpenStudy, trial: Trial, command: list[str]) -> tuple[list[str], dict[str, str]]:
     from journaltune.base.seeds import trainer_seed
     from journaltune.cli.shell import variable_names
-    from journaltune.run.environment import base_of, of_attempt
     from journaltune.run.folders import at_hand
+    from journaltune.run.launch import base_of, of_attempt
     from journaltune.run.placeholders import CommandLine, Filling
     from journaltune.run.prepare import stored_command
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from journaltune.run.listener import Ended, Progress
+    from journaltune.run.recorder import Ended, Progress
 
 _REDRAW_S, _TICK_S = 0.1, 1.0
 _BAR_WIDTH = 24

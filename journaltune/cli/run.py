@@ -34,7 +34,24 @@ def _share(text: str) -> float:
     digits = text.removeprefix("fail=").removesuffix("%")
     if text == f"fail={digits}%" and digits.replace(".", "", 1).isdigit() and digits.isascii() and 0 < float(digits) <= 100:
         return float(digits)
-    raise ValueError(f"must be fail=P% with P from 0 to 100, such as fail=30%, not {shown(text)}")
+    raise ValueError(f"must be fail=P% with P above 0, at most 100, such as fail=30%, not {shown(text)}")
+
+
+def _size(text: str) -> int:
+    from journaltune.base.errors import UsageError
+    from journaltune.run.memory import size_bytes
+
+    try:
+        return size_bytes(text)
+    except UsageError:
+        raise ValueError(f"must be a number of bytes or a size such as 2G or 500M, not {shown(text)}") from None
+
+
+def _some_time(text: str) -> float:
+    seconds = duration(text)
+    if seconds > 0:
+        return seconds
+    raise ValueError("must be more than 0: nothing would start")
 
 
 COMMAND = Command(
@@ -60,15 +77,15 @@ Exits 1 when --halt or --max-failures ended it. stdout gets the best trial, as `
         Option("-n", "n_trials", "N", "run until the study has N trials; those that were interrupted don't count", whole(1)),
         _kept("-j", "jobs", "J", "how many trials run at once (default 1, or as many as the GPUs hold)", whole(1)),
         *(option for option in create.COMMAND.options if option.dest in _OF_CREATE),
-        Option("--timeout", "timeout_s", "DURATION", "start nothing more after this time (90s, 5m, 2h, 1d)", duration),
+        Option("--timeout", "timeout_s", "DURATION", "start nothing more after this time (90s, 5m, 2h, 1d)", _some_time),
         _kept("--trial-timeout", "trial_timeout", "D|P%", "end a trial after this time, or share of the median trial's time"),
-        _kept("--memory", "memory", "SIZE", "end a trial whose processes have more memory than this (such as 8G)"),
-        _kept("--memory-free", "memory_free", "SIZE", "start nothing while less memory is free, but for one trial"),
+        _kept("--memory", "memory", "SIZE", "end a trial whose processes have more memory than this (such as 8G)", _size),
+        _kept("--memory-free", "memory_free", "SIZE", "start nothing while less memory is free, but for one trial", _size),
         _kept("--retries", "retries", "K", "make a failed trial again, up to K times", whole()),
         _kept("--max-failures", "max_failures", "K", "start nothing more once more than K trials failed", whole()),
         _kept("--halt", "halt", "fail=P%", "start nothing more once P% of the trials failed, and at least three", _share),
         _kept("--result", "result", "SPEC", r"where the result is: regex:PATTERN, such as 'regex:loss=(\S+)', or json:PATH#KEY"),
-        _kept("--gpus", "gpus", "LIST", "spread trials over these GPUs by CUDA_VISIBLE_DEVICES: 0,1 or all"),
+        _kept("--gpus", "gpus", "LIST", "spread trials over GPUs by CUDA_VISIBLE_DEVICES: 0,1 or all (default: its list)"),
         _kept("--per-gpu", "per_gpu", "K", "how many trials share a GPU (default 1)", whole(1)),
         _kept("--gpus-per-trial", "gpus_per_trial", "K", "how many GPUs a trial gets (default 1)", whole(1)),
         Option("--deterministic", "deterministic", None, "the same trials whatever the timing: `create --lag` of -j"),
@@ -140,15 +157,11 @@ def _print_best(study: Any) -> None:
 
 def _call(options: Options) -> Call:
     from journaltune.cli.create import _objectives
-    from journaltune.run.memory import size_bytes
     from journaltune.run.plan import KEPT
     from journaltune.run.prepare import Call
     from journaltune.space import load_space_file
 
     kept = {name: options[name] for name in KEPT if options[name] is not _UNSET}
-    for name in ("memory", "memory_free"):
-        if kept.get(name) is not None:
-            kept[name] = size_bytes(kept[name])
     creation = {
         **_objectives(options["objectives"]),
         "sampler": options["sampler"],

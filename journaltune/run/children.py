@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from journaltune.run.clock import Clock
     from journaltune.run.folders import Folder
     from journaltune.run.placeholders import Filling
+    from journaltune.run.rules import Clock
 
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
 _UNKILLABLE_S = 5.0  # after SIGKILL: a process in an uninterruptible wait does not die before that ends

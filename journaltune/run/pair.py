@@ -3,7 +3,7 @@
 Both are child subreapers. Where the runner is killed, its trainers become the front's children, and the front ends them; where
 the front is killed, alone or with its whole process group, the kernel sends the runner a signal, and the runner ends them. So a
 SIGKILL leaves no trainer and no daemonised grandchild behind, for one fork. Whoever kills both by pid leaves trainers: the next
-run ends those (see ``sweep``).
+run ends those (see ``roster``).
 
 The runner keeps its lock in ``workers/`` together with the front: its trials are a dead owner's only once all is ended.
 """

@@ -1,4 +1,4 @@
-"""From what came of an attempt to the journal, and then to the listener.
+"""From what came of an attempt to the journal, and then to the listener, who shows how a run goes.
 
 A result stands nowhere else, so it is kept and tried again for as long as the journal can't be written: the disk may have room
 again before the other trainers have ended.
@@ -9,20 +9,65 @@ from __future__ import annotations
 from time import monotonic
 
 from journaltune.base.errors import InDoubtError, JournaltuneError, LockTimeoutError, MachineError
-from journaltune.run.listener import Ended
+from journaltune.base.frozen import Frozen
 from journaltune.run.outcome import Outcome, failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Protocol
+
     from journaltune.run.children import Child
     from journaltune.run.ledger import Ledger
-    from journaltune.run.listener import Listener
     from journaltune.run.rules import Rules
 
     Result = tuple[Child, Outcome, list[str]]
 
+    class Listener(Protocol):
+        """Who shows how a run goes."""
+
+        def ended(self, ended: Ended) -> None: ...
+
+        def note(self, text: str) -> None: ...
+
+        def look(self, progress: Progress) -> float:
+            """Show how far it is; after how many seconds again."""
+            ...
+
+        def redraw(self) -> None: ...
+
+
 _AGAIN_S = 5.0  # until what could not be recorded is tried again
 _LONGEST_S = 60.0  # of trouble, until a run starts nothing more, and once more after its last trainer has ended
+
+
+class Ended(Frozen):
+    """An attempt at a trial that ended; ``n_finished`` trials have by then. ``next_attempt``: it failed, and is made again.
+
+    ``is_best``: no trial before was better. ``stderr``: what a failed one wrote there last.
+    """
+
+    number: int
+    attempt: int
+    params: dict[str, Any]
+    outcome: Outcome
+    wall_s: float
+    n_finished: int
+    next_attempt: int | None = None
+    is_best: bool = False
+    stderr: list[str] | None = None
+
+
+class Progress(Frozen):
+    """How far a study is. ``n_ended_here`` trials of this run took ``elapsed_s`` seconds; ``best`` is a value and a number."""
+
+    n_finished: int
+    n_trials: int | None
+    n_running: int
+    reasons: dict[str, int]
+    best: tuple[float, int] | None
+    n_ended_here: int
+    elapsed_s: float
+    stopping: str
 
 
 class Recorder:

@@ -1,18 +1,45 @@
-"""When a run starts nothing more, when one more trial fits into memory, and how long an attempt may take."""
+"""When a run starts nothing more, when one more trial fits into memory, how long an attempt may take, and by which clock."""
 
 from __future__ import annotations
+
+from time import monotonic
 
 from journaltune.run import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.run.children import Children
-    from journaltune.run.clock import Clock
     from journaltune.run.plan import Plan
     from journaltune.run.tally import Tally
 
 _APART_S = 1.0  # between two starts, while nobody knows how large a trainer gets
 _FEWEST_FAILURES = 3  # a share of fewer says nothing
+
+
+class Clock:
+    """Seconds since some moment, without those of pauses. The kernel's clock leaves out a suspended machine by itself."""
+
+    __slots__ = ("_lost_s", "_stopped_at")
+
+    def __init__(self) -> None:
+        self._lost_s, self._stopped_at = 0.0, -1.0
+
+    def now(self) -> float:
+        at = self._stopped_at if self.is_stopped else monotonic()
+        return at - self._lost_s
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stopped_at >= 0
+
+    def stop(self) -> None:
+        if not self.is_stopped:
+            self._stopped_at = monotonic()
+
+    def go_on(self) -> None:
+        if self.is_stopped:
+            self._lost_s += monotonic() - self._stopped_at
+            self._stopped_at = -1.0
 
 
 class Rules:

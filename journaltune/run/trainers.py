@@ -12,15 +12,12 @@ from journaltune.base.errors import JournaltuneError, LockTimeoutError, MachineE
 from journaltune.engine.owners import Worker
 from journaltune.run import pair, processes
 from journaltune.run.children import Child, Children
-from journaltune.run.clock import Clock
 from journaltune.run.launch import Launcher, ProgramError
 from journaltune.run.ledger import Ledger
-from journaltune.run.listener import Progress
-from journaltune.run.recorder import Recorder
-from journaltune.run.roster import Entry, Roster
-from journaltune.run.rules import Rules
+from journaltune.run.recorder import Progress, Recorder
+from journaltune.run.roster import Entry, Roster, sweep
+from journaltune.run.rules import Clock, Rules
 from journaltune.run.slots import Slots
-from journaltune.run.sweep import sweep
 from journaltune.run.verdict import INTERRUPTED, last_words, verdict
 from journaltune.study.open_study import space_of
 
@@ -28,9 +25,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from journaltune.run.listener import Listener
     from journaltune.run.pair import Link
     from journaltune.run.plan import Plan
+    from journaltune.run.recorder import Listener
     from journaltune.study.open_study import OpenStudy
     from journaltune.suggest.choice import Suggestion
 

@@ -103,18 +103,20 @@ children.oom_kills = verdict.oom_kills = lambda: next(counts)
 
 class TestSignals:
     def test_a_terminated_runner_ends_its_trainers_and_gives_its_trials_back(self, runs: Runs) -> None:
-        body = "if number == 1: ignore()\nif number == 2: daemon(forever)\nif attempt == 1: forever()\nprint(number)"
+        body = "if number == 1: ignore()\nif number == 2: daemon(forever)\n"
+        body += "if number < 3 and attempt == 1: forever()\nprint(number)"
         runs.code = SHORT_GRACE
-        started = runs.start("-n", "3", "-j", "3", "--", *runs.trainer(body), X)
+        started = runs.start("-n", "6", "-j", "3", "--retries", "2", "--", *runs.trainer(body), X)
         until(lambda: runs.seen() == 4)
         started.terminate()
         said = started.communicate()[1]
         assert started.returncode == 128 + signal.SIGTERM
         assert runs.none_is_left()
+        assert runs.seen() == 4, "nothing starts after it, no new trial and no other attempt"
         assert "3 to be made again" in said
         assert runs.outcomes() == ["running"] * 3
-        runs.ran()
-        assert runs.outcomes() == [0.0, 1.0, 2.0]
+        runs.ran("-n", "4")
+        assert runs.outcomes() == [0.0, 1.0, 2.0, 3.0]
 
     def test_a_trainer_that_finishes_when_it_is_asked_to_end_is_recorded(self, runs: Runs) -> None:
         body = "signal.signal(signal.SIGTERM, lambda *_: (print(7), sys.exit(0))); open('ready', 'w').close(); forever()"

@@ -14,7 +14,7 @@ from typing import Any
 from journaltune import Trial, load_study
 from journaltune.run import processes
 
-WAIT_S = 60.0
+WAIT_S, CALL_S = 60.0, 120.0
 X = "{x: float(0, 1)}"
 
 PROGRAM = "import sys; from journaltune.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -86,7 +86,7 @@ class Runs:
     def call(self, *arguments: str, env: dict[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, **(env or {})}
         return subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, **options
+            self.command(*arguments), cwd=self.folder, env=environment, capture_output=True, text=True, timeout=CALL_S, **options
         )
 
     def ran(self, *arguments: str, **options: Any) -> str:

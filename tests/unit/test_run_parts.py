@@ -12,14 +12,12 @@ from journaltune import Study, create_study
 from journaltune.base.errors import UsageError
 from journaltune.engine import own_trials
 from journaltune.engine.owners import Worker
-from journaltune.run import clock as clock_module
 from journaltune.run import folders, processes, roster, rules
-from journaltune.run.clock import Clock
 from journaltune.run.memory import size_text
 from journaltune.run.placeholders import CommandLine
 from journaltune.run.plan import KEPT, Plan, checked, time_limit
 from journaltune.run.roster import Entry, Roster
-from journaltune.run.rules import Rules
+from journaltune.run.rules import Clock, Rules
 from journaltune.run.tally import Tally, tally_of
 from journaltune.study.trials import n_counted
 
@@ -30,7 +28,7 @@ TRAIN = CommandLine(["true"])
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The kernel's clock, which a test moves on."""
     time_s = [100.0]
-    monkeypatch.setattr(clock_module, "monotonic", lambda: time_s[0])
+    monkeypatch.setattr(rules, "monotonic", lambda: time_s[0])
     return time_s
 
 
