@@ -46,7 +46,8 @@ def _counts(study: OpenStudy) -> str:
 
 
 def _front(study: OpenStudy, size: int) -> str:
-    return f"best     {size} trials are on the Pareto front: journaltune best{_place(study)}"
+    trials = "1 trial is" if size == 1 else f"{size} trials are"
+    return f"best     {trials} on the Pareto front: journaltune best{_place(study)}"
 
 
 def _best(study: OpenStudy, plan: Plan, trial: Trial) -> list[str]:

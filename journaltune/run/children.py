@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
 _UNKILLABLE_S = 5.0  # after SIGKILL: a process in an uninterruptible wait does not die before that ends
 _COUNTED_S = 0.25
+_BEGUN_S = 0.05  # until a program is loaded, its size says nothing
 _MORE = 1.05  # a tree that grew by less is not measured exactly again
 _IGNORED_BY_PYTHON = (SIGPIPE, SIGXFSZ)  # a trainer finds them as they are by default
 _LOG_FLAGS = os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -312,7 +313,8 @@ class Children:
         over the limit by any other measure.
         """
         self._look_for_strays()
-        return [child for child in self.running.values() if self._measured(child, limit_bytes)]
+        latest_s = self._clock.now() - _BEGUN_S
+        return [child for child in self.running.values() if child.began_s < latest_s and self._measured(child, limit_bytes)]
 
     def _measured(self, child: Child, limit_bytes: int | None) -> bool:
         pids = self._members(child)

@@ -77,7 +77,9 @@ class TestMemory:
     def test_a_large_runners_size_is_not_its_trainers(self, runs: Runs) -> None:
         runs.code = "x = bytearray(300_000_000)"
         runs.ran("-n", "2", "--", "sh", "-c", "sleep 0.$JT_TRIAL; echo 1", X)
-        assert all(t.system_attrs["journaltune:usage"].get("peak_bytes", 0) < 20_000_000 for t in runs.trials())
+        peaks = [trial.usage.get("peak_bytes") for trial in runs.trials() if trial.usage]
+        assert len(peaks) == 2
+        assert all(peak is None or 500_000 < peak < 20_000_000 for peak in peaks)
 
     def test_with_too_little_memory_free_one_trial_runs_at_a_time(self, runs: Runs) -> None:
         body = "n = len([m for m in os.listdir(here_) if os.path.exists(f'/proc/' + m.split('-')[0])]); time.sleep(0.2); print(n)"
