@@ -188,12 +188,12 @@ def test_a_loop_of_the_shell_ends_with_it(runs: Runs, terminal: Open) -> None:
 
 def test_ctrl_z_pauses_the_trainers_and_their_time(runs: Runs, terminal: Open) -> None:
     shown = terminal()
-    shown.type(call(runs, f"if number == 1: daemon(forever)\n{WAITS}", "-n 2", "-j 2", "--trial-timeout 3s"))
+    shown.type(call(runs, f"if number == 1: daemon(forever)\n{WAITS}", "-n 2", "-j 2", "--trial-timeout 4s"))
     until(lambda: runs.seen() == 3)
     shown.type("\x1a")
     shown.until("Stopped")
     until(lambda: states(runs) == "TTT", "not all are stopped")
-    shown.type("sleep 3.5; echo wa''ited\n")
+    shown.type("sleep 4.5; echo wa''ited\n")
     shown.until("waited")
     assert states(runs) == "TTT"
     shown.type("fg\n")
