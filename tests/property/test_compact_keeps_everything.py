@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import readers
+from exploring import examples
 from histories import histories, lines_of
 from hypothesis import event, given, settings
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @given(histories)
-@settings(max_examples=200)
+@settings(max_examples=examples(60))
 def test_compacting_changes_nothing_that_a_reader_sees(history: list[Any]) -> None:
     lines = lines_of(history)
     with tempfile.TemporaryDirectory() as folder:

@@ -77,7 +77,7 @@ def made_up(count: int) -> list[str]:
     return specs
 
 
-SPECS = list(dict.fromkeys([*LOST_TOPS, *LOG_INTS, *ODD_RANGES, *made_up(260)]))
+SPECS = list(dict.fromkeys([*LOST_TOPS, *LOG_INTS, *ODD_RANGES, *made_up(120)]))
 
 
 def declared(specs: Sequence[str]) -> dict[str, Distribution]:
@@ -127,7 +127,7 @@ def test_a_difference_is_seen() -> None:
 
 def test_random_draws_are_optunas(tmp_path: Path) -> None:
     space, sampler = declared(SPECS), make("random", {})
-    assert len(space) >= 200
+    assert len(space) >= 120
     history = empty_history(tmp_path / "h.journal")
     draws = [sampler.suggest(history, space, 0, seed, 0).internal for seed in range(N_DRAWS)]
     apart = {}
@@ -137,7 +137,7 @@ def test_random_draws_are_optunas(tmp_path: Path) -> None:
         assert ours == list(map(distribution.canonical, ours)), distribution
         apart[SPECS[seed]] = difference(ours, drawn_by_optuna(distribution, N_DRAWS, seed))
     assert {spec: far for spec, far in apart.items() if far > 4.5} == {}
-    assert sum(far > 2 for far in apart.values()) < 20
+    assert sum(far > 2 for far in apart.values()) < 10
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "nsgaii"])

@@ -14,6 +14,7 @@ from typing import Any
 import optuna
 import pytest
 import readers
+from exploring import examples
 from histories import KINDS, Record, histories, lines_of
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def _far_from_utc() -> Iterator[None]:
 
 
 @given(histories, st.data())
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 def test_every_way_of_reading_gives_optunas_trials(history: list[tuple[Record, str]], data: st.DataObject) -> None:
     lines = lines_of(history)
     cut = data.draw(st.integers(0, len(lines)), label="lines before the snapshot")
@@ -171,7 +172,7 @@ def unsound_records(draw: st.DrawFn) -> tuple[Record, str]:
     ({"op_code": 5, "trial_id": 0, "param_name": "x", "param_value_internal": float("nan"), "distribution": CATEGORICAL}, "")
 )
 @example(({"op_code": 11, "trial_id": 0}, "op_code"))
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 def test_what_optuna_aborts_on_is_damage(unsound: tuple[Record, str]) -> None:
     record, field = unsound
     with tempfile.TemporaryDirectory() as folder:
