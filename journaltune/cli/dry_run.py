@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from journaltune.base.errors import ExhaustedError, WaitTimeoutError
-from journaltune.base.words import quoted
+from journaltune.base.words import quote, quoted
 from journaltune.cli import output
 
 TYPE_CHECKING = False
@@ -63,4 +63,4 @@ def _line(study: OpenStudy, plan: Plan, path: str, suggestion: Suggestion, slot:
     filling = Filling(suggestion.number, suggestion.seed, suggestion.attempt, slot, folder.path, folder.params, suggestion.params)
     device = plan.devices[slot]
     words = quoted(plan.command.fill(filling))
-    return words if device is None else f"{VISIBLE}={device} {words}"
+    return words if device is None else f"{VISIBLE}={quote(device)} {words}"

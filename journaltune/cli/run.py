@@ -70,7 +70,7 @@ says. A line `[journaltune] {"step": 3, "value": 0.5}` is a report. An exit stat
 
 -n is the study's total, however often and by however many runs at once it is reached. What is given once is kept: the
 same call, or `journaltune run -n 200` alone, goes on; `none` takes a setting out. A trial whose run was killed or interrupted is
-made again. Ctrl-C lets running trials finish, a second one ends them, Ctrl-Z pauses them.
+made again. Ctrl-C lets running trials finish, a second one ends them, a fourth one whatever does not answer; Ctrl-Z pauses them.
 
 Exits 1 when --halt or --max-failures ended it. stdout gets the best trial, as `best` prints it, where it is not a terminal.""",
     (
