@@ -111,9 +111,10 @@ class Ledger:
     def _note_wait(self, _: int, awaited: int) -> None:
         self.awaited = awaited
 
-    def began_us(self, number: int) -> int:
-        """When a running trial was asked for first."""
-        return self.study.state().live[number].began
+    def began_us(self, number: int) -> int | None:
+        """The time of a running trial's first ask. None if somebody else has told it meanwhile."""
+        trial = self.study.state().live.get(number)
+        return None if trial is None else trial.began
 
     # -- recording ---------------------------------------------------------------------------------------------------
 

@@ -78,7 +78,8 @@ class Recorder:
         self._waiting: list[Result] = []
         self._unannounced: list[Ended] = []
         self.trouble: JournaltuneError | None = None
-        self._since_s = self.again_at_s = 0.0
+        self.again_at_s = 0.0
+        self._since_s: float | None = None
 
     @property
     def has_waiting(self) -> bool:
@@ -91,6 +92,7 @@ class Recorder:
         """Record what waits. JournaltuneError where that is hopeless, or was tried for long enough."""
         if self.trouble is not None and monotonic() < self.again_at_s:
             return
+        has_waiting = self.has_waiting
         try:
             while self._waiting:
                 self._record(*self._waiting[0])
@@ -101,16 +103,22 @@ class Recorder:
         except (MachineError, LockTimeoutError) as error:
             self.meet(error)
             return
-        if self.trouble is not None:
-            self.trouble = None
-            self._listener.note("results are recorded again")
+        self.trouble = None
+        if has_waiting:
+            self.went_well()
+
+    def went_well(self) -> None:
+        """Something was written: the trouble is over."""
+        if self._since_s is not None:
+            self._since_s = None
+            self._listener.note("the journal can be written again")
 
     def meet(self, error: JournaltuneError) -> None:
         """The journal, or what is beside it, can't be written: it is tried again, for a while."""
         now_s = monotonic()
-        self.again_at_s = now_s + _AGAIN_S
-        if self.trouble is None:
-            self.trouble, self._since_s = error, now_s
+        self.trouble, self.again_at_s = error, now_s + _AGAIN_S
+        if self._since_s is None:
+            self._since_s = now_s
             self._listener.note(f"{error}; this is tried again for a minute, and nothing new starts meanwhile")
         elif now_s - self._since_s >= _LONGEST_S:
             raise error

@@ -129,10 +129,13 @@ class Trainers:
 
     def _start(self, suggestion: Suggestion) -> None:
         if suggestion.attempt > 1:
-            self._sweep()  # before two trainers are in one folder
+            self._sweep()  # two trainers must not be in one folder
+        began_us = self._ledger.began_us(suggestion.number)
+        if began_us is None:
+            return
         slot = self._slots.take()
         try:
-            child, outcome = self._launcher.start(slot, suggestion, self._ledger.began_us(suggestion.number))
+            child, outcome = self._launcher.start(slot, suggestion, began_us)
         except BaseException as error:
             self._slots.give_back(slot)
             self._ledger.put_back(suggestion)
@@ -145,6 +148,7 @@ class Trainers:
             self._recorder.add(child, outcome, [])
             return
         self._rules.started()
+        self._recorder.went_well()
         self._show_at_s = 0.0
         self._enrol(child)
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -346,8 +347,37 @@ def test_a_result_that_can_not_be_recorded_now_is_recorded_later(runs: Runs, ful
     said = [line.removeprefix("journaltune: ") for line in done.stderr.splitlines() if line.startswith("journaltune: ")]
     assert said == [
         "cannot write: the disk is full; this is tried again for a minute, and nothing new starts meanwhile",
-        "results are recorded again",
+        "the journal can be written again",
     ]
+    assert runs.outcomes() == [float(number) for number in range(9)]
+
+
+# The program, on a disk on which nothing can be asked for after trial 2.
+UNASKABLE = """
+import sys
+from journaltune.base.errors import MachineError
+from journaltune.run import ledger, recorder
+recorder._AGAIN_S, recorder._LONGEST_S = 0.1, 0.5
+ask = ledger.ask
+def ask_or_fail(study, **options):
+    if study.state().n_trials > 2:
+        raise MachineError("cannot write: the disk is full")
+    return ask(study, **options)
+ledger.ask = ask_or_fail
+from journaltune.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_journal_that_takes_no_more_asks_ends_the_run_after_a_while(runs: Runs) -> None:
+    command = runs.command
+    runs.command = lambda *arguments: [sys.executable, "-c", UNASKABLE, *arguments]  # type: ignore[method-assign]
+    done = runs.call("run", "-n", "9", "-j", "2", "--", *runs.trainer("print(number)"), X)
+    assert done.returncode == 7
+    assert 1 <= done.stderr.count("this is tried again for a minute") <= 2  # the other trial may have ended in between
+    assert runs.outcomes() == [0.0, 1.0, 2.0]
+    runs.command = command  # type: ignore[method-assign]
+    runs.ran("-n", "9")
     assert runs.outcomes() == [float(number) for number in range(9)]
 
 
