@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf, isnan
 
 from journaltune.base.codes import MAXIMIZE, MINIMIZE
 from journaltune.base.errors import UsageError
@@ -29,27 +29,35 @@ def text(value: object, what: str) -> str:
     return value
 
 
-def storable(value: object, what: str, depth: int = 0) -> Any:
-    """A JSON value that every reader can hold. UsageError otherwise."""
+def storable(value: object, what: str, depth: int = 0, *, nan: bool = False) -> Any:
+    """A JSON value that every reader can hold, scalars of NumPy as Python's own. UsageError otherwise.
+
+    NaN is refused unless ``nan``: then the caller writes it as ``journal.exact`` does.
+    """
     if depth > _DEPTH:
         raise UsageError(f"{what} is nested more than {_DEPTH} levels deep; store it flatter, or as a file")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):
-        if isnan(value):
+        if isnan(value) and not nan:
             raise UsageError(f"{what} holds NaN, which some readers of the journal refuse; write it as text")
-        return value
+        return float(value)  # NumPy's float64 is a float whose repr is not a number's
     if isinstance(value, str):
         return text(value, what) if value else value
     if isinstance(value, int):
         if not -_INT_LIMIT <= value < _INT_LIMIT:
             raise UsageError(f"{what} holds an integer of more than 64 bits; write it as text")
-        return value
+        return int(value)
     if isinstance(value, list | tuple):
-        return [storable(item, what, depth + 1) for item in value]
+        return [storable(item, what, depth + 1, nan=nan) for item in value]
     if isinstance(value, dict):
-        return {text(key, f"a key of {what}"): storable(item, what, depth + 1) for key, item in value.items()}
-    raise UsageError(f"{what} holds {type(value).__name__}, which JSON has no word for")
+        return {text(key, f"a key of {what}"): storable(item, what, depth + 1, nan=nan) for key, item in value.items()}
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a scalar of NumPy, PyTorch, JAX
+        plain = value.item()
+        if type(plain) is not type(value):  # NumPy's longdouble stays what it is
+            return storable(plain, what, depth + 1, nan=nan)
+    array = "; write its .tolist()" if hasattr(value, "tolist") else ""
+    raise UsageError(f"{what} holds {type(value).__name__}, which JSON has no word for{array}")
 
 
 def mapping(given: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -72,7 +80,7 @@ def path(given: object, what: str = "a journal's path") -> str:
 def attrs(given: Mapping[str, Any] | None) -> dict[str, Any]:
     """User attributes, ready to be written."""
     named = {} if given is None else mapping(given, "attributes")
-    return {text(key, "an attribute's name"): storable(value, f"attribute {key!r}") for key, value in named.items()}
+    return {text(key, "an attribute's name"): storable(value, f"attribute {key!r}", nan=True) for key, value in named.items()}
 
 
 def request_id(given: str | None) -> str | None:
@@ -102,6 +110,14 @@ def values(given: float | Sequence[float] | None, n_objectives: int, trial_numbe
     if len(numbers) != n_objectives:
         raise UsageError(f"trial {trial_number} takes {n_objectives} value(s), one for each objective, not {len(numbers)}")
     return numbers
+
+
+def are_results(values: Sequence[float], directions: Sequence[int]) -> bool:
+    """Whether each can be the result of a trial: no NaN, and no infinity that would be best for ever, which an overflow makes."""
+    return not any(
+        isnan(value) or value == (inf if direction == MAXIMIZE else -inf)
+        for value, direction in zip(values, directions, strict=False)
+    )
 
 
 def constraints(given: Mapping[str, float] | None) -> dict[str, float]:

@@ -19,10 +19,14 @@ class SpaceError(UsageError):
     """A search space, or a parameter value for it, is wrong. Nothing was written."""
 
 
-class NotFoundError(JournaltuneError):
+class NotFoundError(JournaltuneError, KeyError):
     """There is no such journal, study or trial."""
 
     exit_code = 3
+
+    def __str__(self) -> str:
+        """The message; a KeyError would show it quoted."""
+        return str(self.args[0])
 
 
 class ConflictError(JournaltuneError):

@@ -34,8 +34,9 @@ try:
 
     _scan = make_scanner(_Rules)  # type: ignore[arg-type]
     _compact = make_encoder(None, _refuse, encode_basestring_ascii, None, ":", ",", False, False, False)
-    _unicode = make_encoder(None, _refuse, encode_basestring, None, ": ", ", ", False, False, True)
-    _spaced = make_encoder(None, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, True)
+    _unicode = make_encoder(None, _refuse, encode_basestring, None, ": ", ", ", False, False, False)
+    _ascii = make_encoder(None, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
+    _pythons = make_encoder(None, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, True)
 except (ImportError, TypeError):
     import json
 
@@ -44,11 +45,14 @@ except (ImportError, TypeError):
     def _compact(value: object, _: int) -> tuple[str]:  # type: ignore[misc]
         return (json.dumps(value, separators=(",", ":"), default=_refuse, check_circular=False, allow_nan=False),)
 
-    def _spaced(value: object, _: int) -> tuple[str]:  # type: ignore[misc]
+    def _pythons(value: object, _: int) -> tuple[str]:  # type: ignore[misc]
         return (json.dumps(value, default=_refuse, check_circular=False),)
 
+    def _ascii(value: object, _: int) -> tuple[str]:  # type: ignore[misc]
+        return (json.dumps(value, default=_refuse, check_circular=False, allow_nan=False),)
+
     def _unicode(value: object, _: int) -> tuple[str]:  # type: ignore[misc]
-        return (json.dumps(value, ensure_ascii=False, default=_refuse, check_circular=False),)
+        return (json.dumps(value, ensure_ascii=False, default=_refuse, check_circular=False, allow_nan=False),)
 
 
 def loads(text: str) -> Any:
@@ -91,11 +95,34 @@ def _dumps_with_infinities(value: object) -> str:
     return dumps(value)
 
 
+def dumps_as_python(value: object) -> str:
+    """Byte for byte ``json.dumps(value)``: in ASCII, with spaces, and with Python's own words for NaN and infinities."""
+    return "".join(_pythons(value, 0))
+
+
 def dumps_spaced(value: object) -> str:
-    """JSON in ASCII with spaces after commas and colons, like ``json.dumps(value)``."""
-    return "".join(_spaced(value, 0))
+    """JSON that every parser takes, in ASCII with spaces: NaN and infinities are the strings of ``NOT_FINITE``."""
+    try:
+        return "".join(_ascii(value, 0))
+    except ValueError:
+        return "".join(_ascii(_named(value), 0))
 
 
 def dumps_unicode(value: object) -> str:
-    """The same with every character as it is, like ``json.dumps(value, ensure_ascii=False)``."""
-    return "".join(_unicode(value, 0))
+    """The same with every character as it is."""
+    try:
+        return "".join(_unicode(value, 0))
+    except ValueError:
+        return "".join(_unicode(_named(value), 0))
+
+
+NOT_FINITE = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
+
+
+def _named(value: Any) -> Any:
+    """A JSON value with the names of the numbers that JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_named, value))
+    return float.__repr__(value) if isinstance(value, float) and value - value != 0 else value

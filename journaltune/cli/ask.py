@@ -21,7 +21,7 @@ COMMAND = Command(
     "ask",
     """Prints the next suggestion and records it as a running trial. Tell its result with `journaltune tell`.
 
-Each line is one JSON object; NaN and infinities are written NaN, Infinity, -Infinity. With --format sh there is one
+Each line is one JSON object; NaN and infinities are the strings "nan", "inf", "-inf". With --format sh there is one
 assignment a line, quoted for eval: JT_TRIAL, JT_SEED, JT_ATTEMPT, and JT_NAME for each parameter. Characters that a
 shell name can't have become _. Booleans are true and false, null is empty, a parameter that does not apply is unset.
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "best",
     """Prints the best finished trial as one JSON object. With several objectives there is one line for each trial of
-the Pareto front, with "values" in the study's order. NaN and infinities are written NaN, Infinity, -Infinity.
-Exits 3 while no trial is complete.
+the Pareto front, with "values" in the study's order. NaN and infinities are the strings "nan", "inf", "-inf".
+Exits 3 while no trial is complete, or all break their constraints.
 
 In a study made with --replicates it is the configuration with the best mean: "value" is that mean, "spread" the
 standard deviation, and "replicates" how many trials it has.

@@ -25,7 +25,7 @@ MOST_RUNNING = 20  # trials that the text names
 COMMAND = Command(
     "status",
     """Prints how far the study is: trials by state, the best so far, its settings, and the journal's size. In JSON,
-"best" is null while no trial is complete, and the list of the Pareto front with several objectives.""",
+"best" is the list of the Pareto front with several objectives; while there is none it is null, and "no_best" says why.""",
     (
         Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),
         Option("--watch", "watch", None, "print it again each second, until Ctrl-C; on a terminal in place"),
@@ -72,7 +72,7 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:
-    from journaltune.study.best import best_trials
+    from journaltune.study.best import best_trials, why_none
     from journaltune.study.environment import recorded
     from journaltune.study.trials import counts
 
@@ -88,6 +88,7 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "trials": counts(study),
         "running": _running(study),
         "best": front if several else next(iter(front), None),
+        "no_best": None if front else study.look(why_none) or "no trial is complete yet",
         **{setting.name: study.setting(setting.name) for setting in SETTINGS.values() if setting.status is not None},
         "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
@@ -146,7 +147,7 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
         f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
         *_running_lines(known["running"]),
-        *_best_lines(known["best"]),
+        *_best_lines(known["best"], known["no_best"]),
     ]
     return [output.visible(line) for line in lines]
 
@@ -166,11 +167,11 @@ def _running_lines(running: list[dict[str, Any]]) -> list[str]:
     return lines + ([f"           and {rest} more"] if rest > 0 else [])
 
 
-def _best_lines(best: Any) -> list[str]:
+def _best_lines(best: Any, no_best: str | None) -> list[str]:
     from journaltune.cli.shell import text_of
 
     if not best:
-        return ["best       no trial is complete yet"]
+        return [f"best       {no_best}"]
     if isinstance(best, list):
         return [f"best       {len(best)} trials on the Pareto front; `journaltune best` prints them"]
     lines = [f"best       trial {best['number']} with {text_of(best['value'])}"]

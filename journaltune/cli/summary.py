@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 def summary(study: OpenStudy, plan: Plan) -> str:
     """Lines for stderr."""
-    from journaltune.study.best import best_trials
+    from journaltune.study.best import best_trials, why_none
 
     lines = [_counts(study)]
     try:
         best = best_trials(study)
     except NotFoundError:
-        lines.append("best     no trial is complete")
+        lines.append(f"best     {study.look(why_none) or 'no trial is complete'}")
     else:
         lines += _best(study, plan, best[0]) if len(study.directions) == 1 else [_front(study, len(best))]
     return "".join(f"{visible(part)}\n" for line in lines for part in line.split("\n"))

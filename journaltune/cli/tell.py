@@ -23,7 +23,8 @@ COMMAND = Command(
     """Records the result of a trial: a number for each objective, in the study's order, or that there is none. The
 result is on disk when the command returns.
 
-`nan` records a failure with reason `nan`. The same tell again changes nothing and exits 0; a different one exits 4.
+`nan` records a failure with reason `nan`, and so does an infinity that would be best for ever.
+The same tell again changes nothing and exits 0; a different one exits 4.
 Reasons are oom, timeout, signal, exit, nan, result, owner-died, crash-loop, interrupted, infeasible or a word of
 your own. The first result counts, whoever tells it: if the trial was taken up again meanwhile, the other tell exits 4.""",
     (
@@ -88,7 +89,8 @@ def run(options: Options) -> int:
     if recorded == FAIL and state is None:
         from journaltune.cli.output import note
 
-        note(f"trial {trial} is recorded as failed: a value is not a number")
+        what = "a value is not a number" if any(value != value for value in values) else "no result is infinitely good"
+        note(f"trial {trial} is recorded as failed: {what}")
     return 0
 
 

@@ -28,7 +28,7 @@ COMMAND = Command(
     "trials",
     """Prints the study's trials, by number. The table fits the terminal: cells are shortened, and columns that still
 don't fit are left out, which a line on stderr says. csv, json (one array) and jsonl (one object a line) hold all,
-with floats as exact as they are; in JSON, NaN and infinities are written NaN, Infinity, -Infinity.""",
+with floats as exact as they are; in JSON, NaN and infinities are the strings "nan", "inf", "-inf".""",
     (
         Option("--format", "format", "|".join(FORMATS), "how to print them (default table)", one_of(*FORMATS), "table"),
         Option("--states", "states", "STATE,...", f"only trials in these states: {', '.join(STATES)}", list_of(*STATES)),

@@ -10,6 +10,7 @@ from journaltune.base.errors import ConflictError, InDoubtError, NotFoundError
 from journaltune.base.jsontext import dumps
 from journaltune.engine.tell import earlier_request
 from journaltune.journal import records
+from journaltune.journal.exact import with_attrs
 from journaltune.study.open_study import OpenStudy, space_of
 from journaltune.study.queue import Queue, attrs_of, same_params
 
@@ -74,7 +75,7 @@ def _require_same(
 def _enqueue(study: OpenStudy, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> int:
     record = records.create_trial(study.state().study_id, {}, {}, WAITING)
     record["system_attrs"] = {"fixed_params": fixed}
-    record["user_attrs"] = user_attrs
+    record = with_attrs(record, {"user_attrs": user_attrs})
     (trial,) = study.journal.append([records.requested(record, request_id)])
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")

@@ -6,13 +6,13 @@ one fsync do for all that ended at a time.
 
 from __future__ import annotations
 
-from math import isnan
-
+from journaltune.base import checks
 from journaltune.base.codes import FAIL, PRUNED, RUNNING
 from journaltune.base.frozen import Frozen
 from journaltune.base.model import USAGE_ATTR
 from journaltune.engine.report import _report
 from journaltune.engine.resume import holder_of
+from journaltune.engine.tell import last_report
 from journaltune.journal import records
 from journaltune.journal.records import finishing
 from journaltune.journal.state import OWNER_ATTR
@@ -66,24 +66,17 @@ def settle(study: OpenStudy, result: Settled, owner: Mapping[str, Any]) -> bool:
 
 
 def _batch(trial: LiveTrial, result: Settled) -> list[dict[str, Any]]:
-    attrs = dict(result.attrs)
-    if result.state == FAIL and result.reason is not None:
-        attrs["fail_reason"] = result.reason
-    values = result.values
-    if result.state == PRUNED and values is None:
-        values = _last_report(trial)
+    attrs, state, values, reason = dict(result.attrs), result.state, result.values, result.reason
+    if values is not None and not checks.are_results(values, trial.study.directions):
+        state, values, reason = FAIL, None, "nan"
+    if state == FAIL and reason is not None:
+        attrs["fail_reason"] = reason
+    if state == PRUNED and values is None:
+        values = last_report(trial)
     return [
         records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={USAGE_ATTR: dict(result.usage)}),
-        *finishing(trial.trial_id, result.state, values, attrs, result.constraints),
+        *finishing(trial.trial_id, state, values, attrs, result.constraints),
     ]
-
-
-def _last_report(trial: LiveTrial) -> list[float] | None:
-    """The value of a pruned trial that has none of its own, as in Optuna."""
-    if not trial.intermediate or len(trial.study.directions) > 1:
-        return None
-    last = trial.intermediate[max(trial.intermediate)]
-    return None if isnan(last) else [last]
 
 
 def n_failures(study: OpenStudy, number: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
-
 from journaltune.base import checks
 from journaltune.base.codes import COMPLETE, FAIL, FINISHED, PRUNED, STATE_NAMES, WAITING
 from journaltune.base.errors import ConflictError, NotFoundError, UsageError
@@ -47,7 +45,8 @@ def tell(
 ) -> int:
     """Finish a trial and return the code of its state; the result is on disk by then. The same call again changes nothing.
 
-    ``values``: one float for each objective; NaN among them makes it a failure with reason ``nan``. ``state``: "complete",
+    ``values``: one float for each objective; NaN among them, or an infinity that would be best for ever (``-inf`` where it is
+    minimized), makes it a failure with reason ``nan``. ``state``: "complete",
     "pruned" or "fail"; without it, complete if there are values. A pruned trial without values takes its last intermediate one.
 
     Raises NotFoundError for an unknown number, ConflictError when the trial is finished with another result or still waits to
@@ -58,7 +57,9 @@ def tell(
     journal, request_id = study.journal, checks.request_id(request_id)
     with study.turn.lock, study.turn:
         # In the turn: another thread may be reading the journal, and its state may be half done.
-        result = _result(number, state, reason, checks.values(values, len(study.directions), number), *notes)
+        directions = study.state().directions
+        floats = checks.values(values, len(directions), number)
+        result = _result(number, state, reason, floats, directions, *notes)
         with journal.locked():
             earlier_request(study, "tell", request_id, number)
             trial, recorded = running_trial(study, number), False
@@ -80,12 +81,13 @@ def _result(
     state: str | TrialState | None,
     reason: str | None,
     values: list[float] | None,
+    directions: Sequence[int],
     constraints: dict[str, float],
     attrs: dict[str, Any],
 ) -> Result:
     """The result that these checked parts make. UsageError when they don't go together."""
     code = _state_code(number, state, reason, values)
-    if values is not None and any(map(isnan, values)):
+    if values is not None and not checks.are_results(values, directions):
         code, values, reason = FAIL, None, reason or "nan"
     if code == FAIL and values is not None:
         raise UsageError("a failed trial takes no value; leave it out")
@@ -110,10 +112,17 @@ def _state_code(number: int, state: str | TrialState | None, reason: str | None,
 def _with_last_report(result: Result, trial: LiveTrial) -> Result:
     """The result; when it is pruned and has no value, with the last intermediate one, as in Optuna."""
     if result.state == PRUNED and result.values is None and trial.intermediate:
-        last = trial.intermediate[max(trial.intermediate)]
-        if not isnan(last) and len(trial.study.directions) == 1:
-            return result.but(values=[last])
+        return result.but(values=last_report(trial))
     return result
+
+
+def last_report(trial: LiveTrial) -> list[float] | None:
+    """The value of a pruned trial that was told none, as in Optuna: its last intermediate value, if that can be a result."""
+    directions = trial.study.directions
+    if not trial.intermediate or len(directions) > 1:
+        return None
+    last = [trial.intermediate[max(trial.intermediate)]]
+    return last if checks.are_results(last, directions) else None
 
 
 def earlier_request(study: OpenStudy, kind: str, request_id: str | None, number: int | None = None) -> int | None:

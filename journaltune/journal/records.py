@@ -91,7 +91,7 @@ def finishing(
     request_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """The records that finish a trial. Attributes first: no reader changes a finished trial."""
-    batch = [trial_record(SET_TRIAL_USER_ATTR, trial_id, user_attr={key: value}) for key, value in attrs.items()]
+    batch = attr_records(SET_TRIAL_USER_ATTR, attrs, trial_id=trial_id) if attrs else []
     if constraints:
         from journaltune.base.constraints import as_attrs  # most tells have none
 
@@ -99,6 +99,13 @@ def finishing(
     for key, value in constraints.items():
         batch.append(trial_record(SET_TRIAL_SYSTEM_ATTR, trial_id, system_attr={key: value}))
     return [*batch, requested(finish_trial(trial_id, state, values), request_id)]
+
+
+def attr_records(op_code: int, attrs: Mapping[str, Any], **of: int) -> list[dict[str, Any]]:
+    """One record for each user attribute of a trial or a study (``of``)."""
+    from journaltune.journal.exact import with_attrs  # most tells have none
+
+    return [with_attrs({"op_code": op_code, "worker_id": WORKER_ID, **of}, {"user_attr": {k: v}}) for k, v in attrs.items()]
 
 
 def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:

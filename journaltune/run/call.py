@@ -6,7 +6,7 @@ from journaltune.run import outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from journaltune.run.memory import GarbageCollector
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 class Call:
     """An objective that returns an Outcome, whatever happens in it. It can be pickled if the objective can."""
 
-    __slots__ = ("catch", "collect", "n_objectives", "objective")
+    __slots__ = ("catch", "collect", "directions", "objective")
 
     def __init__(
         self,
         objective: Callable[[Any], Any],
-        n_objectives: int,
+        directions: Sequence[int],
         catch: tuple[type[BaseException], ...],
         collect: GarbageCollector | None = None,
     ) -> None:
-        self.objective, self.n_objectives, self.catch, self.collect = objective, n_objectives, catch, collect
+        self.objective, self.directions, self.catch, self.collect = objective, directions, catch, collect
 
     def __call__(self, trial: AskedTrial) -> Outcome:
         # No outcome in a variable here: an outcome holds an exception, whose traceback holds this frame, which is a cycle.
@@ -38,13 +38,13 @@ class Call:
 
     def _outcome(self, trial: AskedTrial) -> Outcome:
         try:
-            return outcome.of_value(self.objective(trial), self.n_objectives, trial.number)
+            return outcome.of_value(self.objective(trial), self.directions, trial.number)
         except BaseException as error:
             return outcome.of_error(error, self.catch)
 
     def without_collecting(self) -> Call:
-        return Call(self.objective, self.n_objectives, self.catch)
+        return Call(self.objective, self.directions, self.catch)
 
     def catching_exit(self) -> Call:
         """For a child process, which ``sys.exit`` ends: the trial has failed, and the search goes on."""
-        return Call(self.objective, self.n_objectives, (*self.catch, SystemExit), self.collect)
+        return Call(self.objective, self.directions, (*self.catch, SystemExit), self.collect)

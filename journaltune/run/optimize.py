@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Any
 
+    from journaltune.journal.state import StudyState
     from journaltune.run.limits import Search
     from journaltune.run.loop import Runner
     from journaltune.run.memory import GarbageCollector
@@ -45,11 +46,15 @@ def optimize(
 
     called_back = list(callbacks or ())
     collect = GarbageCollector() if gc_after_trial else None
-    call = Call(objective, len(search.study.directions), _classes(catch), collect)
+    call = Call(objective, search.study.look(_directions), _classes(catch), collect)
     collectors = [each for each in [*called_back, collect] if isinstance(each, GarbageCollector)]
     with _among(searches, search), search:
         runner = _runner(search, call, n_of(n_jobs), isolate, executor, collectors)
         Loop(search, runner, Limits(*limits), called_back, progress=show_progress_bar).run()
+
+
+def _directions(state: StudyState) -> list[int]:
+    return list(state.directions)
 
 
 @contextmanager

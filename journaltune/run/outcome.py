@@ -11,6 +11,7 @@ from journaltune.run.memory import forget_frames, is_out_of_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     Packed = tuple[bytes | None, str, str, str]
@@ -88,16 +89,17 @@ class Outcome(Frozen):
         return self.but(user_attrs=user_attrs, constraints=constraints)
 
 
-def of_value(value: Any, n_objectives: int, number: int) -> Outcome:
+def of_value(value: Any, directions: Sequence[int], number: int) -> Outcome:
     """The outcome of an objective that returned ``value``: complete with floats, or failed (``nan``, ``result``)."""
     try:
         if value is None:
             raise UsageError("the objective returned None; return a number, or one for each objective")
-        values = checks.values(value, n_objectives, number)
+        values = checks.values(value, len(directions), number)
     except (UsageError, TypeError, ValueError) as error:
         return failure("result", str(error))
-    if any(value != value for value in values or ()):
-        return failure("nan", f"the objective returned nan: {values}")
+    if values is not None and not checks.are_results(values, directions):
+        what = "nan" if any(value != value for value in values) else "what is infinitely good, as an overflow is"
+        return failure("nan", f"the objective returned {what}: {values}")
     return Outcome("complete", values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import SpaceError
 from journaltune.base.frozen import Frozen
-from journaltune.base.jsontext import dumps_spaced, loads
+from journaltune.base.jsontext import NOT_FINITE, dumps_as_python, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Distribution(Frozen):
         """Byte for byte what ``optuna.distributions.distribution_to_json`` gives."""
         if self._json is None:
             attributes = {key: self.step if key == "q" else getattr(self, key) for key in _ATTRIBUTES[self.class_name]}
-            self._set(_json=dumps_spaced({"name": self.class_name, "attributes": attributes}))
+            self._set(_json=dumps_as_python({"name": self.class_name, "attributes": attributes}))
         return str(self._json)
 
     @staticmethod
@@ -104,11 +104,13 @@ class Distribution(Frozen):
         """The float that stands for ``value`` in the journal; SpaceError when it is not a value of this distribution.
 
         Choices of different types differ: True, 1, 1.0 and "1" are four values; NaN equals itself. Without ``bounded`` any number
-        is a value of a range, as bounds can change in a study.
+        is a value of a range, as bounds can change in a study. The strings "inf", "-inf" and "nan" are these numbers, as JSON has
+        to spell them, unless they are choices themselves.
         """
         value = _unwrapped(value)
         if self.kind == "categorical":
             return self._choice_index(value)
+        value = _number_named(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise SpaceError(f"{shown_value(value)} is not a number; give {self.allowed()}")
         try:
@@ -120,9 +122,10 @@ class Distribution(Frozen):
         return internal
 
     def _choice_index(self, value: object) -> float:
-        for index, choice in enumerate(self.choices):
-            if _type_of(choice) is _type_of(value) and _equal(choice, value):
-                return float(index)
+        for meant in (value, _number_named(value)):
+            for index, choice in enumerate(self.choices):
+                if _type_of(choice) is _type_of(meant) and _equal(choice, meant):
+                    return float(index)
         raise SpaceError(f"{shown_value(value)} is not one of the choices; give {self.allowed()}")
 
     def allowed(self) -> str:
@@ -334,6 +337,11 @@ def _unwrapped(value: Any) -> Any:
         return value.item()
     except Exception:
         return value
+
+
+def _number_named(value: object) -> object:
+    """The number that JSON has to spell as a string; any other value as it is."""
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 def _type_of(value: object) -> type:

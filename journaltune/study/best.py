@@ -32,7 +32,8 @@ _WITH_EXTRAS = bytes(code & STATE_MASK == COMPLETE and code & HAS_EXTRAS > 0 for
 def best_trials(study: OpenStudy) -> list[Trial]:
     """The best complete trial, the earliest of equals; for several objectives the Pareto front, by number.
 
-    Trials with a violated constraint (a value above 0) and trials with NaN don't count. NotFoundError when no trial is left.
+    Trials with a violated constraint (a value above 0) and trials with NaN don't count. NotFoundError when no trial is left; it
+    says why.
 
     With replicates, configurations are compared by the means of their trials: those that have all of their trials, or while
     there is no such configuration, those that have most. A configuration is shown as its first trial, with the means as
@@ -47,10 +48,28 @@ def _best(state: StudyState, replicates: int) -> list[Trial]:
     groups = _groups(state, signs, replicates) if replicates > 1 else {}
     losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
     if not losses:
-        raise NotFoundError(f"study {state.name!r} has no complete trial yet; tell one first")
+        why = why_none(state)
+        what = f"no best trial: {why}; `journaltune trials` lists them" if why else "no complete trial yet; tell one first"
+        raise NotFoundError(f"study {state.name!r} has {what}")
     chosen = [min(losses)] if len(signs) == 1 else _pareto_front(losses)
     trials = trials_at(state, [row for _, _, row in chosen], [])
     return [_with_means(trial, groups[trial.number], signs) for trial in trials] if groups else trials
+
+
+def why_none(state: StudyState) -> str:
+    """Why no complete trial of a study is the best, in words; "" while none is complete."""
+    finished = state.finished
+    complete = [n for n, code in zip(finished.column("numbers"), finished.column("codes"), strict=True) if _is_complete(code)]
+    if not complete:
+        return ""
+    if all(_is_feasible(finished.extras.get(number, {}).get("system_attrs") or {}) for number in complete):
+        return f"none of the {len(complete)} complete trials has a value that can be compared"
+    each = f"all {len(complete)} complete trials" if len(complete) > 1 else "the one complete trial"
+    return f"{each} violated a constraint (a value above 0)"
+
+
+def _is_complete(code: int) -> bool:
+    return code & STATE_MASK == COMPLETE
 
 
 def _losses(state: StudyState, signs: list[float]) -> list[Loss]:

@@ -144,10 +144,54 @@ def test_a_trial_without_a_result_is_told_by_its_state(study: Any, state: str) -
     assert study.json("trials", "--format", "json", "--states", state)[0]["number"] == 0
 
 
-def test_infinity_is_a_value(study: Any) -> None:
-    study.out("ask")
-    study.out("tell", "0", "-inf")
-    assert '"value": -Infinity' in study.out("best")
+def strict(text: str) -> Any:
+    """What a parser makes of JSON that knows no word for infinities, as most languages' do."""
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+def test_infinities_are_strings_in_what_is_printed_and_read(program: Any) -> None:
+    program.out("create", "--param", "x: float(0, 1)", "--param", "cap: 1 | inf | -inf", "--sampler", "random", "--seed", "1")
+    program.out("enqueue", "--params", '{"x": 0.5, "cap": "-inf"}')
+    assert strict(program.out("ask"))["params"] == {"x": 0.5, "cap": "-inf"}
+    program.out("report", "0", "1", "nan")
+    program.out("report", "0", "2", "-inf")
+    program.out("tell", "0", "inf", "--constraint", "c=-inf", "--attr", "a=1e999", "--attr", "b=NaN")
+    assert strict(program.out("best"))["value"] == "inf"
+    assert strict(program.out("status", "--format", "json"))["best"]["params"]["cap"] == "-inf"
+    (row,) = [strict(line) for line in program.out("trials", "--format", "jsonl").splitlines()]
+    assert (row["values"], row["constraints"], row["user_attrs"]) == (["inf"], {"c": "-inf"}, {"a": "inf", "b": "nan"})
+    assert row["intermediate_values"] == {"1": "nan", "2": "-inf"}
+    assert strict(program.out("trials", "--format", "json")) == [row]
+    assert strict(program.out("lookup", "--params", '{"x": 0.5, "cap": "-inf"}'))["number"] == 0
+    assert program.call("lookup", "--params", '{"x": 0.5, "cap": "inf"}').returncode == 1
+    assert "nan is not allowed" in program.refused(2, "enqueue", "--params", '{"x": "nan"}')
+    assert strict(program.out("verify", "--format", "json"))["difference"] is None
+    assert strict(program.out("studies", "--format", "json"))[0]["best_value"] == "inf"
+
+
+@pytest.mark.parametrize(("way", "text"), [("--minimize", "-inf"), ("--maximize", "inf"), ("--maximize", "1e999")])
+def test_an_infinity_that_would_be_best_for_ever_is_a_failure(program: Any, way: str, text: str) -> None:
+    program.out("create", *SPACE, way, "--seed", "1")
+    program.out("ask", "-n", "2")
+    for _ in range(2):
+        done = program.call("tell", "0", text)
+        assert (done.returncode, done.stdout) == (0, b"")
+        assert b"recorded as failed: no result is infinitely good" in done.stderr
+    program.out("tell", "1", "0.5")
+    assert program.json("best")["number"] == 1
+    assert program.json("trials", "--format", "json")[0]["user_attrs"] == {"fail_reason": "nan"}
+
+
+def test_where_all_trials_break_their_constraints_it_is_said(study: Any) -> None:
+    study.out("ask", "-n", "2")
+    study.out("tell", "0", "0.5", "--constraint", "memory=1")
+    message = study.refused(3, "best")
+    assert message.startswith("study 'study' has no best trial: the one complete trial violated a constraint (a value above 0)")
+    study.out("tell", "1", "0.5", "--constraint", "memory=inf")
+    assert "all 2 complete trials violated a constraint" in study.refused(3, "best")
+    assert "best       all 2 complete trials violated a constraint" in study.out("status")
+    known = study.json("status", "--format", "json")
+    assert (known["best"], known["no_best"]) == (None, "all 2 complete trials violated a constraint (a value above 0)")
 
 
 def test_ask_ends_at_the_studys_budget(study: Any) -> None:

@@ -72,7 +72,6 @@ def test_a_value_completes_the_trial(path: Path) -> None:
         5e-324,
         1.7976931348623157e308,
         INF,
-        -INF,
         np.float64(0.1),
         np.float32(0.1),
         np.int64(7),
@@ -203,7 +202,7 @@ def test_attributes_and_constraints_are_there_for_every_reader(path: Path) -> No
     assert optuna.trial.FrozenTrial.constraints.__get__(other) == trial.constraints
 
 
-@pytest.mark.parametrize("values", [NAN, [NAN], np.float64("nan"), np.array(NAN)])
+@pytest.mark.parametrize("values", [NAN, [NAN], np.float64("nan"), np.array(NAN), -INF, [np.float64("-inf")]])
 def test_not_a_number_is_a_failure_with_that_reason(path: Path, values: Any) -> None:
     study = make(path)
     assert study.tell(0, values) is TrialState.FAIL
@@ -218,6 +217,54 @@ def test_one_value_of_several_that_is_not_a_number_fails_the_trial(path: Path) -
     study = make(path, directions=["minimize", "maximize"])
     assert study.tell(0, [1.0, NAN]) is TrialState.FAIL
     assert told(path).values is None
+
+
+def test_of_infinities_those_that_would_be_best_for_ever_fail_the_trial(path: Path) -> None:
+    study = make(path, n_running=8, directions=["minimize", "maximize"])
+    assert study.tell(0, [-INF, 0.0]) is TrialState.FAIL
+    assert study.tell(1, [0.0, INF]) is TrialState.FAIL
+    assert study.tell(2, [INF, -INF]) is TrialState.COMPLETE
+    assert study.tell(3, [-INF, 0.0], state="pruned") is TrialState.FAIL
+    assert study.tell(4, [INF, 0.0], state="pruned") is TrialState.PRUNED
+    assert {trial.user_attrs.get("fail_reason") for trial in study.get_trials(("fail",))} == {"nan"}
+
+
+def test_a_pruned_trial_does_not_take_over_an_infinity_that_would_be_best(path: Path) -> None:
+    study = make(path)
+    study.ask().report(-INF, 1)
+    assert study.tell(3, state="pruned") is TrialState.PRUNED
+    assert study.tell(3, state="pruned") is TrialState.PRUNED
+    assert told(path, 3).values is None
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.float64(0.1), 0.1),
+        (np.int64(-7), -7),
+        (np.uint8(7), 7),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.array(3), 3),
+        ([np.float32(0.5), {"a": (np.int8(1),)}], [0.5, {"a": [1]}]),
+        (NAN, NAN),
+        ([np.float64("nan"), {"a": NAN}], [NAN, {"a": NAN}]),
+    ],
+    ids=repr,
+)
+def test_what_numpy_computes_can_be_an_attribute(path: Path, given: Any, stored: Any) -> None:
+    study = make(path)
+    for _ in range(2):
+        assert study.tell(0, 1.0, attrs={"a": given}) is TrialState.COMPLETE
+    assert repr(told(path).user_attrs["a"]) == repr(stored)
+    theirs = stock(path).trials[0].user_attrs["a"]
+    assert repr(theirs) == repr(stored).replace("nan", "'NaN'")
+    assert study.enqueue({"x": 0.5}, attrs={"a": given}) == 3
+    assert repr(study.ask().user_attrs["a"]) == repr(stored)
+    study.tell(1, 2.0, attrs={"a": 0})
+    with pytest.raises(ConflictError):
+        study.tell(1, 2.0, attrs={"a": given})
 
 
 AGAIN: list[dict[str, Any]] = [

@@ -21,7 +21,7 @@ from journaltune import ConflictError, SpaceError, UsageError, create_study, loa
 from journaltune.api.study import Study
 from journaltune.base.model import TrialState
 
-NAN = float("nan")
+NAN, INF = float("nan"), float("inf")
 
 
 @pytest.fixture
@@ -112,7 +112,15 @@ class TestLimits:
 class TestOutcomes:
     @pytest.mark.parametrize(
         ("returned", "reason"),
-        [(NAN, "nan"), (None, "result"), ("0.5", "result"), ([1.0, 2.0], "result"), (object(), "result"), ({}, "result")],
+        [
+            (NAN, "nan"),
+            (-INF, "nan"),
+            (None, "result"),
+            ("0.5", "result"),
+            ([1.0, 2.0], "result"),
+            (object(), "result"),
+            ({}, "result"),
+        ],
     )
     def test_what_is_no_result_fails_the_trial_and_the_search_goes_on(self, path: Path, returned: Any, reason: str) -> None:
         study = make(path)

@@ -65,7 +65,8 @@ def _told(call: Call) -> tuple[int, list[float] | None, dict[str, Any], dict[str
     asked = call.asked
     values, attrs, reason = asked["values"], asked.get("attrs") or {}, asked.get("reason")
     state = _FINAL[asked.get("state") or ("fail" if values is None else "complete")]
-    if values is not None and any(value != value for value in values):
+    # Every study here minimizes, and only our tell takes an infinity that would be best for ever for an overflow.
+    if values is not None and any(value != value or (call.ours and value == float("-inf")) for value in values):
         state, values, reason = _FINAL["fail"], None, reason or "nan"
     if reason is not None and call.ours:
         attrs = {**attrs, "fail_reason": reason}
