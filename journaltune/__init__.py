@@ -9,9 +9,10 @@ from journaltune.base import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from journaltune.api.opening import create_study, load_study
     from journaltune.api.reuse import reuse_duplicate
     from journaltune.api.seeding import seed_everything
-    from journaltune.api.study import Study, create_study, load_study
+    from journaltune.api.study import Study
     from journaltune.base.errors import (
         ConflictError,
         ExhaustedError,
@@ -64,8 +65,8 @@ _HOMES = {
     "GarbageCollector": "run.memory",
     "ObjectiveError": "run.outcome",
     "Study": "api.study",
-    "create_study": "api.study",
-    "load_study": "api.study",
+    "create_study": "api.opening",
+    "load_study": "api.opening",
     "reuse_duplicate": "api.reuse",
     "seed_everything": "api.seeding",
     "storage": "optuna_bridge",

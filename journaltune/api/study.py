@@ -1,23 +1,18 @@
-"""The Python face: ``create_study``, ``load_study``, ``Study``, and the trial that ``ask`` hands out."""
+"""The Python face of a study: asking and telling, searching, reading, annotating."""
 
 from __future__ import annotations
 
 import os
 from functools import partial
 
-from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.model import TrialState
 from journaltune.engine.ask import DAY_S, ask
-from journaltune.engine.create import create
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.run.trial import AskedTrial
-from journaltune.space import Space, load_space_file, space_from_params
 from journaltune.study import trials
 from journaltune.study.best import best_trials
-from journaltune.study.open_study import open_study
-from journaltune.study.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     import optuna
+    import pandas
 
     from journaltune.base.model import Trial
     from journaltune.engine.verify import Verdict
@@ -33,72 +29,6 @@ if TYPE_CHECKING:
     from journaltune.run.limits import Search
     from journaltune.study.open_study import OpenStudy
     from journaltune.suggest.choice import Suggestion
-
-
-def create_study(
-    path: str | os.PathLike[str],
-    *,
-    params: Mapping[str, Any] | None = None,
-    space: str | os.PathLike[str] | Space | None = None,
-    study_name: str | None = None,
-    directions: str | Sequence[object] | None = None,
-    sampler: str | None = None,
-    sampler_options: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    failures: str | None = None,
-    duplicates: str | None = None,
-    replicates: int | None = None,
-    lag: int | None = None,
-    attempts: int | None = None,
-    lock_file: str | os.PathLike[str] | None = None,
-    exist_ok: bool = False,
-    lock_timeout_s: float = 60.0,
-    allow_network_fs: bool = False,
-) -> Study:
-    """Create a study in the journal at ``path``; a missing journal is made.
-
-    ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``); ``space`` is a space file instead.
-    ``directions``: "minimize" (default), "maximize", or one of them for each objective. ``sampler``: "tpe" when left out, with
-    its keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
-
-    ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
-    result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
-    the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
-    all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
-    ``lock_file``: its SHA-256 belongs to the environment that the study records.
-
-    With ``exist_ok`` an existing study is taken, and the given settings replace those that it has.
-
-    Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
-    """
-    given = locals()  # so that a new setting needs its parameter here, and no other line
-    settings = {name: given[name] for name in SETTINGS if name in given} | {"space": _space(params, space)}
-    study = create(
-        checks.path(path),
-        name=study_name,
-        directions=directions,
-        exist_ok=exist_ok,
-        lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
-        allow_network_fs=allow_network_fs,
-        **settings,
-    )
-    return Study(study)
-
-
-def _space(params: Mapping[str, Any] | None, space: str | os.PathLike[str] | Space | None) -> Space | None:
-    if params is not None:
-        return space_from_params(params)
-    if space is None or isinstance(space, Space):
-        return space
-    return load_space_file(checks.path(space, "a space file"))
-
-
-def load_study(
-    path: str | os.PathLike[str], study_name: str | None = None, *, lock_timeout_s: float = 60.0, allow_network_fs: bool = False
-) -> Study:
-    """Open a study that exists; without a name, the only one. NotFoundError when it is missing, UsageError for several."""
-    path, lock_timeout_s = checks.path(path), checks.not_negative(lock_timeout_s, "lock_timeout_s")
-    return Study(open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
 
 
 class Study:
@@ -136,8 +66,41 @@ class Study:
         return self._study.directions
 
     @property
+    def direction(self) -> str:
+        """ "minimize" or "maximize". UsageError for several objectives."""
+        self._require_one_objective("directions")
+        return self.directions[0]
+
+    def _require_one_objective(self, instead: str) -> None:
+        if len(self.directions) != 1:
+            raise UsageError(f"study {self.study_name!r} has {len(self.directions)} objectives; use {instead}")
+
+    @property
     def seed(self) -> int:
         return self._study.seed
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """The attributes of the study, those that other programs set too."""
+        return self._study.look(lambda state: dict(trials.copied(state.user_attrs)))
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Set an attribute of the study; on disk when this returns. UsageError for a value that JSON can't hold."""
+        from journaltune.engine.annotate import set_user_attrs
+
+        set_user_attrs(self._study, {key: value})
+
+    @property
+    def metric_names(self) -> list[str] | None:
+        """The objectives' names, whoever gave them, or None."""
+        names = self._study.look(lambda _: self._study.objective_names)
+        return None if None in names else [str(name) for name in names]
+
+    def set_metric_names(self, metric_names: Sequence[str]) -> None:
+        """Name the objectives, in their order; Optuna sees the names too. UsageError unless there is one for each."""
+        from journaltune.engine.annotate import set_metric_names
+
+        set_metric_names(self._study, metric_names)
 
     def ask(
         self,
@@ -242,8 +205,10 @@ class Study:
         Raises RuntimeError inside of another ``optimize``, UsageError for a wrong call, and what the objective, a callback or
         ``ask`` raises.
         """
+        from journaltune.api.hints import require_space
         from journaltune.run.optimize import optimize  # not for a program that only asks and tells
 
+        require_space(self._study, objective)
         limits = n_trials, total_trials, timeout
         optimize(
             self._search(),
@@ -290,6 +255,27 @@ class Study:
         """Queue parameters for the next ask, which suggests those that are left out. The number, or None when skipped."""
         return enqueue(self._study, params, skip_if_exists=skip_if_exists, attrs=attrs, request_id=request_id)
 
+    def enqueue_trial(
+        self, params: Mapping[str, Any], user_attrs: Mapping[str, Any] | None = None, skip_if_exists: bool = False
+    ) -> None:
+        """``enqueue``, as Optuna's Study has it."""
+        self.enqueue(params, attrs=user_attrs, skip_if_exists=skip_if_exists)
+
+    def add_trial(self, trial: Trial | optuna.trial.FrozenTrial) -> None:
+        """Record a trial that was run elsewhere, with its result: one of another study of ours, or of Optuna's
+        (``optuna.trial.create_trial``). Samplers learn from it. On disk when this returns.
+
+        Its parameters are those of this study (else SpaceError), but may lie outside of the bounds. Imports Optuna.
+        """
+        from journaltune.optuna_bridge.added import add
+
+        add(self._study, trial)
+
+    def add_trials(self, trials: Iterable[Trial | optuna.trial.FrozenTrial]) -> None:
+        """``add_trial`` for each."""
+        for trial in trials:
+            self.add_trial(trial)
+
     def lookup(
         self,
         params: Mapping[str, Any],
@@ -315,6 +301,8 @@ class Study:
 
     def _reopener(self) -> Callable[[], Study]:
         """A function that opens this study in another process."""
+        from journaltune.api.opening import load_study
+
         journal = self._study.journal
         return partial(
             load_study,
@@ -335,11 +323,17 @@ class Study:
         return trials.trials(self._study)
 
     def get_trials(self, states: Iterable[TrialState | str] | None = None, *, deepcopy: bool = True) -> list[Trial]:
-        """The trials that are in one of ``states`` (names, or either library's TrialState), by number.
-
-        They are always the caller's own copies; ``deepcopy`` is there because Optuna's callbacks pass it.
-        """
+        """The trials in one of ``states`` (names, or either library's TrialState), by number; with or without ``deepcopy`` copies."""
         return trials.trials(self._study, states)
+
+    def trials_dataframe(self, attrs: tuple[str, ...] | None = None, multi_index: bool = False) -> pandas.DataFrame:
+        """The trials as Optuna's ``trials_dataframe`` gives them: columns, types and local times. Imports Optuna and pandas.
+
+        UsageError where pandas is not installed.
+        """
+        from journaltune.optuna_bridge.added import trials_dataframe
+
+        return trials_dataframe(self._study, attrs, multi_index)
 
     def counts(self) -> dict[str, int]:
         """How many trials are running, waiting, complete, pruned and failed; cheap, whatever their number."""
@@ -353,8 +347,7 @@ class Study:
     @property
     def best_trial(self) -> Trial:
         """The best complete trial, the earliest of equals. UsageError for several objectives, NotFoundError for none."""
-        if len(self.directions) != 1:
-            raise UsageError(f"study {self.study_name!r} has {len(self.directions)} objectives; use best_trials")
+        self._require_one_objective("best_trials")
         return self.best_trials[0]
 
     @property

@@ -69,7 +69,8 @@ class Frozen(metaclass=_FieldsToSlots):
         return hash(repr(self))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in type(self)._fields)})"
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self)._fields if name[0] != "_")
+        return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restored, (type(self), self._values())

@@ -11,11 +11,21 @@ from journaltune.base.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
     from typing import Any
+
+    from optuna.distributions import BaseDistribution
 
 USAGE_ATTR = "journaltune:usage"  # system attribute: wall_s, cpu_s and peak_bytes of the last attempt under ``run``
 _USAGE = ("wall_s", "cpu_s", "peak_bytes")
+
+
+def optunas(texts: Mapping[str, str]) -> dict[str, BaseDistribution]:
+    """Optuna's distributions, by name, of its JSON for them."""
+    from optuna.distributions import json_to_distribution
+
+    return {name: json_to_distribution(text) for name, text in texts.items()}
 
 
 class TrialState(IntEnum):
@@ -52,6 +62,7 @@ class Trial(Frozen):
     seed: int | None
     attempt: int
     owner: dict[str, Any] | None
+    _spaces: Mapping[str, str]
 
     def __init__(
         self,
@@ -67,6 +78,7 @@ class Trial(Frozen):
         seed: int | None = None,
         attempt: int = 1,
         owner: dict[str, Any] | None = None,
+        spaces: Mapping[str, str] | None = None,
     ) -> None:
         self._set(
             number=number,
@@ -81,6 +93,7 @@ class Trial(Frozen):
             seed=seed,
             attempt=attempt,
             owner=owner,
+            _spaces=spaces or {},
         )
 
     @property
@@ -99,6 +112,23 @@ class Trial(Frozen):
         found = {name: noted[name] for name in _USAGE if name in noted} if isinstance(noted, dict) else {}
         is_sound = all(isinstance(value, int | float) and 0 <= value < inf for value in found.values())
         return found if found and is_sound else None  # another program may have written anything
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the trial took; None without both times."""
+        if self.datetime_start is None or self.datetime_complete is None:
+            return None
+        return self.datetime_complete - self.datetime_start
+
+    @property
+    def last_step(self) -> int | None:
+        """The last step that was reported; None before the first report."""
+        return max(self.intermediate_values, default=None)
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's distribution of each parameter. Imports Optuna."""
+        return optunas(self._spaces)
 
     @property
     def constraints(self) -> dict[str, float]:

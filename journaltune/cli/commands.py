@@ -24,6 +24,7 @@ GROUPS = (
         (
             ("create", "make a study: its search space, objectives and sampler"),
             ("studies", "list the studies of a journal"),
+            ("attr", "set a study's user attributes"),
             ("delete", "delete a study"),
             ("check", "read the whole journal, and name what is wrong"),
             ("repair", "mend a damaged journal"),

@@ -89,7 +89,12 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "running": _running(study),
         "best": front if several else next(iter(front), None),
         "no_best": None if front else study.look(why_none) or "no trial is complete yet",
-        **{setting.name: study.setting(setting.name) for setting in SETTINGS.values() if setting.status is not None},
+        **{
+            name: study.setting(name) if study.is_ours else None
+            for name, setting in SETTINGS.items()
+            if setting.status is not None
+        },
+        "user_attrs": study.state().user_attrs,
         "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
         "size_bytes": os.stat(study.path).st_size,
@@ -137,13 +142,13 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
     settings = [
         setting.status.format(known[name])
         for name, setting in SETTINGS.items()
-        if setting.status and (setting.always or known[name] != setting.default)
+        if setting.status and known[name] is not None and (setting.always or known[name] != setting.default)
     ]
     lines = [
         f"study      {known['study']}",
         f"journal    {known['journal']}, {known['size_bytes']:,} bytes",
         f"objective  {', '.join(objectives)}",
-        f"sampler    {', '.join(settings)}",
+        f"sampler    {', '.join(settings) or 'not known: another program made the study'}",
         f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
         *_running_lines(known["running"]),

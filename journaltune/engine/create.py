@@ -6,6 +6,7 @@ import os
 
 from journaltune.base import checks
 from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, UsageError
+from journaltune.engine.annotate import set_metric_names
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
@@ -58,7 +59,10 @@ def create(
     journal.flush()
     if not existed:
         files.sync_folder(journal.path)
-    return OpenStudy(journal, resolve(journal, name))
+    study = OpenStudy(journal, resolve(journal, name))
+    if names is not None and all(names) and study.metric_names != list(names):
+        set_metric_names(study, names)
+    return study
 
 
 def _create_or_change(journal: Journal, name: str, codes: list[int] | None, config: dict[str, Any], exist_ok: bool) -> None:

@@ -102,10 +102,11 @@ def finishing(
 
 
 def attr_records(op_code: int, attrs: Mapping[str, Any], **of: int) -> list[dict[str, Any]]:
-    """One record for each user attribute of a trial or a study (``of``)."""
+    """One record for each attribute of a trial or a study (``of``)."""
     from journaltune.journal.exact import with_attrs  # most tells have none
 
-    return [with_attrs({"op_code": op_code, "worker_id": WORKER_ID, **of}, {"user_attr": {k: v}}) for k, v in attrs.items()]
+    field = "user_attr" if op_code in (SET_TRIAL_USER_ATTR, SET_STUDY_USER_ATTR) else "system_attr"
+    return [with_attrs({"op_code": op_code, "worker_id": WORKER_ID, **of}, {field: {k: v}}) for k, v in attrs.items()]
 
 
 def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 from ctypes import CDLL
 from multiprocessing import get_context
@@ -13,6 +14,7 @@ from time import monotonic
 from journaltune.base.errors import UsageError
 from journaltune.run.memory import forget_frames, oom_kills
 from journaltune.run.outcome import Outcome, failure
+from journaltune.run.slots import Slots
 from journaltune.run.trial import AskedTrial
 from journaltune.suggest.choice import Suggestion
 
@@ -35,8 +37,8 @@ class Forked:
     """Up to ``size`` children at once. Each serves many calls, or with ``isolate`` one call, whose memory ends with the child.
 
     A fork copies one thread only: CUDA and OpenMP's threads, if the caller started them before, do not work in the children;
-    start them in the objective. Every child would copy the same state of NumPy's and PyTorch's global generators, so these are
-    seeded from the trial's seed before each call.
+    start them in the objective. Every child would copy the same state of the global generators of NumPy and PyTorch, so these
+    are seeded from the trial's seed before each call, and Python's too.
     """
 
     def __init__(self, search: Search, call: Call, size: int, isolate: bool, collectors: Sequence[GarbageCollector] = ()) -> None:
@@ -46,11 +48,13 @@ class Forked:
         self._search, self._call, self._collectors = search, call.catching_exit(), () if isolate else collectors
         self._idle: list[_Child] = []
         self._busy: dict[int, _Child] = {}
+        self._slots, self._slot_of = Slots([None] * size), dict[int, int]()
 
     def start(self, trial: AskedTrial) -> None:
         child = self._busy[trial.number] = self._idle_child() or _Child(self._serve)
+        slot = self._slot_of[trial.number] = self._slots.take()
         child.start()
-        child.send(Suggestion(trial.number, trial.params, trial.seed, trial.attempt))
+        child.send(Suggestion(trial.number, trial.params, trial.seed, trial.attempt), slot)
 
     def _idle_child(self) -> _Child | None:
         while self._idle:
@@ -77,6 +81,7 @@ class Forked:
                 child.end()  # before the next one starts, so that the device's memory is free
             else:
                 self._idle.append(child)
+        self._slots.give_back(self._slot_of.pop(number))
         del self._busy[number]  # last: Ctrl-C may come in between, and `close` must find every child
         return outcome
 
@@ -86,16 +91,18 @@ class Forked:
             child.hang_up()  # the fork copied the coordinator's ends; while one is open, its child sees no end of file
         try:
             while True:
-                suggestion: Suggestion = connection.recv()
-                self._answer(connection, suggestion)
+                suggestion, slot = connection.recv()
+                self._answer(connection, suggestion, slot)
                 if self._isolate:
                     return
         except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
             return
 
-    def _answer(self, connection: Connection, suggestion: Suggestion) -> None:
+    def _answer(self, connection: Connection, suggestion: Suggestion, slot: int) -> None:
         _seed_generators(suggestion.seed)
-        outcome = self._call(self._search.trial_of(suggestion))
+        trial = self._search.trial_of(suggestion)
+        trial.slot = slot
+        outcome = self._call(trial)
         connection.send((outcome, self._search.stop_asked))
         forget_frames(outcome.error)
         del outcome
@@ -147,10 +154,10 @@ class _Child:
             self._theirs.close()
             self.death = _death_of(self.process)
 
-    def send(self, suggestion: Suggestion) -> None:
+    def send(self, suggestion: Suggestion, slot: int) -> None:
         self._oom_kills = oom_kills()
         try:
-            self.connection.send(suggestion)
+            self.connection.send((suggestion, slot))
         except OSError:  # the child is dead, and `answer` returns None
             pass
 
@@ -246,8 +253,9 @@ def _die_with(parent_pid: int) -> None:
 
 
 def _seed_generators(seed: int) -> None:
-    """Python's own generator is reseeded at each fork by Python."""
+    """As ``seed_everything`` does for the generators that every child of a fork would have in the same state."""
     modules: Mapping[str, Any] = sys.modules
+    random.seed(seed)
     if "numpy" in modules:
         modules["numpy"].random.seed(seed)
     if "torch" in modules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from journaltune.run import outcome
+from journaltune.run.slots import Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,20 +40,27 @@ class InProcess:
 class Submitted:
     """Calls in any ``concurrent.futures.Executor``; ``size`` of them are submitted at once. The executor stays open."""
 
-    __slots__ = ("_call", "_executor", "_futures", "size")
+    __slots__ = ("_call", "_executor", "_futures", "_slot_of", "_slots", "size")
 
     def __init__(self, executor: Executor, call: Call, size: int) -> None:
         self._executor, self._call, self.size = executor, call, size
         self._futures: dict[Future[Outcome], int] = {}
+        self._slots, self._slot_of = Slots([None] * size), dict[int, int]()
 
     def start(self, trial: AskedTrial) -> None:
+        trial.slot = self._slot_of[trial.number] = self._slots.take()
         self._futures[self._executor.submit(self._call, trial)] = trial.number
 
     def wait(self, timeout_s: float | None) -> list[tuple[int, Outcome]]:
         from concurrent.futures import FIRST_COMPLETED, wait
 
         done, _ = wait(self._futures, timeout_s, FIRST_COMPLETED)
-        return [(self._futures.pop(future), self._outcome(future)) for future in done]
+        return [(self._ended(future), self._outcome(future)) for future in done]
+
+    def _ended(self, future: Future[Outcome]) -> int:
+        number = self._futures.pop(future)
+        self._slots.give_back(self._slot_of.pop(number))
+        return number
 
     def _outcome(self, future: Future[Outcome]) -> Outcome:
         """A future that raises means that the executor failed: its process died, or the call could not be pickled."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from journaltune.base import checks
 from journaltune.base.errors import JournaltuneError, SpaceError
+from journaltune.base.model import optunas
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
 from journaltune.run.outcome import is_pruned, reason_of
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Any, Protocol
+
+    from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
 
     from journaltune.space import Distribution, Space
     from journaltune.study.open_study import OpenStudy
@@ -35,15 +41,16 @@ if TYPE_CHECKING:
 class Suggests:
     """Optuna's ``suggest_*`` calls and attributes, for trials whose parameters are known already."""
 
-    __slots__ = ("_constraints", "_user_attrs", "attempt", "number", "params", "seed")
+    __slots__ = ("_constraints", "_user_attrs", "attempt", "number", "params", "seed", "slot")
 
     number: int
     params: dict[str, Any]
     seed: int
     attempt: int
+    slot: int
 
     def __init__(self, number: int, params: dict[str, Any], seed: int, attempt: int = 1) -> None:
-        self.number, self.params, self.seed, self.attempt = number, params, seed, attempt
+        self.number, self.params, self.seed, self.attempt, self.slot = number, params, seed, attempt, 0
         self._user_attrs: dict[str, Any] = {}
         self._constraints: dict[str, float] = {}
 
@@ -52,13 +59,11 @@ class Suggests:
 
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False) -> float:
         """The parameter's value. SpaceError unless the call declares it as the study does."""
-        value: float = self._suggest(name, lambda: float_distribution(low, high, log, step))
-        return value
+        return float(self._suggest(name, lambda: float_distribution(low, high, log, step)))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """The parameter's value. SpaceError unless the call declares it as the study does."""
-        value: int = self._suggest(name, lambda: int_distribution(low, high, log, step))
-        return value
+        return int(self._suggest(name, lambda: int_distribution(low, high, log, step)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """The parameter's value. SpaceError unless the call declares the study's choices, in the same order."""
@@ -97,7 +102,8 @@ class AskedTrial(Suggests):
     """A trial to run: ``number``, ``params`` (external values), ``seed`` (31 bits, for the trainer's generators) and ``attempt``.
 
     ``attempt`` is 1, and one higher each time that a trial is taken up again because its owner died: then go on from a
-    checkpoint, if there is one.
+    checkpoint, if there is one. ``slot`` is 0 to n_jobs - 1, another for each trial that ``optimize`` runs at the same time:
+    for example which GPU to use.
 
     As a context it finishes the trial when the block raises before the trial was told: pruned for TrialPruned, else failed with
     reason ``oom``, ``interrupted`` or ``exit``. It can be pickled; in another process it opens the journal when it needs it.
@@ -106,7 +112,7 @@ class AskedTrial(Suggests):
     __slots__ = ("_face", "_reopen", "_space")
 
     def __init__(self, face: Face, suggestion: Suggestion, space: Space | None) -> None:
-        super().__init__(suggestion.number, suggestion.params, suggestion.seed, suggestion.attempt)
+        Suggests.__init__(self, suggestion.number, suggestion.params, suggestion.seed, suggestion.attempt)
         self._face: Face | None = face
         self._reopen: Callable[[], Face] | None = None
         self._space = space
@@ -116,6 +122,31 @@ class AskedTrial(Suggests):
         reopen = self._reopen if self._face is None else self._face._reopener()
         slots = {name: getattr(self, name) for name in (*Suggests.__slots__, *AskedTrial.__slots__)}
         return None, {**slots, "_face": None, "_reopen": reopen}
+
+    def _is_of(self) -> type:
+        """The class, which is told to Optuna first: its functions for artifacts ask whether they got an ``optuna.Trial``.
+
+        Optuna may be imported after the trial was made, so it is told when somebody asks.
+        """
+        optunas_own = getattr(sys.modules.get("optuna.trial"), "Trial", None)
+        if optunas_own is not None:
+            optunas_own.register(AskedTrial)
+        return type(self)
+
+    __class__ = property(_is_of)
+
+    @property
+    def storage(self) -> BaseStorage:
+        """Optuna's storage on the journal: what ``optuna.artifacts`` writes through. Imports Optuna."""
+        from journaltune.optuna_bridge import storage
+
+        journal = self._opened.journal
+        return storage(journal.path, lock_timeout_s=journal.lock_timeout_s, allow_network_fs=journal.allow_network_fs)
+
+    @property
+    def _trial_id(self) -> int:
+        """The trial's id in that storage."""
+        return self._opened.look(lambda state: state.id_of(self.number))
 
     @property
     def study(self) -> Any:
@@ -128,6 +159,12 @@ class AskedTrial(Suggests):
     def _opened(self) -> OpenStudy:
         opened: OpenStudy = self.study._study
         return opened
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's distribution of each parameter. Imports Optuna."""
+        known = self._space.distributions if self._space is not None else {}
+        return optunas({name: known[name].to_json() for name in self.params if name in known})
 
     @property
     def user_attrs(self) -> dict[str, Any]:
@@ -167,7 +204,10 @@ class AskedTrial(Suggests):
                     f"{one_line(str(name))} is absent from trial {self.number}; ask for it where its condition holds only"
                 )
             known = ", ".join(one_line(known) for known in list(self.params)[:10])
-            raise SpaceError(f"{one_line(str(name))} is not a parameter of this study; its parameters are {known}")
+            raise SpaceError(
+                f"{one_line(str(name))} is not a parameter of this study, which are {known}; "
+                f"declare it: create_study(..., exist_ok=True, params={{{name!r}: {_spelled(wanted)!r}}})"
+            )
         if declared is None:
             raise SpaceError(f"{one_line(name)} is not one number or choice; take trial.params[{name!r}]")
         if not _alike(declared, wanted):

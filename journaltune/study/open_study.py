@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+METRIC_NAMES = "study:metric_names"  # Optuna's system attribute for the names of the objectives
 _NO_CONFIG: Mapping[str, Any] = {}
 
 
@@ -104,7 +105,20 @@ class OpenStudy:
 
     @property
     def objective_names(self) -> tuple[str | None, ...]:
-        return tuple(self.setting("objectives") or [None] * len(self.directions))
+        """Each objective's name or None: as Optuna has them, where it has one for each, else as ``create`` was told."""
+        return tuple(self.metric_names or self.setting("objectives") or [None] * len(self.directions))
+
+    @property
+    def metric_names(self) -> list[str] | None:
+        """The objectives' names, as Optuna has them; None where it has none that fit."""
+        names = self.state().system_attrs.get(METRIC_NAMES)
+        fit = isinstance(names, list) and len(names) == len(self.directions) and all(isinstance(each, str) for each in names)
+        return list(names) if fit and names else None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the study has settings: a study that another program made has none before ``create --exist-ok``."""
+        return self.state().config is not None
 
     @property
     def space(self) -> Space | None:

@@ -12,11 +12,14 @@ from journaltune.study.trials import counts
 
 
 class StudySummary(Frozen):
-    """One line about a study. ``best_value`` is None for several objectives, or before the first complete trial."""
+    """One line about a study. ``best_value`` is None for several objectives, or before the first complete trial.
+
+    ``sampler`` is None for a study that another program made: no journal says with which sampler.
+    """
 
     name: str
     directions: tuple[str, ...]
-    sampler: str
+    sampler: str | None
     counts: dict[str, int]
     best_value: float | None
 
@@ -37,7 +40,7 @@ def list_studies(
 
 
 def _summary(study: OpenStudy) -> StudySummary:
-    return StudySummary(study.name, study.directions, study.sampler, counts(study), _best_value(study))
+    return StudySummary(study.name, study.directions, study.sampler if study.is_ours else None, counts(study), _best_value(study))
 
 
 def _best_value(study: OpenStudy) -> float | None:

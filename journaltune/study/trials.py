@@ -74,14 +74,14 @@ class _Maker:
         self._trial, self._state = Trial, TrialState
         self._finished = state.finished
         self._config = state.config  # None: another program made the study
-        self._decoders: dict[int, list[tuple[str, Callable[[float], Any]]]] = {}
+        self._decoders: dict[int, tuple[list[tuple[str, Callable[[float], Any]]], dict[str, str]]] = {}
 
     def finished(self, row: int) -> Trial:
         finished, column = self._finished, self._finished.column
         number, code = column("numbers")[row], column("codes")[row]
         extras = finished.extras.get(number, {}) if code & HAS_EXTRAS else {}
         _, internal, _ = finished.parameters(row)
-        decoder = self._decoder(column("shapes")[row])
+        decoder, texts = self._decoder(column("shapes")[row])
         return self._trial(
             number,
             self._state(code & STATE_MASK),
@@ -94,16 +94,17 @@ class _Maker:
             to_moment(column("ended")[row]),
             self._trainer_seed(number),
             *_ownership((extras.get("system_attrs") or {}).get(OWNER_ATTR)),
+            texts,
         )
 
     def _trainer_seed(self, number: int) -> int | None:
         return None if self._config is None else trainer_seed(self._config, number)
 
-    def _decoder(self, shape_id: int) -> list[tuple[str, Callable[[float], Any]]]:
-        """For each parameter its name, and the function from internal to external values."""
+    def _decoder(self, shape_id: int) -> tuple[list[tuple[str, Callable[[float], Any]]], dict[str, str]]:
+        """For each parameter its name and the function from internal to external values; and its distribution as JSON."""
         if shape_id not in self._decoders:
             shape = self._finished.shape_list[shape_id]
-            self._decoders[shape_id] = [(name, Distribution.from_json(text).decoder) for name, text in shape]
+            self._decoders[shape_id] = [(name, Distribution.from_json(text).decoder) for name, text in shape], dict(shape)
         return self._decoders[shape_id]
 
     def live(self, trial: LiveTrial) -> Trial:
@@ -120,6 +121,7 @@ class _Maker:
             to_moment(trial.ended),
             self._trainer_seed(trial.number),
             *_ownership(trial.holder),
+            texts,
         )
 
 

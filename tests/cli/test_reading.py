@@ -10,7 +10,10 @@ import pty
 import signal
 from typing import Any
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 SPACE = ("--param", "lr: log(1e-5, 1e-1)", "--param", "opt: adam | sgd")
 
@@ -146,6 +149,40 @@ def test_status_of_several_objectives_has_the_front(pareto: Any) -> None:
     status = pareto.json("status", "--format", "json")
     assert [trial["number"] for trial in status["best"]] == [0, 2]
     assert "minimize loss, maximize accuracy" in pareto.out("status")
+
+
+def test_a_study_of_stock_optuna_has_no_sampler_and_no_seed_that_are_known(program: Any) -> None:
+    study = optuna.create_study(study_name="theirs", storage=JournalStorage(JournalFileBackend(str(program.journal))))
+    study.set_user_attr("data", "digits")
+    study.set_metric_names(["loss"])
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), 2)
+    status = program.json("status", "--format", "json")
+    assert [status[name] for name in ("sampler", "seed", "duplicates", "attempts")] == [None] * 4
+    assert (status["objectives"], status["user_attrs"]) == (["loss"], {"data": "digits"})
+    lines = program.out("status").splitlines()
+    assert "sampler    not known: another program made the study" in lines
+    assert "objective  minimize loss" in lines
+    assert program.json("studies", "--format", "json")[0]["sampler"] is None
+    program.out("create", "--exist-ok", "--param", "x: float(0, 1)", "--study", "theirs", "--seed", "5")
+    assert program.json("status", "--format", "json")["seed"] == 5
+
+
+def test_optuna_sees_the_names_of_objectives(pareto: Any) -> None:
+    storage = JournalStorage(JournalFileBackend(str(pareto.journal)))
+    assert optuna.load_study(study_name=None, storage=storage).metric_names == ["loss", "accuracy"]
+
+
+def test_a_study_has_user_attributes(study: Any) -> None:
+    assert study.json("attr") == {}
+    study.out("attr", 'data="digits"', "folds=[1, 2]", "n=NaN")
+    before = study.journal.read_bytes()
+    study.out("attr", "n=NaN")
+    assert study.journal.read_bytes() == before
+    assert study.json("attr") == {"data": "digits", "folds": [1, 2], "n": "nan"}
+    assert study.json("status", "--format", "json")["user_attrs"] == study.json("attr")
+    assert "KEY=JSON" in study.refused(2, "attr", "data")
+    assert "must be JSON" in study.refused(2, "attr", "data=digits")
+    assert "twice" in study.refused(2, "attr", "a=1", "a=2")
 
 
 def test_watching_goes_on_until_ctrl_c(study: Any) -> None:

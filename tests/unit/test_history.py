@@ -102,7 +102,7 @@ def test_a_trial_without_params_is_invisible(path: Path) -> None:
 def test_infinities_are_the_largest_numbers(path: Path) -> None:
     study = make(path, 3, directions=["minimize", "maximize"])
     for number, values in enumerate(([INF, 1.0], [-INF, -INF], [0.5, INF])):
-        study.tell(number, values)
+        study.to_optuna().tell(number, values)  # our own tell takes those that would be best for overflows
     most = float_info.max
     assert [list(values) for _, _, _, values, _ in history_of(path).complete()] == [[most, 1.0], [-most, -most], [0.5, most]]
 

@@ -52,7 +52,7 @@ def typed(message: str) -> list[str]:
     ("directions", "answer", "came"),
     [
         ("minimize", lambda: -0.1 - 0.2, ["complete", [-0.1 - 0.2]]),
-        (["minimize", "maximize"], lambda: (1e-300, float("inf")), ["complete", [1e-300, float("inf")]]),
+        (["minimize", "maximize"], lambda: (1e-300, float("-inf")), ["complete", [1e-300, float("-inf")]]),
         ("minimize", lambda: None, ["fail", None]),
     ],
 )

@@ -155,7 +155,8 @@ def test_what_the_python_face_is_given_reaches_the_study(path: Path, tmp_path: P
 def test_no_setting_hides_another_fact_of_the_status(run: Run) -> None:
     run("create", "--param", "x: float(0, 1)")
     shown = {name for name, setting in SETTINGS.items() if setting.status is not None}
-    facts = {"study", "directions", "objectives", "trials", "running", "best", "environment", "journal", "size_bytes"}
+    facts = {"study", "directions", "objectives", "trials", "running", "best", "no_best", "user_attrs", "environment", "journal"}
+    facts |= {"size_bytes"}
     assert json.loads(run("status", "--format", "json")).keys() == facts | shown
     assert not facts & shown
 

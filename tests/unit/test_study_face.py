@@ -89,12 +89,15 @@ class TestBest:
         assert study.best_params == study.trials[1].params
         assert study.best_trials == [study.best_trial]
 
-    @pytest.mark.parametrize(("direction", "best"), [("minimize", -INF), ("maximize", INF)])
-    def test_infinities_are_values(self, path: Path, direction: str, best: float) -> None:
+    @pytest.mark.parametrize(("direction", "worst"), [("minimize", INF), ("maximize", -INF)])
+    def test_infinities_are_values_where_they_are_not_best_for_ever(self, path: Path, direction: str, worst: float) -> None:
         study = make(path, directions=direction)
-        for value in (0.5, INF, -INF, NAN):
+        study.tell(study.ask(), worst)
+        assert study.best_value == worst
+        for value in (INF, -INF, NAN, 0.5):
             study.tell(study.ask(), value)
-        assert study.best_value == best
+        assert study.best_value == 0.5
+        assert study.counts()["fail"] == 2
 
     def test_only_complete_trials_count(self, path: Path) -> None:
         study = make(path)

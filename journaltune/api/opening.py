@@ -1,0 +1,122 @@
+"""How a program gets at a study: ``create_study`` and ``load_study``."""
+
+from __future__ import annotations
+
+import os
+
+from journaltune.api.hints import require_own_words
+from journaltune.api.study import Study
+from journaltune.base import checks
+from journaltune.base.errors import UsageError
+from journaltune.base.jsontext import loads
+from journaltune.engine.create import create
+from journaltune.space import Space, load_space_file, space_from_params
+from journaltune.study.open_study import open_study
+from journaltune.study.settings import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+def create_study(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    space: str | os.PathLike[str] | Space | None = None,
+    study_name: str | None = None,
+    direction: object = None,
+    directions: str | Sequence[object] | None = None,
+    metric_names: Sequence[str] | None = None,
+    sampler: str | None = None,
+    sampler_options: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    failures: str | None = None,
+    duplicates: str | None = None,
+    replicates: int | None = None,
+    lag: int | None = None,
+    attempts: int | None = None,
+    lock_file: str | os.PathLike[str] | None = None,
+    exist_ok: bool = False,
+    lock_timeout_s: float = 60.0,
+    allow_network_fs: bool = False,
+    storage: object = None,
+    load_if_exists: bool = False,
+    pruner: object = None,
+) -> Study:
+    """Create a study in the journal at ``path``; a missing journal is made.
+
+    ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``), lists of choices, or Optuna's
+    distributions; ``space`` is a space file instead. ``direction``: "minimize" (default) or "maximize"; ``directions``: one of
+    them for each objective, which ``metric_names`` names. ``sampler``: "tpe" when left out, with
+    its keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
+
+    ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
+    result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
+    the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
+    all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
+    ``lock_file``: its SHA-256 belongs to the environment that the study records.
+
+    With ``exist_ok`` an existing study is taken, and the given settings replace those that it has.
+
+    ``storage``, ``load_if_exists`` and ``pruner`` are Optuna's: the error for them shows the line to write.
+
+    Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
+    """
+    given = locals()  # so that a new setting needs its parameter here, and no other line
+    defaults = ("path", "storage", "lock_timeout_s", "allow_network_fs", "exist_ok" if not exist_ok else "")
+    require_own_words("create_study", path, storage, {name: value for name, value in given.items() if name not in defaults})
+    if direction is not None and directions is not None:
+        raise UsageError("direction= is for one objective, directions= for several; leave one out")
+    settings = {name: given[name] for name in SETTINGS if name in given} | {"space": _space(params, space)}
+    settings["objectives"] = metric_names
+    study = create(
+        checks.path(path),
+        name=study_name,
+        directions=directions if direction is None else [direction],
+        exist_ok=exist_ok,
+        lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
+        allow_network_fs=allow_network_fs,
+        **settings,
+    )
+    return Study(study)
+
+
+def _space(params: Mapping[str, Any] | None, space: str | os.PathLike[str] | Space | None) -> Space | None:
+    if params is not None:
+        return space_from_params({name: _spec(spec) for name, spec in checks.mapping(params, "params").items()})
+    if space is None or isinstance(space, Space):
+        return space
+    return load_space_file(checks.path(space, "a space file"))
+
+
+def _spec(spec: Any) -> Any:
+    """A spec as the space reads it: a list of choices, and a distribution of Optuna's, as their JSON."""
+    if type(spec).__module__.startswith("optuna."):
+        from optuna.distributions import distribution_to_json
+
+        return loads(distribution_to_json(spec))
+    if isinstance(spec, list | tuple):
+        return {"name": "CategoricalDistribution", "attributes": {"choices": list(spec)}}
+    return spec
+
+
+def load_study(
+    path: str | os.PathLike[str] | None = None,
+    study_name: str | None = None,
+    *,
+    lock_timeout_s: float = 60.0,
+    allow_network_fs: bool = False,
+    storage: object = None,
+    sampler: object = None,
+    pruner: object = None,
+) -> Study:
+    """Open a study that exists; without a name, the only one. NotFoundError when it is missing, UsageError for several.
+
+    ``storage``, ``sampler`` and ``pruner`` are Optuna's: the error for them shows the line to write.
+    """
+    words = {"study_name": study_name, "sampler": sampler, "pruner": pruner}
+    require_own_words("load_study", path, storage, words)
+    path, lock_timeout_s = checks.path(path), checks.not_negative(lock_timeout_s, "lock_timeout_s")
+    return Study(open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
