@@ -323,7 +323,7 @@ class Study:
         return trials.trials(self._study)
 
     def get_trials(self, states: Iterable[TrialState | str] | None = None, *, deepcopy: bool = True) -> list[Trial]:
-        """The trials in one of ``states`` (names, or either library's TrialState), by number; with or without ``deepcopy`` copies."""
+        """The trials in one of ``states`` (names, or a TrialState), by number; copies, with or without Optuna's ``deepcopy``."""
         return trials.trials(self._study, states)
 
     def trials_dataframe(self, attrs: tuple[str, ...] | None = None, multi_index: bool = False) -> pandas.DataFrame:

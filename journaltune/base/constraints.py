@@ -29,6 +29,14 @@ def constraints_in(system_attrs: Mapping[str, Any]) -> dict[str, float]:
     return {name: number for name, number in numbers if number is not None}
 
 
+def with_numbers(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """The same attributes, with each constraint as a number. Optuna fails at Rustuna's text; what is no number is left out."""
+    if not any(key.startswith(_PREFIX) for key in system_attrs):
+        return dict(system_attrs)
+    read = {key: _number(value) if key.startswith(_PREFIX) else value for key, value in system_attrs.items()}
+    return {key: value for key, value in read.items() if value is not None or not key.startswith(_PREFIX)}
+
+
 def as_attrs(constraints: Mapping[str, float]) -> dict[str, float]:
     """System attributes that hold these constraints."""
     return {f"{_PREFIX}{name}": value for name, value in constraints.items()}

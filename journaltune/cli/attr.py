@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from journaltune.cli import output
-from journaltune.cli.opening import opened
-from journaltune.cli.options import Argument, Command
+from journaltune.cli.options import Argument, Command, opened
 from journaltune.cli.values import key_json, mapping
 
 TYPE_CHECKING = False

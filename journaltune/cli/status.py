@@ -72,6 +72,7 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:
+    from journaltune.journal.upkeep.leftovers import stock_locks
     from journaltune.study.best import best_trials, why_none
     from journaltune.study.environment import recorded
     from journaltune.study.trials import counts
@@ -97,6 +98,7 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "user_attrs": study.state().user_attrs,
         "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
+        "locks": stock_locks(study.path),
         "size_bytes": os.stat(study.path).st_size,
     }
 
@@ -153,6 +155,7 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
         f"trials     {', '.join(states) or 'none yet'}",
         *_running_lines(known["running"]),
         *_best_lines(known["best"], known["no_best"]),
+        *(f"lock       {lock}" for lock in known["locks"]),
     ]
     return [output.visible(line) for line in lines]
 

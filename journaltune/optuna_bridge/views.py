@@ -11,6 +11,7 @@ from optuna.distributions import FloatDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from journaltune.base.codes import COMPLETE
+from journaltune.base.constraints import with_numbers
 from journaltune.journal.state import HAS_EXTRAS, NO_TIME, STATE_MASK
 from journaltune.study.trials import copied
 
@@ -94,7 +95,7 @@ class StudyView:
             params=params,
             distributions=distributions,
             user_attrs=copied(trial.user_attrs),
-            system_attrs=copied(trial.system_attrs),
+            system_attrs=with_numbers(copied(trial.system_attrs)),
             intermediate_values=dict(trial.intermediate),
         )
 
@@ -128,7 +129,7 @@ class StudyView:
             params=decoder.params(finished.column("params")[start : start + decoder.width].tolist()),
             distributions=decoder.with_valueless(extras.get("distributions")),
             user_attrs=dict(extras.get("user_attrs", ())),
-            system_attrs=dict(extras.get("system_attrs", ())),
+            system_attrs=with_numbers(extras.get("system_attrs", {})),
             intermediate_values=dict(extras.get("intermediate", ())),
         )
 

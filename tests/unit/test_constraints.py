@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from rustuna.storages import JournalFileStorage
 from searching import PARAMS, make, next_ones
 
+import journaltune
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.constraints import as_attrs, constraints_in, is_constraint
@@ -131,7 +132,11 @@ def test_they_are_the_same_whoever_wrote_them(path: Path, write: Callable[[Path,
 @pytest.mark.parametrize("write", WRITERS)
 def test_a_trial_that_breaks_one_is_not_the_best(path: Path, write: Callable[[Path, Results], None]) -> None:
     write(path, results())
-    assert load_study(path).best_trial.number == BEST
+    study = load_study(path)
+    assert study.best_trial.number == BEST
+    for theirs in (study.to_optuna(), optuna.load_study(study_name="s", storage=journaltune.storage(path))):
+        assert theirs.best_trial.number == BEST
+        assert [trial.constraints for trial in theirs.trials] == [trial.constraints for trial in study.trials]
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import journaltune
+from journaltune.cli import main
 from journaltune.journal import stock_lock
 from journaltune.journal.upkeep.check import check
 
@@ -53,6 +54,17 @@ def test_the_next_writer_removes_a_lock_that_is_half_a_minute_old(path: Path, lo
     left_behind(lock, age_s=31)
     write(path)
     assert not os.path.lexists(lock)
+
+
+def test_readers_go_on_beside_it_and_status_names_it(path: Path, lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(path)
+    assert main(["status", "-f", str(path)]) == 0
+    assert "lock " not in capsys.readouterr().out
+    left_behind(lock, age_s=95)
+    for command in (["best"], ["trials"], ["lookup", "0"], ["verify"], ["studies"], ["attr"], ["status"]):
+        assert main([*command, "-f", str(path)]) in (0, 1)
+    assert f"lock       {lock}, 95 s old: " in capsys.readouterr().out
+    assert os.path.lexists(lock)
 
 
 def test_a_younger_lock_is_left_alone_and_not_waited_for(path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:

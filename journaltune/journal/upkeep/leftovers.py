@@ -19,7 +19,7 @@ def describe(path: str) -> list[str]:
         copies = 0
     if copies:
         left.append(f"{folder}/quarantine: {copies} {'copy' if copies == 1 else 'copies'} of what was mended")
-    return left + _stock_locks(path)
+    return left + stock_locks(path)
 
 
 def _abandoned(folder: str) -> list[tuple[str, int]]:
@@ -42,7 +42,8 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _stock_locks(path: str) -> list[str]:
+def stock_locks(path: str) -> list[str]:
+    """The locks of Optuna's and Rustuna's writers that are held for longer than a write takes, in words."""
     from time import time
 
     left = []
