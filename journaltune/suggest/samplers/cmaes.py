@@ -10,11 +10,11 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-from cmaes import CMAwM
 from optuna.samplers import CmaEsSampler
 from optuna.study import StudyDirection
 
 from journaltune.base.errors import JournaltuneError
+from journaltune.suggest.samplers.cmaes_import import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optuna._transform import _SearchSpaceTransform
     from optuna.trial import FrozenTrial
 
+CMAwM = load().CMAwM
 _HOOKS = ("_restore_optimizer", "_init_optimizer", "_attr_key_generation")
 
 
