@@ -155,10 +155,18 @@ def test_a_command_of_a_shell_loop_loads_only_what_it_uses(tmp_path: Path, comma
     assert not {f"journaltune.{name}" for name in RARE[command[0]]} & loaded
 
 
-@pytest.mark.parametrize("sampler", ["random", "nsgaii"])
-def test_rustunas_samplers_load_nothing_heavy(tmp_path: Path, sampler: str) -> None:
+@pytest.mark.parametrize("sampler", ["random", "nsgaii", "grid", "bruteforce"])
+def test_samplers_that_need_neither_optuna_nor_numpy_load_nothing_heavy(tmp_path: Path, sampler: str) -> None:
     option = ["--sampler-option", "population_size=2"] if sampler == "nsgaii" else []
-    create = ["create", "--param", "x: float(0, 1)", "--sampler", sampler, *option, "--seed", "1"]
+    create = ["create", "--param", "x: float(0, 1, step=0.1)", "--sampler", sampler, *option, "--seed", "1"]
     loop = [call for number in range(5) for call in (["ask"], ["tell", str(number), str(number)])]
     loaded = loaded_by(tmp_path, create, *loop, ["ask"])
     assert not HEAVY & loaded
+
+
+def test_cma_es_leaves_scipys_statistics_unloaded(tmp_path: Path) -> None:
+    pytest.importorskip("cmaes")
+    create = ["create", "--param", "x: float(0, 1)", "--param", "y: float(0, 1)", "--sampler", "cmaes", "--seed", "1"]
+    loaded = loaded_by(tmp_path, create, *(call for number in range(3) for call in (["ask"], ["tell", str(number), "0.5"])))
+    assert "cmaes" in loaded
+    assert "scipy.stats" not in loaded

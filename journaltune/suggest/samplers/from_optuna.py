@@ -44,12 +44,13 @@ class _Study(optuna.Study):
 class OptunaSampler:
     """A sampler by short name, ``optuna.CLASSNAME`` or ``module:Class``; options are its keyword arguments, but not its seed."""
 
+    finite = False
+
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
-        self._name, self._by_index = name, by_index
+        self._name = name
         self._class = sampler_class(name)
         self._options = dict(options)
         self._kind = kind_of(self._class, name)
-        self.finite = self._kind.finite
         self.marks_enqueued = self._kind.visible == COMPLETE
         check_class(self._class, name, self._kind)
         check_options(self._class, name, options)
@@ -57,7 +58,6 @@ class OptunaSampler:
         self._n_startup = self._startup_trials()
         self._view: TrialsView | None = None
         self._cma_cache: dict[str, Any] = {}
-        self._grid: Any = None
 
     def _startup_trials(self) -> int:
         """How many trials the class samples at random first: imputed trials must not count for these."""
@@ -75,9 +75,7 @@ class OptunaSampler:
         if self._kind.numeric and space and all(known.kind == "categorical" for known in space.values()):
             raise UsageError(f"sampler {self._name} searches in numbers only, and every parameter has categories; take tpe")
         try:
-            if self.finite:
-                self._values(space)
-            self.fresh(0, 0, space)
+            self.fresh(0, 0)
             if self._kind.known and not self._kind.slow:
                 self._try_out(space, n_objectives, _N_PROBED)
         except (TypeError, ValueError, AttributeError, AssertionError) as error:
@@ -85,13 +83,11 @@ class OptunaSampler:
         if not self._kind.known:
             self._probe(space, n_objectives)
 
-    def fresh(self, seed: int, constant_seed: int, space: Mapping[str, Distribution]) -> BaseSampler:
-        """A new sampler of the class, for one suggestion. ``space`` holds the parameters that vary."""
+    def fresh(self, seed: int, constant_seed: int) -> BaseSampler:
+        """A new sampler of the class, for one suggestion."""
         seed = (constant_seed if self._kind.constant else seed) & _SEED_MASK
         options = {**quiet(self._class), **self._options, **({"seed": seed} if self._seeded else {})}
         with _muted():
-            if self._class is optuna.samplers.GridSampler:
-                return self._fresh_grid(seed, space)
             if self._class is optuna.samplers.CmaEsSampler:
                 from journaltune.suggest.samplers.cmaes import ReplayedCmaEs
 
@@ -101,26 +97,6 @@ class OptunaSampler:
             if "reference_points" in options:
                 options["reference_points"] = np.asarray(options["reference_points"], dtype=float)
             return self._class(**options)
-
-    def _fresh_grid(self, seed: int, space: Mapping[str, Distribution]) -> BaseSampler:
-        from journaltune.suggest.samplers.finite import OneOfEach
-
-        grid = self._values(space)
-        external = {name: [space[name].to_external(value) for value in values] for name, values in grid.items()}
-        return OneOfEach(grid, external, seed)
-
-    def _values(self, space: Mapping[str, Distribution]) -> Mapping[str, Any]:
-        """The values of each column that a finite sampler tries."""
-        if self._grid is None or self._grid[0] is not space:
-            from journaltune.suggest.samplers.finite import grid_of, values_of
-
-            if self._class is optuna.samplers.GridSampler:
-                grid = grid_of(space, self._options.get("search_space"), self._by_index)
-            else:
-                grid = {name: values_of(name, distribution) for name, distribution in space.items()}
-            self._grid = space, grid
-        values: Mapping[str, Any] = self._grid[1]
-        return values
 
     def suggest(
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
@@ -147,11 +123,7 @@ class OptunaSampler:
 
     def _sample(self, storage: HistoryStorage, view: TrialsView, seed: int, constant_seed: int) -> dict[str, float]:
         """Internal values. Raises whatever the sampler raises."""
-        sampler = self.fresh(seed, constant_seed, view.space)
-        if self._class is optuna.samplers.BruteForceSampler:
-            from journaltune.suggest.samplers.finite import check_exhausted
-
-            check_exhausted(storage.get_all_trials(0, deepcopy=False), self._values(view.space), storage.asked.number)
+        sampler = self.fresh(seed, constant_seed)
         if isinstance(sampler, BaseGASampler):
             storage.amend(partial(mended, sampler))
         with _muted(), _one_thread() if self._kind.slow else nullcontext():
@@ -211,7 +183,7 @@ class OptunaSampler:
     def _try_out(self, space: Mapping[str, Distribution], n_objectives: int, n_trials: int) -> Any:
         """A suggestion after so many made-up trials. Raises whatever the sampler raises."""
         view, draw = TrialsView(space, NONE, False, None), random.Random(0)
-        trials = [_made_up(view, draw, number, n_objectives) for number in range(0 if self.finite else n_trials)]
+        trials = [_made_up(view, draw, number, n_objectives) for number in range(n_trials)]
         storage = HistoryStorage([1] * n_objectives, n_trials, lambda: trials, dict)
         try:
             return self._sample(storage, view, 1, 1), storage.attrs(int)

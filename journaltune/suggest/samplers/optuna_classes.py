@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.suggest.samplers.optuna_view import AS_THEY_ARE, COMPLETE, IMPUTED, NONE
+from journaltune.suggest.samplers.optuna_view import COMPLETE, IMPUTED, NONE
 from journaltune.suggest.samplers.registry import optuna_class_name, row_of_class
 
 TYPE_CHECKING = False
@@ -37,10 +37,6 @@ _OBJECT = "needs a Python object, which a study's record can't hold"
 _NOT_HERE: Mapping[tuple[str, str], str] = {
     ("CmaEsSampler", "consider_pruned_trials"): "is not offered: a pruned trial is no member of a generation here",
     ("CmaEsSampler", "source_trials"): _OBJECT,
-    (
-        "BruteForceSampler",
-        "avoid_premature_stop",
-    ): "is not offered: running trials are visible here, and not repeated",
 }
 _QUIET = ("warn_independent_sampling", "warn_asynchronous_seeding")  # the first is intended here, the second can't happen
 
@@ -78,8 +74,9 @@ _KINDS = {
     "NSGAIIISampler": Kind(COMPLETE, huge=1e100),
     # It keeps its place in the sequence in an attribute of the study, and looks at no trial.
     "QMCSampler": Kind(NONE, constant=True, declared=True),
-    "GridSampler": Kind(AS_THEY_ARE, constant=True, finite=True),
-    "BruteForceSampler": Kind(AS_THEY_ARE, finite=True),
+    # These two are ``finite``'s own; here they stand for the classes that derive from them.
+    "GridSampler": Kind(finite=True),
+    "BruteForceSampler": Kind(finite=True),
 }
 
 

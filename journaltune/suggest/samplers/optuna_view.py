@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from journaltune.base.checks import storable
 from journaltune.base.constraints import as_attrs, constraints_in, is_constraint
-from journaltune.base.errors import ExhaustedError, JournaltuneError
+from journaltune.base.errors import JournaltuneError
 from journaltune.space import Distribution, compatible
 from journaltune.suggest.history import STUDY_ATTRS
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from journaltune.journal.state import Shape
     from journaltune.suggest.history import Asked, History
 
-# Which trials a sampler may see: the complete ones; these, and all others with the worst values imputed; every trial in its own
-# state; or no trial, for samplers that would not look at any.
-COMPLETE, IMPUTED, AS_THEY_ARE, NONE = "complete", "imputed", "as they are", "none"
+# Which trials a sampler may see: the complete ones; these, and all others with the worst values imputed; or no trial, for
+# samplers that would not look at any.
+COMPLETE, IMPUTED, NONE = "complete", "imputed", "none"
 _HUGE = 1e100
 _WITHIN_AN_ASK = ":relative_params:"  # tells other processes the parameters before they are set, which happens in one record here
 
@@ -56,9 +56,6 @@ class TrialsView:
 
     def trials(self, history: History, n_startup: int) -> list[FrozenTrial]:
         """The visible trials, in the order of finishing. Nothing is imputed before there are ``n_startup`` results."""
-        if self._visible == AS_THEY_ARE:
-            self._read_all(history)
-            return self._finished + self._built(history.pending(), TrialState.RUNNING)
         if self._visible != NONE:
             self._read_complete(history)
         return self._finished + (self._imputed(history, n_startup) if self._visible == IMPUTED else [])
@@ -68,11 +65,6 @@ class TrialsView:
             trial = self._trial(number, shape, params, TrialState.COMPLETE, values, attrs)
             if trial is not None:
                 self._finished.append(trial)
-        self._n_read = history.n_finished()
-
-    def _read_all(self, history: History) -> None:
-        for state, asked in history.finished(self._n_read):
-            self._finished += self._built([asked], TrialState(state))
         self._n_read = history.n_finished()
 
     def _imputed(self, history: History, n_startup: int) -> list[FrozenTrial]:
@@ -101,9 +93,7 @@ class TrialsView:
         for index, name, now in columns:
             value = params[index]
             if now.contains(value):
-                # Finite samplers compare for equality, and a rounding error may have missed the grid.
-                exact = now.canonical(value) if self._visible == AS_THEY_ARE else value
-                external[name] = exact if now.kind == "float" else int(value)
+                external[name] = value if now.kind == "float" else int(value)
         whole = len(external) == len(self.native)
         if not whole and not self._partial:
             return None
@@ -247,9 +237,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def exhausted(n_points: int) -> ExhaustedError:
-    return ExhaustedError(
-        f"all {n_points} combinations of the space were asked for; widen it with `journaltune create --exist-ok`, or stop here"
-    )

@@ -31,6 +31,7 @@ class Row(Frozen):
     needs: tuple[str, ...] = ()
 
 
+_GRID, _BRUTE_FORCE = _FINITE = ("finite:GridSampler", "finite:BruteForceSampler")
 _RUSTUNA, _OPTUNA = "from_rustuna:RustunaSampler", "from_optuna:OptunaSampler"
 
 ROWS = (
@@ -38,12 +39,12 @@ ROWS = (
     Row("random", _RUSTUNA, "independent random values", "RandomSampler"),
     Row("nsgaii", "nsgaii:NsgaiiSampler", "NSGA-II, a genetic algorithm: for several objectives", "NSGAIISampler"),
     Row("qmc", _OPTUNA, "quasi-Monte Carlo, a Sobol sequence: even coverage", "QMCSampler", "qmc", ("scipy",)),
-    Row("grid", _OPTUNA, "every combination once, in shuffled order", "GridSampler"),
+    Row("grid", _GRID, "every combination once, in shuffled order", "GridSampler"),
     Row("cmaes", _OPTUNA, "CMA-ES: numbers only, one objective", "CmaEsSampler", "cmaes", ("cmaes",)),
     Row("auto", "auto:AutoSampler", "a Gaussian process, and TPE where that gets too large for it", "TPESampler"),
     Row("gp", "gp.sampler:GpSampler", "Gaussian process: few, costly trials, one objective", "GPSampler"),
     Row("nsgaiii", _OPTUNA, "NSGA-III: many objectives", "NSGAIIISampler"),
-    Row("bruteforce", _OPTUNA, "every combination once, at random", "BruteForceSampler"),
+    Row("bruteforce", _BRUTE_FORCE, "every combination once, at random", "BruteForceSampler"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
 # A study of before has Optuna's process by that name; new ones have it as optuna.GPSampler.
@@ -83,6 +84,8 @@ def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sample
         raise UsageError(f"unknown sampler {name!r}; take one of {', '.join(names())}, {_OTHERS}")
     from importlib import import_module
 
+    if row is None:  # optuna.GridSampler and its like are those of the short names
+        row = next((each for each in ROWS if each.factory in _FINITE and name == f"optuna.{each.optuna_class}"), None)
     module, _, class_name = (_OPTUNA if row is None else row.factory).partition(":")
     factory = getattr(import_module(f"{__package__}.{module}"), class_name)
     sampler: Sampler = factory(name, options, by_index)
