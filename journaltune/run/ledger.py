@@ -49,8 +49,8 @@ class Ledger:
     # -- how far the study is ----------------------------------------------------------------------------------------
 
     @property
-    def n_objectives(self) -> int:
-        return len(self.study.directions)
+    def directions(self) -> list[int]:
+        return list(self.study.state().directions)
 
     def tally(self) -> Tally:
         return tally_of(self.study)

@@ -97,10 +97,16 @@ def of_value(value: Any, directions: Sequence[int], number: int) -> Outcome:
         values = checks.values(value, len(directions), number)
     except (UsageError, TypeError, ValueError) as error:
         return failure("result", str(error))
-    if values is not None and not checks.are_results(values, directions):
-        what = "nan" if any(value != value for value in values) else "what is infinitely good, as an overflow is"
-        return failure("nan", f"the objective returned {what}: {values}")
-    return Outcome("complete", values)
+    return as_told(Outcome("complete", values), directions)
+
+
+def as_told(outcome: Outcome, directions: Sequence[int]) -> Outcome:
+    """The outcome as ``tell`` takes it: values that can't be a result make it a failure."""
+    if outcome.values is None or checks.are_results(outcome.values, directions):
+        return outcome
+    what = "nan" if any(value != value for value in outcome.values) else "infinitely good, as an overflow is"
+    failed = failure("nan", f"the result is {what}: {' '.join(map(repr, outcome.values))}")
+    return failed.with_notes(outcome.user_attrs, outcome.constraints)
 
 
 def of_error(error: BaseException, catch: tuple[type[BaseException], ...] = ()) -> Outcome:

@@ -167,7 +167,7 @@ class Trainers:
         self._free_slot(child)
         try:
             child.read_reports(ended=True)
-            outcome = verdict(child, self._plan, self._ledger.n_objectives, self._rules.limit_s(self._ledger.tally()))
+            outcome = verdict(child, self._plan, self._ledger.directions, self._rules.limit_s(self._ledger.tally()))
             if outcome is not None:
                 self._recorder.add(child, outcome, last_words(child) if outcome.state == "fail" else [])
         except JournaltuneError as error:

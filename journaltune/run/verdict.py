@@ -7,7 +7,7 @@ from signal import SIGKILL, Signals
 
 from journaltune.run import results
 from journaltune.run.memory import oom_kills, size_text
-from journaltune.run.outcome import Outcome, failure
+from journaltune.run.outcome import Outcome, as_told, failure
 from journaltune.run.output import Output
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ INTERRUPTED = "interrupted"
 _STDERR_LINES = 5
 
 
-def verdict(child: Child, plan: Plan, n_objectives: int, limit_s: float | None) -> Outcome | None:
+def verdict(child: Child, plan: Plan, directions: list[int], limit_s: float | None) -> Outcome | None:
     """What to tell; None for an attempt that was ended from outside before it had a result: it is made again next time."""
     if child.ending == "pruned":
         return Outcome("pruned")
@@ -33,7 +33,8 @@ def verdict(child: Child, plan: Plan, n_objectives: int, limit_s: float | None) 
         return None if child.ending else _of_exit_code(code, child.n_oom_kills)
     attempt = results.Attempt(child.output, child.reports, child.folder.result, child.filling, child.began_ns)
     try:
-        outcome, _ = results.read(attempt, plan.result, n_objectives)
+        outcome, _ = results.read(attempt, plan.result, len(directions))
+        outcome = as_told(outcome, directions)
     except OSError as error:
         outcome = failure("result", f"its result can't be read: {error}")
     return None if child.ending and outcome.state == "fail" else outcome
