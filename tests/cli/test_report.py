@@ -14,7 +14,7 @@ def test_report_says_whether_to_go_on(program: Any) -> None:
     assert (again.returncode, again.stdout) == (0, b"continue\n")
     assert b"ignored: trial 0 has another value at step 1" in again.stderr
     (trial,) = program.json("trials", "--format", "json")
-    assert trial["intermediate_values"] == {"1": 0.5, "2": float("-inf")}
+    assert trial["intermediate_values"] == {"1": 0.5, "2": "-inf"}
 
 
 def test_report_refuses_what_makes_no_sense(program: Any) -> None:
