@@ -11,7 +11,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, json_to_distribution
 from optuna.trial import TrialState, create_trial
 
-from journaltune.base.errors import UsageError
+from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import Distribution, space_from_params
 from journaltune.suggest.samplers.mersenne import RandomState, pairwise_sum
 from journaltune.suggest.samplers.registry import make
@@ -88,6 +88,19 @@ def test_a_grid_comes_in_optunas_order(params: dict[str, str], seed: int) -> Non
         assert tuple(suggested.internal[name] for name in sorted(space)) == whole[number]
         assert suggested.attrs["grid_id"] == number
         seen.trials.append((number, COMPLETE, list(suggested.internal.values())))
+
+
+@pytest.mark.parametrize("sampler", ["grid", "bruteforce"])
+def test_a_trial_in_which_another_parameter_varied_is_another_configuration(sampler: str) -> None:
+    space = space_from_params({"x": "0 | 1", "y": "int(0, 1)"}).distributions
+    whole = {**space, "gone": space_from_params({"gone": "int(0, 1)"}).distributions["gone"]}
+    seen, fixed = Seen(whole), Seen({**space, "gone": space_from_params({"gone": "int(1, 1)"}).distributions["gone"]})
+    for number in range(4):
+        seen.trials.append((number, COMPLETE, [float(number // 2), float(number % 2), 0.0]))
+        fixed.trials.append((number, COMPLETE, [float(number // 2), float(number % 2), 1.0]))
+    assert make(sampler, {}).suggest(seen, space, 4, 1, 1).internal.keys() == space.keys()  # type: ignore[arg-type]
+    with pytest.raises(ExhaustedError, match="all 4 combinations"):
+        make(sampler, {}).suggest(fixed, space, 4, 1, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

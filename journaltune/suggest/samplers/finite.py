@@ -70,8 +70,11 @@ class Tried:
                 yield number, tuple([_exact(known, params[place]) for place, known in columns])
 
     def _columns_of(self, shape: Shape) -> list[tuple[int, Distribution]] | None:
-        """Each column of the space with its place in a shape; None where one is missing, or has another kind or categories."""
+        """Each column of the space with its place in a shape; None where one is missing, or has another kind or categories, and
+        where another parameter varied too, which is not searched any more: that is another configuration."""
         places = {name: (index, text) for index, (name, text) in enumerate(shape)}
+        if any(name not in self.space and not Distribution.from_json(text).single for name, text in shape):
+            return None
         found = []
         for name, known in self.space.items():
             index, text = places.get(name, (-1, ""))
