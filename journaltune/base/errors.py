@@ -19,6 +19,19 @@ class SpaceError(UsageError):
     """A search space, or a parameter value for it, is wrong. Nothing was written."""
 
 
+class SpecError(SpaceError):
+    """The spec of parameter ``name`` is wrong, and what was probably meant is known: ``meant`` is the spec to write."""
+
+    def __init__(self, what: str, name: str, meant: str) -> None:
+        super().__init__(what, name, meant)
+        self.what = what
+        self.name = name
+        self.meant = meant
+
+    def __str__(self) -> str:
+        return f"{self.what}; write {self.name}: {self.meant}"
+
+
 class NotFoundError(JournaltuneError, KeyError):
     """There is no such journal, study or trial."""
 

@@ -23,10 +23,10 @@ def shown(text: str) -> str:
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """``; did you mean X?``, or nothing when no known word is near."""
-    from difflib import get_close_matches
+    from journaltune.base.words import near
 
-    near = get_close_matches(text, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    word = near(text, known)
+    return f"; did you mean {word}?" if word else ""
 
 
 def require_text(what: str, text: str) -> None:
@@ -83,9 +83,11 @@ def duration(text: str) -> float:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
+    """One of several words, in any case: Optuna writes states in capitals."""
+
     def convert(text: str) -> str:
-        if text in choices:
-            return text
+        if text.lower() in choices:
+            return text.lower()
         raise ValueError(f"must be one of {', '.join(choices)}, not {shown(text)}{did_you_mean(text, choices)}")
 
     return convert

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.errors import SpaceError
+from journaltune.base.words import near
 from journaltune.space.grammar import one_line
 from journaltune.space.space import Space, space_from_params
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 # PyYAML reads about 40,000 bytes a second. A space of a thousand parameters has half of this size.
 MAX_FILE_BYTES = 100_000
+_OF_A_STUDY = (
+    *("minimize", "maximize", "directions", "sampler", "sampler_options", "pruner", "seed", "trials", "start", "command"),
+    *("failures", "duplicates", "replicates", "lag", "attempts"),
+)
 
 
 def load(path: str) -> Space:
@@ -38,6 +43,10 @@ def _read(path: str) -> str:
 def _parse(path: str, text: str) -> Any:
     ending = path.lower().rpartition(".")[2]
     parsers = {"yaml": _parse_yaml, "yml": _parse_yaml, "toml": _parse_toml, "json": _parse_json}
+    if ending == "pcs":
+        raise SpaceError(
+            "a .pcs file (ConfigSpace, SMAC, irace) is not read yet; write its parameters below params in a YAML file"
+        )
     if ending not in parsers:
         raise SpaceError("its ending is not .yaml, .yml, .toml or .json; rename it")
     try:
@@ -86,13 +95,26 @@ def _declared(data: Any) -> dict[str, Any]:
         _fail()
     if data and all(map(_is_optuna, data.values())):
         return data
+    from journaltune.space.foreign import is_foreign
+
+    foreign = is_foreign(data)
+    if foreign is not None:
+        raise SpaceError(foreign)
     for key in data:
         if key not in ("params", "require"):
-            raise SpaceError(f"{one_line(str(key))} is not a part of a space file; put parameters below params")
+            _refuse_key(str(key))
     if data.get("require"):
         raise SpaceError("require is not supported yet; leave it out")
     params = data.get("params")
     return params if isinstance(params, dict) else _fail()
+
+
+def _refuse_key(key: str) -> NoReturn:
+    if key in _OF_A_STUDY:
+        raise SpaceError(f"{key} is not read from a file yet; leave it out, and give it to create")
+    word = near(key, ("params", "require", *_OF_A_STUDY))
+    hint = f"did you mean {word}?" if word else "put parameters below params"
+    raise SpaceError(f"{one_line(key)} is not a part of a space file; {hint}")
 
 
 def _is_optuna(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, SpecError
 from journaltune.space.distributions import (
     Distribution,
     categorical_distribution,
@@ -36,13 +36,35 @@ _MAX_STEPS = 10_000_000
 
 
 def parse_spec(name: str, text: str) -> Distribution:
-    """The distribution that ``text`` specifies for the parameter ``name``. SpaceError, one line, for text that is not a spec."""
+    """The distribution that ``text`` specifies for the parameter ``name``.
+
+    SpaceError, one line, for text that is not a spec: SpecError where it is plain what was meant.
+    """
+    _check_text(name, text)
+    return _Parser(name, text).parse()
+
+
+def parse_stored(name: str, text: str) -> Distribution:
+    """A spec as a study's configuration holds it. There a word alone is a choice of one, as versions before wrote it."""
+    _check_text(name, text)
+    return _Parser(name, text, is_strict=False).parse()
+
+
+def is_spec(text: str) -> bool:
+    """Whether ``text`` can be read. It says nothing otherwise: for texts that nobody has written yet."""
+    try:
+        _Parser("x", text, is_trial=True).parse()
+    except SpaceError:
+        return False
+    return True
+
+
+def _check_text(name: str, text: str) -> None:
     check_name(name)
     if not isinstance(text, str):
         raise SpaceError(f"{one_line(name)}: a spec is text, such as log(1e-5, 1) or adam | sgd, not a {type(text).__name__}")
     if len(text) > MAX_SPEC_CHARS:
         raise SpaceError(f"{one_line(name)}: the spec has more than {MAX_SPEC_CHARS} characters; shorten it")
-    return _Parser(name, text).parse()
 
 
 def check_name(name: object) -> None:
@@ -61,23 +83,6 @@ def _breaks_lines(char: str) -> bool:
 
 def _is_surrogate(char: str) -> bool:
     return "\ud800" <= char <= "\udfff"
-
-
-def warn_of_high(name: str, high: object, found: Distribution) -> None:
-    """A UserWarning, as Optuna's, when a range is not divisible by its step and the search ends below its upper bound."""
-    if found.high == high:
-        return
-    import sys
-    from warnings import warn
-
-    frame, level = sys._getframe(), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("journaltune."):
-        frame, level = frame.f_back, level + 1
-    bounds = f"from {found.low!r} to {high!r}"
-    warn(
-        f"{one_line(name)}: the range {bounds} is not divisible by the step {found.step!r}; the search ends at {found.high!r}",
-        stacklevel=level,
-    )
 
 
 def one_line(text: str, limit: int = 80) -> str:
@@ -116,22 +121,30 @@ class _Parser:
     """One spec, read token by token. It never recurses, so no input is too deep.
 
     ``kind`` is "word", "string", "end" or a punctuation character. Tokens are read one at a time because an expression follows
-    `if`, which has tokens of its own.
+    `if`, which has tokens of its own. A strict parser refuses one bare value. A trial gives neither warnings nor hints.
     """
 
-    __slots__ = ("at", "kind", "name", "text", "value")
+    __slots__ = ("at", "is_strict", "is_trial", "kind", "name", "text", "value")
 
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
+    def __init__(self, name: str, text: str, is_strict: bool = True, is_trial: bool = False) -> None:
+        self.name, self.is_strict, self.is_trial = name, is_strict, is_trial
         self.text = text
         self.at = 0
         self.kind = ""
         self.value = ""
         self.advance()
 
-    def fail(self, what: str) -> NoReturn:
+    def fail(self, what: str, instead: str = "") -> NoReturn:
+        """``instead`` is the way out in general, for want of a better one: where that is plain, what was meant is shown."""
         spec = one_line(self.text.strip())
-        raise SpaceError(f"{one_line(self.name)}: {spec}: {what}" if spec else f"{one_line(self.name)}: {what}")
+        what = f"{one_line(self.name)}: {spec}: {what}" if spec else f"{one_line(self.name)}: {what}"
+        if instead and not self.is_trial:
+            from journaltune.space.meant import meant
+
+            better = meant(self.text)
+            if better is not None:
+                raise SpecError(what, one_line(self.name), better)
+        raise SpaceError(f"{what}; {instead}" if instead else what)
 
     def _token(self) -> str:
         """For messages: the token that stands there."""
@@ -158,7 +171,7 @@ class _Parser:
         while at < size and text[at] not in _NOT_BARE:
             at += 1
         if at == start:
-            self.fail(f"{text[at]} has no meaning here; quote a choice that has it, or write adam | sgd for a list")
+            self.fail(f"{text[at]} has no meaning here", "quote a choice that has it, or write adam | sgd for a list")
         self.kind, self.value, self.at = "word", text[start:at], at
         if not self.value.isprintable():
             self.fail("a bare word has a character that can't be printed; quote it")
@@ -193,14 +206,32 @@ class _Parser:
     def parse(self) -> Distribution:
         if self.kind == "end":
             self.fail("the spec is empty; write one such as float(0, 1), int(1, 8) or adam | sgd")
+        if self.kind == "=":
+            return self._constant()
         function = self.value if self.kind == "word" else ""
         first = self._choice()
-        distribution = self._call(function) if function and self.kind == "(" else self._alternatives(first)
+        is_call = function != "" and self.kind == "("
+        distribution = self._call(function) if is_call else self._alternatives(first)
         if self.kind == "word" and self.value == "if":
             self.fail("conditions (`if`) are not supported yet; leave it out")
         if self.kind != "end":
-            self.fail(f"{self._token()} is not expected there; quote a choice that has spaces or punctuation")
+            self.fail(f"{self._token()} is not expected there", "quote a choice that has spaces or punctuation")
+        if self.is_strict and not is_call and distribution.single:
+            self._refuse_single(first)
         return distribution
+
+    def _constant(self) -> Distribution:
+        """``= 27``: a choice of one. A bare word is not a text: in an expression it is another parameter."""
+        self.advance()
+        is_word = self.kind == "word"
+        value = self._choice()
+        if self.kind != "end" or (is_word and isinstance(value, str)):
+            self.fail("expressions are not supported yet; write a number, true, false, null, or a text in quotes after =")
+        return self._categorical([value])
+
+    def _refuse_single(self, value: Choice) -> NoReturn:
+        word = one_line(literal_text(value), 60)
+        self.fail("one value leaves nothing to search", f"write choice({word}) if that is meant, or {word} | ANOTHER")
 
     def _choice(self) -> Choice:
         value: Choice = self.value
@@ -210,7 +241,7 @@ class _Parser:
             except ValueError as error:
                 self.fail(str(error))
         elif self.kind != "string":
-            self.fail(f"a value is missing before {self._token()}; write one, or quote it")
+            self.fail(f"a value is missing before {self._token()}", "write one, or quote it")
         self.advance()
         return value
 
@@ -222,10 +253,10 @@ class _Parser:
         return self._categorical(choices)
 
     def _call(self, function: str) -> Distribution:
-        if function in ("permutation", "simplex"):
+        if function in _LATER:
             self.fail(f"{function} is not supported yet; write float, log, int or choice")
         if function not in _USAGE:
-            self.fail(f"there is no {one_line(function)}(...); write float, log, int or choice")
+            self.fail(f"there is no {one_line(function)}(...)", "write float, log, int or choice")
         positional, options = self._arguments()
         if function != "choice":
             return self._range(function, positional, options)
@@ -251,7 +282,7 @@ class _Parser:
                 self.advance()
                 return positional, options
             if self.kind != ",":
-                self.fail(f"a comma or ) is missing before {self._token()}; write it, or quote a choice that has spaces")
+                self.fail(f"a comma or ) is missing before {self._token()}", "write it, or quote a choice that has spaces")
 
     def _categorical(self, choices: list[Choice]) -> Distribution:
         seen = set()
@@ -266,11 +297,14 @@ class _Parser:
     def _range(self, function: str, positional: list[Choice], options: dict[str, Choice]) -> Distribution:
         log = function == "log" or (function == "int" and positional[2:] == ["log"])
         if len(positional) != (3 if log and function == "int" else 2) or not options.keys() <= (set() if log else {"step"}):
-            self.fail(f"that is not how to write it; write {_USAGE[function]}")
+            self.fail("that is not how to write it", f"write {_USAGE[function]}")
         low, high = self._bound(positional[0]), self._bound(positional[1])
         step = self._bound(options["step"]) if options else None
         found = self._built(function, low, high, log, step)
-        warn_of_high(self.name, high, found)
+        if found.high != high and not self.is_trial:
+            from journaltune.space.warning import warn_of_high
+
+            warn_of_high(self.name, high, found)
         return found
 
     def _built(self, function: str, low: float, high: float, log: bool, step: float | None) -> Distribution:
@@ -287,12 +321,12 @@ class _Parser:
 
     def _bound(self, value: Choice) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.fail(f"{one_line(literal_text(value))} is not a finite number; write one such as 0.5 or 1e-5")
+            self.fail(f"{one_line(literal_text(value))} is not a finite number", "write one such as 0.5 or 1e-5")
         return value
 
     def _integer(self, value: int | float) -> int:
         if value != int(value):
-            self.fail(f"{value!r} is not an integer; write one, or float(...)")
+            self.fail(f"{value!r} is not an integer", "write one, or float(...)")
         if abs(value) > _EXACT_INT:
             self.fail(f"{one_line(repr(value))} is beyond 2**52, where floats begin to skip integers; write a smaller bound")
         return int(value)
@@ -311,6 +345,7 @@ class _Parser:
         return given
 
 
+_LATER = ("ordered", "normal", "lognormal", "permutation", "simplex")
 _USAGE = {
     "float": "float(LOW, HIGH) or float(LOW, HIGH, step=S)",
     "log": "log(LOW, HIGH)",
@@ -322,7 +357,8 @@ _USAGE = {
 def spec_text(distribution: Distribution) -> str:
     """The spec that `parse_spec` reads as ``distribution``. ValueError for choices that the grammar can't hold (NaN, lists)."""
     if distribution.kind == "categorical":
-        return " | ".join(map(literal_text, distribution.choices))
+        choices = list(map(literal_text, distribution.choices))
+        return " | ".join(choices) if len(choices) > 1 else f"choice({choices[0]})"
     bounds = f"{distribution.low!r}, {distribution.high!r}"
     if distribution.log:
         return f"log({bounds})" if distribution.kind == "float" else f"int({bounds}, log)"

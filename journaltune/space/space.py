@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import SpaceError
-from journaltune.space.distributions import Distribution, distribution_from_data
-from journaltune.space.grammar import check_name, literal_text, one_line, parse_spec, spec_text, warn_of_high
+from journaltune.base.errors import SpaceError, SpecError
+from journaltune.space.distributions import Distribution
+from journaltune.space.grammar import check_name, is_spec, one_line, parse_spec, parse_stored, spec_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Space:
                 "the stored space is not one that this version knows; read the study with a newer journaltune, or give it one "
                 "with `journaltune create --exist-ok --param 'NAME: SPEC'`"
             )
-        return Space({name: parse_spec(name, text) for name, text in config["params"].items()})
+        return Space({name: parse_stored(name, text) for name, text in config["params"].items()})
 
     def to_config(self) -> dict[str, Any]:
         """The space as JSON can hold it, every float with all its digits."""
@@ -95,7 +95,7 @@ class Space:
 
 
 def space_from_params(items: Sequence[str] | Mapping[str, Any]) -> Space:
-    """The space that 'NAME: SPEC' items declare, or a mapping of names to specs or to Optuna's distributions (decoded JSON).
+    """The space that 'NAME: SPEC' items declare, or a mapping of names to specs, lists of choices, or mappings (``mappings``).
 
     SpaceError for anything that is not a spec, for a name declared twice, and when nothing is declared.
     """
@@ -111,23 +111,33 @@ def space_from_params(items: Sequence[str] | Mapping[str, Any]) -> Space:
 
 
 def _split(item: object) -> tuple[str, str]:
-    name, colon, spec = item.partition(":") if isinstance(item, str) else ("", "", "")
-    if not colon:
-        raise SpaceError(f"{one_line(str(item))}: the colon is missing; write NAME: SPEC, such as lr: log(1e-5, 1e-1)")
-    return name.strip(), spec
+    """The first colon that a blank follows separates, so that a name may have colons; else the first colon."""
+    if not isinstance(item, str) or ":" not in item:
+        raise _without_colon(str(item))
+    at = next(
+        (place for place, char in enumerate(item) if char == ":" and item[place + 1 : place + 2].isspace()), item.index(":")
+    )
+    return item[:at].strip(), item[at + 1 :]
 
 
-def _distribution(name: str, spec: object) -> Distribution:
+def _without_colon(item: str) -> SpaceError:
+    what = f"{one_line(item)}: the colon is missing"
+    name, equals, text = item.partition("=")
+    if equals and name.strip():
+        from journaltune.space.meant import meant
+
+        name, text = name.strip(), text.strip()
+        spec = text if is_spec(text) else meant(text)
+        if spec is not None:
+            return SpecError(what, name, spec)
+    return SpaceError(f"{what}; write NAME: SPEC, such as lr: log(1e-5, 1e-1)")
+
+
+def _distribution(name: str, given: object) -> Distribution:
     """All ways to declare lead through the grammar, so that everything that it refuses is refused everywhere."""
-    if isinstance(spec, str):
-        return parse_spec(name, spec)
+    if isinstance(given, str):
+        return parse_spec(name, given)
     check_name(name)
-    try:
-        if not isinstance(spec, dict):
-            return parse_spec(name, literal_text(spec))
-        found = parse_spec(name, spec_text(distribution_from_data(spec)))
-    except ValueError as error:
-        raise SpaceError(f"{one_line(name)}: {one_line(str(error), 200)}") from None
-    if found.kind != "categorical":
-        warn_of_high(name, spec.get("attributes", spec)["high"], found)
-    return found
+    from journaltune.space.mappings import spec_of
+
+    return parse_spec(name, spec_of(name, given))

@@ -6,6 +6,7 @@ import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from journaltune.base.errors import SpaceError
 from journaltune.space.grammar import one_line, word_value
+from journaltune.space.mappings import BareWord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _MAX_DEPTH = 20
 
 
 def read_yaml(text: str) -> Any:
-    """Mappings, lists and scalars. A plain scalar means the same as in a spec, so ``1e-5`` is a number and ``on`` is text.
+    """Mappings, lists and scalars. A plain scalar means the same as in a spec: ``1e-5`` is a number, ``on`` a BareWord.
 
     Raises ValueError when the text is not YAML, SpaceError for what is refused.
     """
@@ -55,9 +56,10 @@ def _plain(node: Any) -> Any:
 
 def _scalar(word: str) -> Any:
     try:
-        return word_value(word)
+        value = word_value(word)
     except ValueError:
-        return word
+        return BareWord(word)
+    return BareWord(value) if isinstance(value, str) else value
 
 
 def _mapping(node: Any) -> dict[str, Any]:

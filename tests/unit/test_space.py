@@ -56,19 +56,28 @@ def test_wrong_parameters_are_named(params: dict[Any, Any], message: str) -> Non
         (["lr: 1 | 2", "lr: 1 | 2"], "lr is declared twice"),
         ([": 1 | 2"], "a parameter's name has 1 to 1000 characters"),
         ([5], "the colon is missing"),
-        ({"lr": ["a", "b"]}, "lr: a list can't be a choice"),
+        ({"lr": 5}, "lr: 5: one value leaves nothing to search; write choice(5)"),
+        ({"lr": True}, "lr: true: one value leaves nothing to search"),
+        ({"lr": [["a"], "b"]}, "lr: a list can't be a choice"),
+        ({"lr": []}, "lr: there are no choices"),
+        ({"lr": "1e-5..1"}, "lr: 1e-5..1: one value leaves nothing to search; write lr: log(1e-5, 1)"),
+        (["lr=0.1..1"], "lr=0.1..1: the colon is missing; write lr: float(0.1, 1)"),
+        (["lr=log(1e-5, 1)"], "the colon is missing; write lr: log(1e-5, 1)"),
         ({"lr": object()}, "lr: a object can't be a choice"),
         ({"lr": float("nan")}, "lr: nan can't be a choice"),
         (
             {"lr": {"name": "FloatDistribution", "attributes": {"low": 2, "high": 1}}},
-            "lr: the lower bound is above the upper one",
+            "lr: float(2, 1): the lower bound is above the upper one",
         ),
         ({"lr": {"name": "FloatDistribution", "attributes": {"low": 0, "high": float("inf")}}}, "inf is not a finite number"),
         ({"lr": {"name": "CategoricalDistribution", "attributes": {"choices": [[1]]}}}, "lr: a list can't be a choice"),
         ({"lr": {"name": "CategoricalDistribution", "attributes": {"choices": [1, 1]}}}, "the choice 1 is there twice"),
-        ({"lr": {"name": "Weird", "attributes": {}}}, "lr: not a distribution of Optuna's: 'Weird'"),
-        ({"lr": {"attributes": "\n" * 1000}}, "lr: not a distribution of Optuna's"),
-        ({"lr": {}}, "lr: not a distribution of Optuna's"),
+        (
+            {"lr": {"name": "Weird", "attributes": {}}},
+            "lr: 'Weird' is not a distribution of Optuna's; write FloatDistribution, IntDistribution or",
+        ),
+        ({"lr": {"attributes": "\n" * 1000}}, "lr: a mapping needs type: float, int or categorical"),
+        ({"lr": {}}, "lr: a mapping needs type: float, int or categorical"),
     ],
 )
 def test_a_wrong_declaration_is_refused(items: Any, message: str) -> None:
@@ -85,11 +94,12 @@ def test_a_wrong_declaration_is_refused(items: Any, message: str) -> None:
         ({"name": "UniformDistribution", "attributes": {"low": 0, "high": 1}}, "float(0, 1)"),
         ({"type": "int", "low": 1, "high": 8}, "int(1, 8)"),
         ({"name": "CategoricalDistribution", "attributes": {"choices": ["a", 1, None]}}, "a | 1 | null"),
-        (5, "5"),
-        (True, "true"),
+        (["a", 1, None, "two words"], "a | 1 | null | 'two words'"),
+        (("a", True), "a | true"),
+        ([5], "= 5"),
     ],
 )
-def test_optunas_distributions_and_single_values_may_be_declared(declared: object, spec: str) -> None:
+def test_optunas_distributions_and_lists_may_be_declared(declared: object, spec: str) -> None:
     assert space_from_params({"x": declared}).distributions == {"x": parse_spec("x", spec)}
 
 
@@ -100,7 +110,7 @@ def test_a_stored_space_of_another_kind_is_refused(config: Any) -> None:
 
 
 def test_a_shell_sees_each_parameter_by_a_name_it_can_have() -> None:
-    space = space_from_params({"lr": "1", "weight decay": "1", "naïve": "1", "1st": "1", "trial": "1"})
+    space = space_from_params(dict.fromkeys(("lr", "weight decay", "naïve", "1st", "trial"), "= 1"))
     assert space.shell_names() == {
         "lr": "JT_lr",
         "weight decay": "JT_weight_decay",
@@ -120,7 +130,7 @@ def test_a_shell_sees_each_parameter_by_a_name_it_can_have() -> None:
 )
 def test_a_clash_of_shell_names_is_refused(names: list[str], message: str) -> None:
     with pytest.raises(SpaceError) as caught:
-        space_from_params(dict.fromkeys(names, "1")).shell_names()
+        space_from_params(dict.fromkeys(names, "= 1")).shell_names()
     assert message in str(caught.value)
 
 
@@ -141,3 +151,17 @@ print(sorted(slow & (set(sys.modules) - before)))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        ("restart:after: 1 | 2", "restart:after"),
+        ("a:b:c:\t1 | 2", "a:b:c"),
+        ("lr:1 | 2", "lr"),
+        ("lr : 1 | 2", "lr"),
+        ("time: '1: 2' | 'x: y'", "time"),
+    ],
+)
+def test_the_first_colon_before_a_blank_ends_the_name(item: str, name: str) -> None:
+    assert list(space_from_params([item]).distributions) == [name]

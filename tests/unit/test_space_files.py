@@ -49,19 +49,141 @@ def test_the_three_formats_say_the_same(tmp_path: Path, name: str, content: str)
     assert list(found.items()) == [(key, parse_spec(key, spec)) for key, spec in SPECS.items()]
 
 
-def test_plain_values_are_single_choices_and_yaml_words_are_those_of_the_grammar(tmp_path: Path) -> None:
-    content = "params:\n  a: 1e-5\n  b: 5\n  c: true\n  d: on\n  e: null\n  f: 2024-01-01\n  g: '1'\n  h: |\n    x |\n    y\n"
+def test_a_list_is_a_choice_and_yaml_words_are_those_of_the_grammar(tmp_path: Path) -> None:
+    content = (
+        "params:\n  a: [1e-5, 5, true, on, No, null, 2024-01-01, '1', '1e-5']\n  b: |\n    x |\n    y\n  c: [8]\n  d: '= 27'\n"
+    )
     found = load_space_file(written(tmp_path, "s.yaml", content)).distributions
-    assert [known.choices for known in found.values()] == [
-        (1e-5,),
-        (5,),
-        (True,),
-        ("on",),
-        (None,),
-        ("2024-01-01",),
-        (1,),
-        ("x", "y"),
-    ]
+    values = (1e-5, 5, True, "on", "No", None, "2024-01-01", "1", "1e-5")
+    assert [known.choices for known in found.values()] == [values, ("x", "y"), (8,), (27,)]
+    assert [type(choice) for choice in found["a"].choices] == list(map(type, values))
+
+
+@pytest.mark.parametrize(
+    ("mapping", "spec"),
+    [
+        ("{type: float, low: 1e-5, high: 1, log: False}", "float(1e-5, 1)"),
+        ("{type: float, low: 1e-5, high: 1, log: no}", "float(1e-5, 1)"),
+        ("{type: float, low: 1e-5, high: 1, log: false}", "float(1e-5, 1)"),
+        ("{type: float, low: 1e-5, high: 1, log: True}", "log(1e-5, 1)"),
+        ("{type: float, low: 1e-5, high: 1, log: yes}", "log(1e-5, 1)"),
+        ("{type: float, low: 0, high: 1, step: 0.25}", "float(0, 1, step=0.25)"),
+        ("{type: float, low: 0, high: 1, step: null}", "float(0, 1)"),
+        ("{type: int, low: 0, high: 10, step: 2}", "int(0, 10, step=2)"),
+        ("{type: int, low: 1, high: 64, log: true, step: 1}", "int(1, 64, log)"),
+        ("{type: categorical, choices: [a, no, 1]}", "a | no | 1"),
+        ("{min: 0, max: 1}", "int(0, 1)"),
+        ("{min: 0.0, max: 1}", "float(0, 1)"),
+        ("[8, 16, 32]", "8 | 16 | 32"),
+    ],
+)
+def test_a_mapping_means_what_it_says(tmp_path: Path, mapping: str, spec: str) -> None:
+    content = "params:\n  x: " + mapping
+    assert load_space_file(written(tmp_path, "s.yaml", content)).distributions == {"x": parse_spec("x", spec)}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ('{type: float, low: 1e-5, high: 1, log: "false"}', "log is the text 'false'; write true or false, without quotes"),
+        ("{type: float, low: 1e-5, high: 1, log: 'False'}", "log is the text 'False'"),
+        ("{type: float, low: 1e-5, high: 1, log: maybe}", "log is the text 'maybe'"),
+        ("{type: float, low: 1e-5, high: 1, log: 0}", "log is 0"),
+        ("{type: float, low: 1e-5, high: 1, log: null}", "log is None"),
+        ("{type: float, low: 1e-5, high: 1, log_scale: true}", "log_scale is not a part of it; did you mean log?"),
+        ("{type: float, low: 1e-5, hihg: 1}", "hihg is not a part of it; did you mean high?"),
+        ("{type: int, low: 0, high: 10, q: 2}", "q is not a part of it; did you mean step?"),
+        ("{type: int, low: 0, high: 10, colour: red}", "colour is not a part of it; it may have low, high, step, log"),
+        ("{type: float, low: 0, high: 1, default: 0.5}", "default is not a part of a parameter; leave it out"),
+        ("{type: int, low: 0.5, high: 3}", "0.5 is not an integer; write x: float(0.5, 3)"),
+        ("{type: float, low: '0', high: 1}", "low is the text '0'; write a number without quotes"),
+        ("{type: float, low: true, high: 1}", "low is True; write a number"),
+        ("{type: float, low: 0, high: null}", "high is None; write a number"),
+        ("{type: float, low: 0, high: [1]}", "high is a list; write a number"),
+        ("{type: float, low: 0, high: 1, step: '0.1'}", "step is the text '0.1'"),
+        ("{type: float, low: 0, high: 1, log: true, step: 0.1}", "a log has no step"),
+        ("{type: float, low: 2, high: 1}", "the lower bound is above the upper one"),
+        ("{type: float, low: 0}", "high is missing"),
+        ("{type: float}", "low is missing"),
+        ("{min: 0}", "max is missing"),
+        ("{max: 1}", "min is missing"),
+        ("{type: categorical}", "choices is missing"),
+        ("{type: categorical, choices: abc}", "choices is 'abc'; write a list"),
+        ("{type: categorical, choices: {a: 1}}", "choices is a dict; write a list"),
+        ("{type: categorical, choices: []}", "there are no choices"),
+        ("{type: real, low: 0, high: 1}", "a mapping needs type: float, int or categorical; write x: float(0, 1)"),
+        ("{low: 0, high: 5}", "a mapping needs type: float, int or categorical; write x: int(0, 5)"),
+        ("{name: FloatDistribution, attributes: {low: 0}}", "high is missing"),
+        ("{name: FloatDistribution, attributes: {low: 0, high: 1, logg: true}}", "logg is not a part of it; did you mean log?"),
+        ("{name: FloatDistribtion, attributes: {low: 0, high: 1}}", "write FloatDistribution"),
+        ("{name: IntDistribution, attributes: {low: 0, high: 1.5}}", "1.5 is not an integer"),
+        ("{name: IntDistribution, attributes: 5}", "attributes is 5; write a mapping"),
+        ("8", "one value leaves nothing to search; write choice(8)"),
+        ("adam", "one value leaves nothing to search; write choice(adam)"),
+        ("1e-5..1", "write x: log(1e-5, 1)"),
+        ("{values: [a, b]}", "that is how Weights & Biases writes it, which is not read yet; write x: choice(a, b)"),
+        ("{value: 27}", "write x: choice(27)"),
+        ("{distribution: log_uniform_values, min: 1e-5, max: 0.1}", "write x: log(1e-05, 0.1)"),
+        ("{distribution: q_uniform, min: 32, max: 256, q: 32}", "write x: float(32, 256, step=32)"),
+        ("{distribution: log_uniform, min: -5, max: 0}", "Weights & Biases writes it, which is not read yet; write a spec"),
+        (
+            "{_type: quniform, _value: [0, 0.6, 0.1]}",
+            "that is how NNI writes it, which is not read yet; write x: float(0, 0.6, step=0.1)",
+        ),
+        ("{_type: randint, _value: [1, 5]}", "write x: int(1, 4)"),
+        ("{type: uniform_float, lower: 0, upper: 1, log: true}", "that is how ConfigSpace writes it, which is not read yet"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_with_the_key_or_value_named(tmp_path: Path, mapping: str, message: str) -> None:
+    path = written(tmp_path, "s.yaml", "params:\n  x: " + mapping)
+    with pytest.raises(SpaceError) as caught:
+        load_space_file(path)
+    assert str(caught.value).startswith(f"{path}: x: ")
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < len(path) + 200
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "s.yaml",
+            "method: bayes\nparameters:\n  epochs: {distribution: beta}\n"
+            "  optimizer.lr: {distribution: log_uniform_values, min: 1e-5, max: 0.1}",
+            "this is a sweep of Weights & Biases: it is not read yet; write its parameters below params, such as "
+            "optimizer.lr: log(1e-05, 0.1)",
+        ),
+        (
+            "s.yaml",
+            "hydra: {sweeper: {direction: maximize, params: {model.lr: 'tag(log, interval(0.0001, 0.2))'}}}",
+            "this is a file of Hydra's Optuna sweeper: it is not read yet; write its parameters below params, such as "
+            "model.lr: log(0.0001, 0.2)",
+        ),
+        (
+            "s.json",
+            '{"lr": {"_type": "loguniform", "_value": [1e-5, 0.1]}}',
+            "this is a search space of NNI: it is not read yet; write its parameters below params, such as lr: log(1e-05, 0.1)",
+        ),
+        (
+            "s.json",
+            '{"name": "s", "hyperparameters": [{"type": "uniform_float", "name": "lr", "lower": 0, "upper": 1}]}',
+            "this is ConfigSpace's JSON: it is not read yet; write its parameters below params, such as lr: float(0, 1)",
+        ),
+        ("s.pcs", "algo {greedy, anneal} [greedy]", "a .pcs file (ConfigSpace, SMAC, irace) is not read yet"),
+        ("s.yaml", "parms: {x: 'float(0, 1)'}", "parms is not a part of a space file; did you mean params?"),
+        (
+            "s.yaml",
+            "params: {x: 'float(0, 1)'}\nseed: 1",
+            "seed is not read from a file yet; leave it out, and give it to create",
+        ),
+        ("s.yaml", "params: {x: 'float(0, 1)'}\nsmapler: tpe", "smapler is not a part of a space file; did you mean sampler?"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_and_one_parameter_shown(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = written(tmp_path, name, content)
+    with pytest.raises(SpaceError) as caught:
+        load_space_file(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
 
 
 @pytest.mark.parametrize(
@@ -98,9 +220,9 @@ def test_a_parameter_may_be_called_params(tmp_path: Path) -> None:
         ("s.yaml", "params:\n  a: &a 1 | 2\n  b: *a\n", "line 3: an alias (*) is used; write the value out"),
         ("s.yaml", "a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n", "an alias (*) is used"),
         ("s.yaml", "a: &a\n  b: *a\n", "an alias (*) is used"),
-        ("s.yaml", "params:\n  <<: {a: 1 | 2}\n", "<<: not a distribution of Optuna's"),
+        ("s.yaml", "params:\n  <<: {a: 1 | 2}\n", "<<: a mapping needs type: float, int or categorical"),
         ("s.yaml", "params:\n  ? [a]\n  : 1\n", "a key is not text"),
-        ("s.yaml", "params:\n  opt: [adam, sgd]\n", "opt: a list can't be a choice"),
+        ("s.yaml", "params:\n  opt: [adam, [sgd]]\n", "opt: a list can't be a choice"),
         ("s.yaml", "params:\n  opt:\n", "opt: the spec is empty"),
         ("s.yaml", "params: {a: b: c}", "it is not YAML"),
         ("s.yaml", "a: 1\n---\nb: 2\n", "it is not YAML"),

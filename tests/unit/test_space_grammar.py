@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, SpecError
 from journaltune.space import Distribution, Space, parse_spec, space_from_params
 
 
@@ -28,7 +29,12 @@ def facts(known: Distribution) -> tuple[Any, ...]:
         ("adam|sgd", ("adam", "sgd")),
         ("choice(adam, sgd)", ("adam", "sgd")),
         ("choice(adam)", ("adam",)),
-        ("adam", ("adam",)),
+        ("= 27", (27,)),
+        ("=27", (27,)),
+        ("= -1.5", (-1.5,)),
+        ('= "adam"', ("adam",)),
+        ("= true", (True,)),
+        ("= null", (None,)),
         ("resnet-50 | path/to.x | 3x3 | 2024-01-01", ("resnet-50", "path/to.x", "3x3", "2024-01-01")),
         ("log | int | step | choice", ("log", "int", "step", "choice")),
         ("true | True | null | None", (True, "True", None, "None")),
@@ -73,13 +79,14 @@ def test_specs_mean_what_they_say(spec: str, expected: tuple[Any, ...]) -> None:
         ("float(a, 1)", "a is not a finite number"),
         ("float(true, 1)", "true is not a finite number"),
         ("float(0)", "write float(LOW, HIGH) or float(LOW, HIGH, step=S)"),
-        ("float(0, 1, 0.1)", "write float(LOW, HIGH) or float(LOW, HIGH, step=S)"),
-        ("float(0, 1, q=0.1)", "write float(LOW, HIGH) or float(LOW, HIGH, step=S)"),
+        ("float(0, 1, 0.1)", "write lr: float(0, 1, step=0.1)"),
+        ("float(0, 1, q=0.1)", "write lr: float(0, 1, step=0.1)"),
         ("float(0, 1, step=0.1, step=0.1)", "step is given twice"),
         ("log(1, 2, step=1)", "write log(LOW, HIGH)"),
         ("int(1, 8, log, step=2)", "write int(LOW, HIGH)"),
-        ("int(1, 8, linear)", "write int(LOW, HIGH)"),
-        ("uniform(0, 1)", "there is no uniform(...); write float, log, int or choice"),
+        ("int(1, 8, linear)", "write lr: int(1, 8)"),
+        ("uniform(0, 1)", "there is no uniform(...); write lr: float(0, 1)"),
+        ("wavelet(0, 1)", "there is no wavelet(...); write float, log, int or choice"),
         ("choice()", "a value is missing before )"),
         ("choice(a,)", "a value is missing before )"),
         ("choice(a b)", "a comma or ) is missing before b"),
@@ -87,7 +94,8 @@ def test_specs_mean_what_they_say(spec: str, expected: tuple[Any, ...]) -> None:
         ("choice(a", "a comma or ) is missing before the end"),
         ("a |", "a value is missing before the end"),
         ("| a", "a value is missing before |"),
-        ("a b", "b is not expected there; quote a choice that has spaces"),
+        ("a b", "b is not expected there; write lr: choice(a, b)"),
+        ("a(b) c", "there is no a(...); write float, log, int or choice"),
         ("a, b", ", is not expected there"),
         ("float(0, 1) | a", "| is not expected there"),
         ("[a, b]", "[ has no meaning here"),
@@ -105,9 +113,17 @@ def test_specs_mean_what_they_say(spec: str, expected: tuple[Any, ...]) -> None:
         ("a\x1bb", "a character that can't be printed; quote it"),
         ("", "lr: the spec is empty; write one"),
         ("  ", "the spec is empty"),
+        ("adam", "one value leaves nothing to search; write choice(adam) if that is meant, or adam | ANOTHER"),
+        ("0.1", "write choice(0.1) if that is meant"),
+        ('"1"', 'write choice("1") if that is meant'),
+        ("= adam", "expressions are not supported yet"),
+        ("= 2 ** x", "expressions are not supported yet"),
+        ("= 1 | 2", "expressions are not supported yet"),
+        ("=", "a value is missing before the end"),
         ("float(0, 1) if opt == sgd", "conditions (`if`) are not supported yet"),
         ("a | b if n >= [2]", "conditions (`if`) are not supported yet"),
         ("permutation(a, b)", "permutation is not supported yet"),
+        ("ordered(1, 2)", "ordered is not supported yet"),
         ("simplex(3)", "simplex is not supported yet"),
         ("(" * 90_000, "a value is missing before ("),
         ("choice(" * 14_000, "a comma or ) is missing before ("),
@@ -121,6 +137,82 @@ def test_a_wrong_spec_is_refused_with_what_to_write_instead(spec: str, message: 
     assert str(caught.value).startswith("lr: ")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("1e-5..1e-1", "log(1e-5, 1e-1)"),
+        ("0.1..1", "float(0.1, 1)"),
+        ("0.1-1", "float(0.1, 1)"),
+        ("1e-5:1e-1", "log(1e-5, 1e-1)"),
+        ("1e-5-1e-1", "log(1e-5, 1e-1)"),
+        ("-1--0.5", "float(-1, -0.5)"),
+        ("32-256", "int(32, 256)"),
+        ("1..10000", "int(1, 10000, log)"),
+        ("0..1", "float(0, 1)"),
+        ("0 to 1", "float(0, 1)"),
+        ("0:1:0.1", "float(0, 1, step=0.1)"),
+        ("[0, 1]", "float(0, 1)"),
+        ("(1e-5, 1)", "log(1e-5, 1)"),
+        ("{1, 2}", "choice(1, 2)"),
+        ("[32, 64, 128]", "choice(32, 64, 128)"),
+        ("[adam, sgd]", "choice(adam, sgd)"),
+        ("[adam]", "choice(adam)"),
+        ("adam, 'two words'", "choice(adam, 'two words')"),
+        ("adam or sgd", "choice(adam, sgd)"),
+        ("float", "float(0, 1)"),
+        ("int", "int(1, 8)"),
+        ("uniform", "float(0, 1)"),
+        ("bool", "true | false"),
+        ("loguniform(1e-5, 1)", "log(1e-5, 1)"),
+        ("log_uniform_values(1e-5, 1)", "log(1e-5, 1)"),
+        ("randint(1, 8)", "int(1, 8)"),
+        ("lograndint(1, 64)", "int(1, 64, log)"),
+        ("choices(a, b)", "choice(a, b)"),
+        ("quniform(0, 1, 0.1)", "float(0, 1, step=0.1)"),
+        ("range(2, 9)", "int(2, 8)"),
+        ("range(0, 9, 3)", "int(0, 6, step=3)"),
+        ("tag(log, interval(0.0001, 0.2))", "log(0.0001, 0.2)"),
+        ("trial.suggest_float(0, 1)", "float(0, 1)"),
+        ("FloatDistribution(0, 1)", "float(0, 1)"),
+        ("float(1e-5, 1, log=True)", "log(1e-5, 1)"),
+        ("float(1e-5, 1, log)", "log(1e-5, 1)"),
+        ("float(low=0, high=1)", "float(0, 1)"),
+        ("int(1, 64, log=true)", "int(1, 64, log)"),
+        ("int(1, 8, 2)", "int(1, 8, step=2)"),
+        ("int(0.5, 5)", "float(0.5, 5)"),
+        ("int(1-8)", "int(1, 8)"),
+        ("float(0 1)", "float(0, 1)"),
+        ("float(0, 1", "float(0, 1)"),
+        ("float[0, 1]", "float(0, 1)"),
+        ("flaot(0, 1)", "float(0, 1)"),
+        ("Float(0, 1)", "float(0, 1)"),
+    ],
+)
+def test_what_was_meant_is_shown_as_a_spec_that_can_be_read(given: str, meant: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec("lr", given)
+    assert (caught.value.name, caught.value.meant) == ("lr", meant)
+    assert str(caught.value).endswith(f"; write lr: {meant}")
+    parse_spec("lr", meant)
+    assert pickle.loads(pickle.dumps(caught.value)).meant == meant
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["wavelet(0, 1)", "log(1, 2, step=1)", "int(1, 8, log, step=2)", "float(0, 1, mu=3)", "between 0 and 1", "float(a, b)"],
+)
+def test_a_guess_that_would_lose_something_is_not_made(given: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        parse_spec("lr", given)
+    assert not isinstance(caught.value, SpecError)
+
+
+def test_a_stored_spec_of_before_may_be_one_value() -> None:
+    assert Space.from_config({"params": {"x": "adam", "y": "5"}}).to_config() == {
+        "params": {"x": "choice(adam)", "y": "choice(5)"}
+    }
 
 
 @pytest.mark.parametrize("name", ["lr", "lr rate", "große Lernrate", "模型", "a.b/c-d", "👩‍🔬", "x" * 1000, "if", "1", " "])
