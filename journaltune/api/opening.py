@@ -39,6 +39,7 @@ def create_study(
     attempts: int | None = None,
     lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
+    drop: str | Sequence[str] = (),
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
     storage: object = None,
@@ -58,14 +59,23 @@ def create_study(
     all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
     ``lock_file``: its SHA-256 belongs to the environment that the study records.
 
-    With ``exist_ok`` an existing study is taken, and the given settings replace those that it has.
+    With ``exist_ok`` an existing study is taken; without a name, the only one of the journal. The given settings replace those
+    that it has, the given parameters are added or changed, those named in ``drop`` are no longer searched, and the rest stays.
+    Earlier trials count by what they have of the parameters; ``engine.change`` says it for each sampler.
 
     ``storage``, ``load_if_exists`` and ``pruner`` are Optuna's: the error for them shows the line to write.
 
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
     """
     given = locals()  # so that a new setting needs its parameter here, and no other line
-    defaults = ("path", "storage", "lock_timeout_s", "allow_network_fs", "exist_ok" if not exist_ok else "")
+    defaults = (
+        "path",
+        "storage",
+        "lock_timeout_s",
+        "allow_network_fs",
+        "exist_ok" if not exist_ok else "",
+        "" if drop else "drop",
+    )
     require_own_words("create_study", path, storage, {name: value for name, value in given.items() if name not in defaults})
     if direction is not None and directions is not None:
         raise UsageError("direction= is for one objective, directions= for several; leave one out")
@@ -76,6 +86,7 @@ def create_study(
         name=study_name,
         directions=directions if direction is None else [direction],
         exist_ok=exist_ok,
+        drop=drop,
         lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
         allow_network_fs=allow_network_fs,
         **settings,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import UsageError
+from journaltune.base.errors import SpaceError, SpecError, UsageError
+from journaltune.base.words import quote
 from journaltune.cli import output
 from journaltune.cli.options import Command, Option, access, journal_path, opened, study_name
 from journaltune.cli.values import key_json, mapping, number, one_of, plain, whole
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from journaltune.cli.options import Options
     from journaltune.space import Space
+    from journaltune.study.open_study import OpenStudy
     from journaltune.study.settings import Setting
 
 
@@ -49,10 +51,12 @@ A parameter is written 'NAME: SPEC', where SPEC is one of
   float(LOW, HIGH)   float(LOW, HIGH, step=S)   log(LOW, HIGH)
   int(LOW, HIGH)     int(LOW, HIGH, step=S)     int(LOW, HIGH, log)
   a | b | c          choice(a, b, c)            quotes force a string: "1" | "2"
+  = 27               a constant, handed out and not searched
 A space file holds the same under `params:`, as YAML, TOML or JSON by its ending.""",
     (
         Option("--space", "space", "FILE", "the search space, from a file"),
         Option("--param", "params", "'NAME: SPEC'", "one parameter of the search space", plain, repeats=True),
+        Option("--drop", "drop", "NAME", "with --exist-ok: take this parameter out of the search", plain, repeats=True),
         Option(
             "--minimize", "objectives", "NAME", "an objective; several make a multi-objective study", _minimize, None, True, True
         ),
@@ -72,12 +76,14 @@ A space file holds the same under `params:`, as YAML, TOML or JSON by its ending
             "--exist-ok",
             "exist_ok",
             None,
-            "change the given settings of a study that exists, even if Optuna made it; it keeps the rest",
+            "change the given settings and parameters of a study that exists, even if Optuna made it; it keeps the rest, and "
+            "what changed is said on stderr",
         ),
     ),
     examples="""journaltune create --param 'lr: log(1e-5, 1e-1)' --param 'opt: adam | sgd'
 journaltune create --space space.yaml --maximize accuracy --minimize seconds
-journaltune create -f all.journal --study digits --space space.toml --seed 42""",
+journaltune create -f all.journal --study digits --space space.toml --seed 42
+journaltune create --exist-ok --param 'wd: log(1e-6, 1e-2)' --drop momentum""",
     usage="(--space FILE | --param 'NAME: SPEC' ...) [--minimize [NAME] | --maximize [NAME]]... [OPTIONS]",
 )
 
@@ -86,6 +92,7 @@ def run(options: Options) -> int:
     from warnings import catch_warnings, simplefilter
 
     from journaltune.engine.create import create
+    from journaltune.space import Space
 
     output.require_open()
     _refuse_unsupported(options)
@@ -97,6 +104,7 @@ def run(options: Options) -> int:
     if space is None:
         with opened(options) as study:  # which has to exist
             name = study.name
+    changes: list[str] = []
     study = create(
         journal_path(options),
         name=name,
@@ -104,11 +112,25 @@ def run(options: Options) -> int:
         **_objectives(options["objectives"]),
         **_settings(options),
         exist_ok=options["exist_ok"],
+        drop=options["drop"],
+        check_space=Space.shell_names,  # SpaceError for parameters that a shell loop could not tell apart
+        on_change=changes.extend,
         **access(options),
     )
     with study:
+        for line in changes + _kept(options, space, study):
+            output.note(f"create: {line}")
         output.write_json({"study": study.name, "journal": study.path}, f"study {study.name!r} is in {study.path} now")
     return 0
+
+
+def _kept(options: Options, space: Space | None, study: OpenStudy) -> list[str]:
+    """What to say of parameters that a space file no longer names: whoever took them out there may want them out here."""
+    if space is None or options["space"] is None or study.space is None:
+        return []
+    kept = [name for name in study.space.distributions if name not in space.distributions]
+    drops = " ".join(f"--drop {quote(name)}" for name in kept)
+    return [f"{', '.join(kept)} stayed, although the space file does not name it; {drops} takes it out"] if kept else []
 
 
 def _refuse_unsupported(options: Options) -> None:
@@ -133,9 +155,10 @@ def _space(options: Options) -> Space | None:
         return None
     if (options["space"] is None) == (not options["params"]):
         raise UsageError("create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'")
-    space = load_space_file(options["space"]) if options["space"] else space_from_params(options["params"])
-    space.shell_names()  # SpaceError for parameters that a shell loop could not tell apart
-    return space
+    try:
+        return load_space_file(options["space"]) if options["space"] else space_from_params(options["params"])
+    except SpecError as error:
+        raise SpaceError(f"create: {error.what}; write --param {quote(f'{error.name}: {error.meant}')}") from None
 
 
 def _objectives(given: list[tuple[str, str | None]]) -> dict[str, Any]:

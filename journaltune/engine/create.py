@@ -15,10 +15,11 @@ from journaltune.study.open_study import OpenStudy, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.state import StudyState
+    from journaltune.space import Space
 
 
 def create(
@@ -27,6 +28,9 @@ def create(
     name: str | None = None,
     directions: str | Sequence[object] | None = None,
     exist_ok: bool = False,
+    drop: str | Sequence[str] = (),
+    check_space: Callable[[Space], object] | None = None,
+    on_change: Callable[[list[str]], None] | None = None,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
     **given: Any,
@@ -35,23 +39,39 @@ def create(
 
     ``given``: settings by their names in ``study.settings``; None is as good as left out. ``space`` is a Space.
 
-    With ``exist_ok`` the given settings replace those of an existing study, also of one that another program made; its directions
-    can't change, and nothing is written where nothing differs.
+    With ``exist_ok`` the given settings replace those of an existing study, also of one that another program made; without a
+    name it is the journal's only one. Of the space, parameters are added and changed, those named in ``drop`` are taken out, and
+    the rest stays; ``engine.change`` says what earlier trials mean then. Directions can't change, and nothing is written where
+    nothing differs.
+
+    ``check_space`` is called with the space that the study is to have, before anything is written. ``on_change`` is called with
+    what changed in an existing study, in words.
     """
-    path = os.fspath(path)
-    name = checks.text(os.path.basename(path).partition(".")[0] or "study" if name is None else name, "a study's name")
+    path = _journal_path(path)
+    default = os.path.basename(path).partition(".")[0] or "study"
+    name = name if name is None else checks.text(name, "a study's name")
     config = settings.checked(given)
+    dropped = [drop] if isinstance(drop, str) else list(drop)
     codes = None if directions is None else checks.directions(directions)
     names = given.get("objectives")
     if names is not None and codes is not None and len(names) != len(codes):
         raise UsageError(f"{len(codes)} directions and {len(names)} names of objectives don't go together")
+    if dropped and not exist_ok:
+        raise UsageError("a parameter is dropped from a study that exists; say exist_ok (--exist-ok) too")
     if not exist_ok:  # the settings of an existing study may complete the given ones, so those are checked later
-        _check_sampler(config, len(codes or [1]))
+        check_sampler(config, len(codes or [1]))
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
     with journal.locked():
         try:
-            _create_or_change(journal, name, codes, config, exist_ok)
+            study = _existing(journal, name, default, exist_ok)
+            if study is None:
+                changes = _create(journal, name or default, codes, config, dropped, check_space)
+            else:
+                from journaltune.engine.change import change
+
+                name = study.name
+                changes = change(journal, study, codes, config, dropped, check_space)
         except JournaltuneError:
             if not existed:
                 _remove_empty(journal)
@@ -59,57 +79,63 @@ def create(
     journal.flush()
     if not existed:
         files.sync_folder(journal.path)
-    study = OpenStudy(journal, resolve(journal, name))
-    if names is not None and all(names) and study.metric_names != list(names):
-        set_metric_names(study, names)
+    if changes and on_change is not None:
+        on_change(changes)
+    made = OpenStudy(journal, resolve(journal, name or default))
+    if names is not None and all(names) and made.metric_names != list(names):
+        set_metric_names(made, names)
+    return made
+
+
+_IN_MEMORY = (":memory:", "")
+
+
+def _journal_path(path: str | os.PathLike[str]) -> str:
+    """UsageError for what other tools take for a database: a file of such a name would surprise everybody."""
+    text = os.fspath(path)
+    if text in _IN_MEMORY:
+        raise UsageError(
+            f"{text!r} is no file, and a study is always one; name a file, such as one in a folder of tempfile.TemporaryDirectory"
+        )
+    scheme, colon, _ = text.partition("://")
+    if colon and scheme.replace("+", "").isalnum():
+        raise UsageError(f"{text!r} is a URL, and a study is a file; name one, such as study.journal")
+    return text
+
+
+def _existing(journal: Journal, name: str | None, default: str, exist_ok: bool) -> StudyState | None:
+    """The study that exists already. ConflictError if it must not; UsageError where it could be one of several."""
+    study = journal.state.study_named(name or default)
+    if study is not None and not exist_ok:
+        raise ConflictError(
+            f"study {study.name!r} exists in {journal.path}; use it, name another with --study, or say --exist-ok"
+        )
+    if study is None and name is None and exist_ok and journal.state.studies:
+        return resolve(journal, None)
     return study
 
 
-def _create_or_change(journal: Journal, name: str, codes: list[int] | None, config: dict[str, Any], exist_ok: bool) -> None:
-    study = journal.state.study_named(name)
-    if study is None:
-        config = {**settings.initial(), **config, "environment": environment.describe(config.get("lock_file"))}
-        _check_sampler(config, len(codes or [1]))
-        journal.append([records.create_study(name, codes or [1], config)])
-    elif not exist_ok:
-        raise ConflictError(f"study {name!r} exists in {journal.path}; use it, name another with --study, or say --exist-ok")
-    else:
-        _change(journal, study, codes, config)
+def _create(
+    journal: Journal,
+    name: str,
+    codes: list[int] | None,
+    config: dict[str, Any],
+    dropped: Sequence[str],
+    check_space: Callable[[Space], object] | None,
+) -> list[str]:
+    if dropped:
+        raise UsageError(f"there is no study {name!r} yet that {dropped[0]!r} could be dropped from; leave --drop out")
+    config = {**settings.initial(), **config, "environment": environment.describe(config.get("lock_file"))}
+    check_sampler(config, len(codes or [1]))
+    if check_space is not None and "space" in config:
+        from journaltune.space import Space
+
+        check_space(Space.from_config(config["space"]))
+    journal.append([records.create_study(name, codes or [1], config)])
+    return []
 
 
-def _change(journal: Journal, study: StudyState, codes: list[int] | None, given: Mapping[str, Any]) -> None:
-    """Replace the given settings of a study, and what a damaged record left in the place of others."""
-    if codes is not None and codes != study.directions:
-        raise ConflictError(f"study {study.name!r} has other directions; they can't change, so make a new study")
-    if "objectives" in given and len(given["objectives"]) != len(study.directions):
-        raise UsageError(f"study {study.name!r} has {len(study.directions)} objectives, not {len(given['objectives'])}")
-    _check_compatible(study, given)
-    before = study.config
-    kept = settings.initial() if before is None else settings.sound(before)
-    if "sampler" in given and given["sampler"] != kept.get("sampler"):
-        given = {"sampler_options": {}, **given}
-    after = {**kept, **given}
-    if after != before:
-        _check_sampler(after, len(study.directions))
-        attr = {records.CONFIG_ATTR: after}
-        journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr=attr)])
-
-
-def _check_compatible(study: StudyState, given: Mapping[str, Any]) -> None:
-    """Kind, scale and categories of a parameter can't change: Optuna refuses such trials, samplers can't learn from them."""
-    from journaltune.space import Distribution, Space, compatible
-
-    space = Space.from_config(given["space"]).distributions if "space" in given else {}
-    for name, distribution in space.items():
-        first = study.first_distributions.get(name)
-        if first is not None and not compatible(Distribution.from_json(first[1]), distribution):
-            raise ConflictError(
-                f"parameter {name!r} of study {study.name!r} has another kind, scale or other categories in its trials; "
-                "only bounds can change, so give it another name, or make a new study"
-            )
-
-
-def _check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
+def check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
     """UsageError when the sampler can't be made, or can't search in this space."""
     from journaltune.space import Space
     from journaltune.suggest.samplers.registry import make

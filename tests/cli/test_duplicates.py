@@ -86,7 +86,8 @@ def test_a_policy_can_be_changed_without_repeating_the_space(program: Any) -> No
     program.out("create", "--param", "c: a | b", "--duplicates", "resample")
     asked = {program.json("ask")["params"]["c"] for _ in range(2)}
     program.refused(11, "ask")
-    program.out("create", "--exist-ok", "--duplicates", "allow")
+    changed = program.call("create", "--exist-ok", "--duplicates", "allow")
+    assert (changed.returncode, changed.stderr) == (0, b"journaltune: create: duplicates is allow now (it was resample)\n")
     assert program.json("ask")["params"]["c"] in asked
     assert "no study 'other'" in program.refused(3, "create", "--exist-ok", "--study", "other", "--seed", "1")
     assert "no journal" in program.refused(3, "create", "-f", "none.journal", "--exist-ok", "--seed", "1")

@@ -104,7 +104,7 @@ class OptunaSampler:
         """See ``samplers.Sampler``."""
         view = self._view
         if view is None or not view.serves(distributions, history):
-            view = TrialsView(distributions, self._kind.visible, self._kind.partial, self._kind.huge)
+            view = TrialsView(distributions, self._kind.visible, self._kind.partial, self._kind.huge, self._kind.exact)
             self._cma_cache = {}
         self._view = None  # until the end: an exception may leave anything in the cache
         storage = HistoryStorage(history.directions, number, lambda: view.trials(history, self._n_startup), history.study_attrs)

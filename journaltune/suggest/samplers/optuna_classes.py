@@ -47,7 +47,8 @@ class Kind(Frozen):
     ``visible``: which trials it may see, in the words of ``optuna_view``. ``constant``: it gets the same seed for each trial of
     a study. ``partial``: it can use trials that lack parameters. ``single``: it takes one objective only. ``declared``: it gets
     the declared space, not the one that it infers from earlier trials. ``huge``: what values beyond 1e100 become. ``numeric``:
-    it ignores categories. ``slow``: it is not tried out when a study is created.
+    it ignores categories. ``slow``: it is not tried out when a study is created. ``exact``: a trial in which another parameter
+    varied too, one that was dropped since, is another configuration.
     """
 
     visible: str = IMPUTED
@@ -60,6 +61,7 @@ class Kind(Frozen):
     known: bool = True
     numeric: bool = False
     slow: bool = False
+    exact: bool = False
 
 
 _UNKNOWN = Kind(known=False)
@@ -68,7 +70,7 @@ _KINDS = {
     "RandomSampler": Kind(NONE),
     "GPSampler": Kind(huge=inf, slow=True),
     # Evolution: a generation consists of complete trials.
-    "CmaEsSampler": Kind(COMPLETE, single=True, numeric=True),
+    "CmaEsSampler": Kind(COMPLETE, single=True, numeric=True, exact=True),
     "BaseGASampler": Kind(COMPLETE, huge=1e100),
     "NSGAIISampler": Kind(COMPLETE, huge=1e100),
     "NSGAIIISampler": Kind(COMPLETE, huge=1e100),

@@ -39,17 +39,20 @@ class TrialsView:
     """The trials of a history as Optuna's, for one space. Finished trials stay built from ask to ask.
 
     A parameter is visible where its value lies inside the present bounds, and has the present distribution then. A trial that
-    lacks a parameter is visible with ``partial`` only: joint samplers would infer a conditional space from it. Values beyond
-    1e100 become ``huge``, if given: samplers that calculate with differences of values overflow at the largest doubles.
+    lacks a parameter is visible with ``partial`` only: joint samplers would infer a conditional space from it. One in which
+    another parameter varied too, as it was searched then, is visible unless ``exact``. Values beyond 1e100 become ``huge``, if
+    given: samplers that calculate with differences of values overflow at the largest doubles.
     """
 
-    def __init__(self, space: Mapping[str, Distribution], visible: str, partial: bool, huge: float | None) -> None:
+    def __init__(
+        self, space: Mapping[str, Distribution], visible: str, partial: bool, huge: float | None, exact: bool = False
+    ) -> None:
         self.space = space
         self.native = {name: to_optuna(distribution) for name, distribution in space.items()}
-        self._visible, self._partial, self._huge = visible, partial, huge
+        self._visible, self._partial, self._huge, self._exact = visible, partial, huge, exact
         self._n_read = 0
         self._finished: list[FrozenTrial] = []
-        self._columns: dict[Shape, list[tuple[int, str, Distribution]]] = {}
+        self._columns: dict[Shape, list[tuple[int, str, Distribution]] | None] = {}
 
     def serves(self, space: Mapping[str, Distribution], history: History) -> bool:
         return self.space is space and self._n_read <= history.n_finished()
@@ -86,9 +89,11 @@ class TrialsView:
         values: Sequence[float] | None = None,
         attrs: Mapping[str, Any] | None = None,
     ) -> FrozenTrial | None:
-        columns = self._columns.get(shape)
+        if shape not in self._columns:
+            self._columns[shape] = None if self._exact and self._varied_more(shape) else self._columns_of(shape)
+        columns = self._columns[shape]
         if columns is None:
-            columns = self._columns[shape] = self._columns_of(shape)
+            return None
         external: dict[str, Any] = {}
         for index, name, now in columns:
             value = params[index]
@@ -110,6 +115,9 @@ class TrialsView:
         """
         places = {name: index for index, (name, text) in enumerate(shape) if self._compatible(name, text)}
         return [(places[name], name, now) for name, now in self.space.items() if name in places]
+
+    def _varied_more(self, shape: Shape) -> bool:
+        return any(name not in self.space and not Distribution.from_json(text).single for name, text in shape)
 
     def _compatible(self, name: str, text: str) -> bool:
         now = self.space.get(name)

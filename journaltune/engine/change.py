@@ -1,0 +1,132 @@
+"""Other settings, and another space, for a study that exists.
+
+What trials from before a change mean afterwards:
+
+- A value outside of the present bounds tells a sampler nothing; a Gaussian process looks somewhat farther.
+- A trial that lacks a parameter which was added since: ``tpe``, ``auto`` and ``gp`` learn from what it has of the others. For
+  ``nsgaii``, ``nsgaiii`` and ``cmaes`` it is a member of no generation.
+- A trial that has a parameter which was dropped since: ``tpe``, ``auto``, ``gp``, ``nsgaii`` and ``nsgaiii`` take what it has of
+  the others. ``cmaes`` begins its generations anew.
+- In both cases it is another configuration for ``grid`` and ``bruteforce``, which try every combination of the present
+  parameters, and for look-ups, duplicates and replicates. ``qmc`` begins its sequence anew. ``random`` looks at no trial.
+- A trial that runs keeps its parameters. One that waits gets those that were added, and none that was dropped.
+"""
+
+from __future__ import annotations
+
+from journaltune.base.errors import ConflictError, UsageError
+from journaltune.engine.create import check_sampler
+from journaltune.journal import records
+from journaltune.space import Distribution, Space, compatible
+from journaltune.space.grammar import one_line, spec_text
+from journaltune.study import settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from journaltune.journal.journal import Journal
+    from journaltune.journal.state import StudyState
+
+
+def change(
+    journal: Journal,
+    study: StudyState,
+    codes: Sequence[int] | None,
+    given: Mapping[str, Any],
+    dropped: Sequence[str],
+    check_space: Callable[[Space], object] | None,
+) -> list[str]:
+    """Replace the given settings, and what a damaged record left in the place of others. What changed, in words."""
+    if codes is not None and codes != study.directions:
+        raise ConflictError(f"study {study.name!r} has other directions; they can't change, so make a new study")
+    if "objectives" in given and len(given["objectives"]) != len(study.directions):
+        raise UsageError(f"study {study.name!r} has {len(study.directions)} objectives, not {len(given['objectives'])}")
+    before = study.config
+    kept = settings.initial() if before is None else settings.sound(before)
+    if "sampler" in given and given["sampler"] != kept.get("sampler"):
+        given = {"sampler_options": {}, **given}
+    after = {**kept, **given}
+    old = _space(kept)
+    new = _changed_space(study, old, _space(given), dropped)
+    if new != old:
+        after["space"] = Space(new).to_config()
+    elif "space" in kept:
+        after["space"] = kept["space"]
+    if after != before:
+        if check_space is not None and new:
+            check_space(Space(new))
+        check_sampler(after, len(study.directions))
+        attr = {records.CONFIG_ATTR: after}
+        journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr=attr)])
+    return _of_space(old, new) + _of_settings(kept if before is None else before, after)
+
+
+def _space(config: Mapping[str, Any]) -> dict[str, Distribution]:
+    return Space.from_config(config["space"]).distributions if config.get("space") is not None else {}
+
+
+def _changed_space(
+    study: StudyState, old: Mapping[str, Distribution], given: Mapping[str, Distribution], dropped: Sequence[str]
+) -> dict[str, Distribution]:
+    """The old parameters in their places without the dropped ones, and behind them those that are new."""
+    _check_compatible(study, given)
+    for name in dropped:
+        _check_dropped(study, name, old, given)
+    new = {name: distribution for name, distribution in {**old, **given}.items() if name not in dropped}
+    if dropped and not new:
+        raise UsageError(f"study {study.name!r} would have no parameters left; keep one, or delete the study")
+    return new
+
+
+def _check_compatible(study: StudyState, given: Mapping[str, Distribution]) -> None:
+    """Kind, scale and categories of a parameter can't change: Optuna refuses such trials, samplers can't learn from them."""
+    for name, distribution in given.items():
+        first = study.first_distributions.get(name)
+        if first is not None and not compatible(Distribution.from_json(first[1]), distribution):
+            raise ConflictError(
+                f"parameter {name!r} of study {study.name!r} has another kind, scale or other categories in its trials; "
+                "only bounds can change, so give it another name, or make a new study"
+            )
+
+
+def _check_dropped(study: StudyState, name: str, old: Mapping[str, Distribution], given: Mapping[str, Distribution]) -> None:
+    """A parameter that only trials have was dropped before: the same call twice does no harm."""
+    if name in given:
+        raise UsageError(f"{one_line(name)} is both declared and dropped; leave one out")
+    if name not in old and name not in study.first_distributions:
+        from journaltune.base.words import near
+
+        close = near(name, old)
+        known = f"did you mean {one_line(close)}?" if close else f"it has {', '.join(map(one_line, old))}"
+        raise UsageError(f"study {study.name!r} has no parameter {one_line(name)} that could be dropped; {known}")
+
+
+def _of_space(old: Mapping[str, Distribution], new: Mapping[str, Distribution]) -> list[str]:
+    lines = []
+    for name in {**old, **new}:
+        if name not in new:
+            lines.append(f"{one_line(name)} is dropped (it was {_spec(old[name])})")
+        elif name not in old:
+            lines.append(f"{one_line(name)} is added: {_spec(new[name])}")
+        elif new[name] != old[name]:
+            lines.append(f"{one_line(name)} is {_spec(new[name])} now (it was {_spec(old[name])})")
+    return lines
+
+
+def _spec(distribution: Distribution) -> str:
+    return one_line(spec_text(distribution))
+
+
+def _of_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The other settings that differ, by the names that users give them."""
+    old, new = settings.values(before), settings.values(after)
+    names = [name for name in old if name != "space" and old[name] != new[name]]
+    return [f"{name.replace('_', ' ')} is {_shown(new[name])} now (it was {_shown(old[name])})" for name in names]
+
+
+def _shown(value: object) -> str:
+    from journaltune.base.jsontext import dumps_spaced
+
+    return one_line(value if isinstance(value, str) else dumps_spaced(value))
