@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.errors import UsageError
-from journaltune.cli.values import did_you_mean
+from journaltune.cli.values import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,5 +64,7 @@ def summary(name: str) -> str:
 def load(name: str) -> Any:
     """The module of a command: its ``COMMAND`` and its ``run(options) -> exit code``."""
     if name not in NAMES:
-        raise UsageError(f"there is no command {name!r}{did_you_mean(name, NAMES)}; `journaltune --help` lists them")
+        from journaltune.cli.hints import for_command
+
+        raise UsageError(f"there is no command {shown(name)}{for_command(name, NAMES)}; `journaltune --help` lists them")
     return __import__(f"journaltune.cli.{name}", fromlist=("run",))  # importlib would cost another import

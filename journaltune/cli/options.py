@@ -9,7 +9,7 @@ import os
 
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.cli.values import did_you_mean, duration, plain, require_text, shown, word
+from journaltune.cli.values import duration, plain, require_text, shown, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,7 +148,9 @@ class _Parser:
         try:
             return self.by_name[name]
         except KeyError:
-            hint = did_you_mean(name, [known for known in self.by_name if known.startswith("--")])
+            from journaltune.cli.hints import for_option
+
+            hint = for_option(self.command.name, name, self.by_name, next(reversed(self.rest), None))
             if self.given and any(argument.name == "COMMAND" for argument in self.command.arguments):
                 hint = "; if it is the command's, write -- before the command"
             raise self._error(f"no option {shown(name)}{hint}; `journaltune {self.command.name} --help` lists them") from None
@@ -178,16 +180,22 @@ class _Parser:
             if argument.required and not given:
                 raise self._error(f"{argument.name} is missing; usage: {usage(self.command)}")
             texts = [given.pop() for _ in range(len(given) if argument.repeats else min(len(given), 1))]
-            values = [self._converted(argument.convert, argument.name, text) for text in texts]
+            values = [self._converted(argument.convert, argument.name, text, True) for text in texts]
             self.values[argument.dest] = values if argument.repeats else next(iter(values), None)
         if given:
-            raise self._error(f"unexpected argument {shown(given[-1])}; usage: {usage(self.command)}")
+            hint = self._hint(given[-1])
+            raise self._error(f"unexpected argument {shown(given[-1])}{hint or f'; usage: {usage(self.command)}'}")
 
-    def _converted(self, convert: Callable[[str], Any], name: str, text: str) -> Any:
+    def _converted(self, convert: Callable[[str], Any], name: str, text: str, is_argument: bool = False) -> Any:
         try:
             return convert(text)
         except ValueError as error:
-            raise self._error(f"{name} {error}") from None
+            raise self._error(f"{name} {error}{self._hint(text) if is_argument else ''}") from None
+
+    def _hint(self, text: str) -> str:
+        from journaltune.cli.hints import for_argument
+
+        return for_argument(self.command.name, text, self.given)
 
     def _error(self, what: str) -> UsageError:
         return UsageError(f"{self.command.name}: {what}")
@@ -221,6 +229,10 @@ def _is_negative_number(token: str) -> bool:
 
 def journal_path(options: Options) -> str:
     path: str = options["journal"] or _environment("JOURNALTUNE_JOURNAL") or DEFAULT_JOURNAL
+    if path.endswith((".yaml", ".yml", ".toml", ".json")):
+        from journaltune.cli.hints import refuse_space_file
+
+        refuse_space_file(path)
     return path
 
 

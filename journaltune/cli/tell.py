@@ -15,7 +15,16 @@ def _value(text: str) -> float:
     try:
         return number(text)
     except ValueError:
-        raise ValueError(f"must be a number, not {shown(text)}; a trial without a result is told with --state fail") from None
+        from journaltune.cli.hints import for_number
+
+        hint = for_number(text) or "; a trial without a result is told with --state fail"
+        raise ValueError(f"must be a number, not {shown(text)}{hint}") from None
+
+
+def _state(text: str) -> str:
+    if text.lower() in ("complete", "completed", "done", "ok", "success", "finished"):
+        raise ValueError("is for a trial without a value; leave --state out, and give the value")
+    return one_of("fail", "pruned")(text)
 
 
 COMMAND = Command(
@@ -33,7 +42,7 @@ your own. The first result counts, whoever tells it: if the trial was taken up a
             "state",
             "fail|pruned",
             "there is no result: the trial failed, or was stopped early",
-            one_of("fail", "pruned"),
+            _state,
         ),
         Option("--reason", "reason", "WORD", "why it failed", word),
         Option(

@@ -70,7 +70,9 @@ def number(text: str) -> float:
             return float(text)
     except ValueError:
         pass
-    raise ValueError(f"must be a number, not {shown(text)}")
+    from journaltune.cli.hints import for_number
+
+    raise ValueError(f"must be a number, not {shown(text)}{for_number(text)}")
 
 
 def duration(text: str) -> float:
@@ -107,9 +109,10 @@ def json_value(text: str) -> Any:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except ValueError:
-        raise ValueError(
-            f"must be JSON, not {shown(text)}; a string needs double quotes inside the shell's single ones"
-        ) from None
+        from journaltune.cli.hints import for_json
+
+        hint = for_json(text) or "; a string needs double quotes inside the shell's single ones"
+        raise ValueError(f"must be JSON, not {shown(text)}{hint}") from None
 
 
 def json_object(text: str) -> dict[str, Any]:

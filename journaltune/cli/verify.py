@@ -68,10 +68,17 @@ def _facts(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _verified(n_same: int, n_rounded: int) -> list[str]:
+    if not n_same and not n_rounded:
+        return ["verified  nothing: the study has no suggestion that could be recomputed"]
+    rounded = [f"          {n_rounded} the same but for what another processor rounds otherwise"] if n_rounded else []
+    return [f"verified  {n_same} suggestion{'' if n_same == 1 else 's'}, all the same bit for bit", *rounded]
+
+
 def _text(verdict: Verdict) -> str:
     lines, difference = [], verdict.difference
     if difference is None:
-        lines.append(f"verified  {verdict.n_verified} suggestions, all the same bit for bit")
+        lines += _verified(verdict.n_verified, verdict.n_rounded)
         if verdict.n_foreign:
             why = "made by other programs, enqueued and not asked for yet, compacted, or moved in the file and repaired"
             lines.append(f"          {verdict.n_foreign} can't be: {why}")

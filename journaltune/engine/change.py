@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from journaltune.journal.state import StudyState
 
 
+DROPPED = "dropped"  # in the configuration: the same call again must not be taken for a wrong name
+
+
 def change(
     journal: Journal,
     study: StudyState,
@@ -48,12 +51,15 @@ def change(
     if "sampler" in given and given["sampler"] != kept.get("sampler"):
         given = {"sampler_options": {}, **given}
     after = {**kept, **given}
-    old = _space(kept)
-    new = _changed_space(study, old, _space(given), dropped)
+    old, gone = _space(kept), _dropped_before(kept)
+    new = _changed_space(study, old, _space(given), dropped, gone)
     if new != old:
         after["space"] = Space(new).to_config()
     elif "space" in kept:
         after["space"] = kept["space"]
+    gone = [name for name in dict.fromkeys([*gone, *dropped]) if name not in new]
+    if gone or DROPPED in kept:
+        after[DROPPED] = gone
     if after != before:
         if check_space is not None and new:
             check_space(Space(new))
@@ -67,13 +73,25 @@ def _space(config: Mapping[str, Any]) -> dict[str, Distribution]:
     return Space.from_config(config["space"]).distributions if config.get("space") is not None else {}
 
 
+def _dropped_before(config: Mapping[str, Any]) -> list[str]:
+    names = config.get(DROPPED)
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
 def _changed_space(
-    study: StudyState, old: Mapping[str, Distribution], given: Mapping[str, Distribution], dropped: Sequence[str]
+    study: StudyState,
+    old: Mapping[str, Distribution],
+    given: Mapping[str, Distribution],
+    dropped: Sequence[str],
+    gone: Sequence[str],
 ) -> dict[str, Distribution]:
     """The old parameters in their places without the dropped ones, and behind them those that are new."""
     _check_compatible(study, given)
     for name in dropped:
-        _check_dropped(study, name, old, given)
+        if name in given:
+            raise UsageError(f"{one_line(name)} is both declared and dropped; leave one out")
+        if name not in old and name not in gone and name not in study.first_distributions:
+            raise _unknown(study, name, old)
     new = {name: distribution for name, distribution in {**old, **given}.items() if name not in dropped}
     if dropped and not new:
         raise UsageError(f"study {study.name!r} would have no parameters left; keep one, or delete the study")
@@ -91,16 +109,12 @@ def _check_compatible(study: StudyState, given: Mapping[str, Distribution]) -> N
             )
 
 
-def _check_dropped(study: StudyState, name: str, old: Mapping[str, Distribution], given: Mapping[str, Distribution]) -> None:
-    """A parameter that only trials have was dropped before: the same call twice does no harm."""
-    if name in given:
-        raise UsageError(f"{one_line(name)} is both declared and dropped; leave one out")
-    if name not in old and name not in study.first_distributions:
-        from journaltune.base.words import near
+def _unknown(study: StudyState, name: str, old: Mapping[str, Distribution]) -> UsageError:
+    from journaltune.base.words import near
 
-        close = near(name, old)
-        known = f"did you mean {one_line(close)}?" if close else f"it has {', '.join(map(one_line, old))}"
-        raise UsageError(f"study {study.name!r} has no parameter {one_line(name)} that could be dropped; {known}")
+    close = near(name, old)
+    known = f"did you mean {one_line(close)}?" if close else f"it has {', '.join(map(one_line, old))}"
+    return UsageError(f"study {study.name!r} has no parameter {one_line(name)} that could be dropped; {known}")
 
 
 def _of_space(old: Mapping[str, Distribution], new: Mapping[str, Distribution]) -> list[str]:

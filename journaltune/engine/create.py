@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from journaltune.base import checks
-from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, UsageError
+from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
 from journaltune.engine.annotate import set_metric_names
 from journaltune.journal import file as files
 from journaltune.journal import records
@@ -87,19 +87,26 @@ def create(
     return made
 
 
-_IN_MEMORY = (":memory:", "")
-
-
 def _journal_path(path: str | os.PathLike[str]) -> str:
-    """UsageError for what other tools take for a database: a file of such a name would surprise everybody."""
+    """The path as text. UsageError for what other tools take for a database: a file of such a name would surprise everybody.
+    NotFoundError when its folder is missing."""
     text = os.fspath(path)
-    if text in _IN_MEMORY:
+    if text in (":memory:", ""):
         raise UsageError(
-            f"{text!r} is no file, and a study is always one; name a file, such as one in a folder of tempfile.TemporaryDirectory"
+            f"{text!r} is no file, and a study is always one; name a file, in a temporary folder if it need not stay"
         )
     scheme, colon, _ = text.partition("://")
     if colon and scheme.replace("+", "").isalnum():
-        raise UsageError(f"{text!r} is a URL, and a study is a file; name one, such as study.journal")
+        raise UsageError(f"{text!r} is a URL, and a study is a file here; name one, such as study.journal")
+    folder = os.path.dirname(os.path.realpath(text) if os.path.islink(text) else text)
+    try:
+        is_missing = folder != "" and not os.path.lexists(folder)
+    except ValueError:  # a NUL, which opening refuses
+        is_missing = False
+    if is_missing:
+        from journaltune.base.words import quote
+
+        raise NotFoundError(f"there is no folder {folder} for the journal; make it with `mkdir -p {quote(folder)}`")
     return text
 
 

@@ -276,7 +276,8 @@ def distribution_from_data(data: Any) -> Distribution:
             return _CONSTRUCTORS[data["name"]](**data["attributes"])
         return _from_abbreviated(data)
     except (TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
-        raise ValueError(f"not a distribution of Optuna's: {error or type(error).__name__}") from None
+        what = str(error).replace("<lambda>()", "it") or type(error).__name__
+        raise ValueError(f"not a distribution of Optuna's: {what}") from None
 
 
 def _from_abbreviated(data: Any) -> Distribution:

@@ -111,13 +111,16 @@ def space_from_params(items: Sequence[str] | Mapping[str, Any]) -> Space:
 
 
 def _split(item: object) -> tuple[str, str]:
-    """The first colon that a blank follows separates, so that a name may have colons; else the first colon."""
+    """The first colon that a blank follows separates, so that a name may have colons; else the only colon does."""
     if not isinstance(item, str) or ":" not in item:
         raise _without_colon(str(item))
-    at = next(
-        (place for place, char in enumerate(item) if char == ":" and item[place + 1 : place + 2].isspace()), item.index(":")
-    )
-    return item[:at].strip(), item[at + 1 :]
+    blanks = (place for place, char in enumerate(item) if char == ":" and item[place + 1 : place + 2].isspace())
+    at = next(blanks, item.index(":"))
+    name, spec = item[:at].strip(), item[at + 1 :]
+    later, _, last = spec.rpartition(":")
+    if later and not spec[:1].isspace() and is_spec(last):
+        raise SpecError(f"{one_line(item)}: the colon before the spec needs a blank behind it", one_line(f"{name}:{later}"), last)
+    return name, spec
 
 
 def _without_colon(item: str) -> SpaceError:

@@ -114,8 +114,9 @@ def test_what_changed_is_said_in_words(path: Path) -> None:
     ]
 
 
-def test_the_same_call_again_writes_nothing(path: Path) -> None:
-    tell_all(make(path), 1)
+@pytest.mark.parametrize("count", [0, 1])
+def test_the_same_call_again_writes_nothing(path: Path, count: int) -> None:
+    tell_all(make(path), count)
     changed(path, {**ADDED, "x": "float(0, 2)"}, drop="y")
     before = path.read_bytes()
     changed(path, {**ADDED, "x": "float(0, 2)"}, drop="y")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,35 @@ def test_a_place_that_is_no_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(error):
             create_study(place, params=X)
     assert sorted(found.name for found in tmp_path.iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (":memory:", "':memory:' is no file, and a study is always one; name a file, in a temporary folder"),
+        ("", "'' is no file"),
+        ("sqlite:///a.db", "'sqlite:///a.db' is a URL, and a study is a file here; name one, such as study.journal"),
+        ("postgresql+psycopg2://host/db", "is a URL"),
+    ],
+)
+def test_the_name_of_a_database_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for exist_ok in (False, True):
+        with pytest.raises(UsageError) as caught:
+            create_study(place, params=X, exist_ok=exist_ok)
+        assert str(caught.value).startswith(message) or message in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotFoundError, match=r"there is no folder a b/c for the journal; make it with `mkdir -p 'a b/c'`"):
+        create_study("a b/c/s.journal", params=X)
+    subprocess.run(["sh", "-c", "mkdir -p 'a b/c'"], check=True)
+    assert create_study("a b/c/s.journal", params=X).ask().number == 0
+    (tmp_path / "link").symlink_to(tmp_path / "gone" / "s.journal")
+    with pytest.raises(NotFoundError, match=f"there is no folder {re.escape(str(tmp_path))}/gone "):
+        create_study("link", params=X)
 
 
 def test_unicode_names_are_read_by_every_program(tmp_path: Path) -> None:

@@ -36,10 +36,19 @@ def values_of(name: str, distribution: Distribution) -> list[float]:
     """Every internal value of a column, in Optuna's decimal arithmetic. UsageError when too many, or continuous."""
     n_values = distribution.cardinality
     if n_values is None:
-        raise UsageError(f"parameter {name!r} is continuous, and this sampler tries every value; give it a step")
+        raise UsageError(f"parameter {name!r} is continuous, and this sampler tries every value; {_way_out(name, distribution)}")
     if n_values > MOST_VALUES:
         raise UsageError(f"parameter {name!r} has {n_values} values, and this sampler tries each; give it a larger step")
     return [distribution.value_at(index) for index in range(n_values)]
+
+
+def _way_out(name: str, distribution: Distribution) -> str:
+    """A step, or for a logarithm, which has none, some of its values."""
+    low, high = distribution.low, distribution.high
+    if not distribution.log:
+        return f"give it a step, as in {name}: float({low!r}, {high!r}, step={(high - low) / 4:.3g})"
+    spread = [low, *(low * (high / low) ** (part / 4) for part in (1, 2, 3)), high]
+    return f"name values instead, as in {name}: {' | '.join(repr(float(f'{value:.3g}')) for value in spread)}"
 
 
 class Tried:

@@ -18,7 +18,7 @@ from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps, loads
 from journaltune.suggest.history import STUDY_ATTRS
 from journaltune.suggest.samplers import Suggested
-from journaltune.suggest.samplers.from_rustuna import RustStudy, refuse_seed, rust, violation
+from journaltune.suggest.samplers.from_rustuna import RustStudy, refuse_seed, rust, violation, wrong_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class NsgaiiSampler:
         try:
             self._fresh(0)
         except (TypeError, ValueError, OverflowError) as error:
-            raise UsageError(f"sampler {name} does not take these options: {error}") from error
+            raise wrong_options(name, options, error) from error
         self._size = int(self._options.get("population_size", _POPULATION))
         if self._size < 2:
             raise UsageError(f"sampler {name} does not take these options: population_size must be at least 2")

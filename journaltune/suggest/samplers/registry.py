@@ -74,6 +74,29 @@ def optuna_class_name(name: str) -> str:
     return row.optuna_class if row is not None else name.removeprefix("optuna.")
 
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("bayes", "bayesian", "bo", "gaussian-process"), "gp"),
+    **dict.fromkeys(("sobol", "halton", "quasirandom"), "qmc"),
+    **dict.fromkeys(("cma-es", "cma"), "cmaes"),
+    **dict.fromkeys(("nsga2", "nsga-ii", "genetic"), "nsgaii"),
+    **dict.fromkeys(("nsga3", "nsga-iii"), "nsgaiii"),
+    **dict.fromkeys(("uniform", "randomsearch", "random-search"), "random"),
+    **dict.fromkeys(("gridsearch", "grid-search"), "grid"),
+    **dict.fromkeys(("brute-force", "exhaustive"), "bruteforce"),
+}
+
+
+def _meant(name: str) -> str:
+    """Which sampler was probably meant, or which there are."""
+    from journaltune.base.words import near
+
+    row = row_of_class(name) or row_of_class(f"{name}Sampler")
+    if row is not None:
+        return f"write {row.name}, or optuna.{row.optuna_class}"
+    close = _OTHER_NAMES.get(name.lower()) or near(name, _BY_NAME)
+    return f"did you mean {close}?" if close else f"take one of {', '.join(names())}, {_OTHERS}"
+
+
 def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sampler:
     """The sampler of that name. UsageError for an unknown name or option, and for a library that is not installed.
 
@@ -81,7 +104,7 @@ def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sample
     """
     row = _BY_NAME.get(name) if by_index else _BEFORE.get(name, _BY_NAME.get(name))
     if row is None and not (name.startswith("optuna.") or ":" in name):
-        raise UsageError(f"unknown sampler {name!r}; take one of {', '.join(names())}, {_OTHERS}")
+        raise UsageError(f"unknown sampler {name!r}; {_meant(name)}")
     from importlib import import_module
 
     if row is None:  # optuna.GridSampler and its like are those of the short names
