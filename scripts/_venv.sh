@@ -63,25 +63,83 @@ pip_install() {
         die "pip could not install what journaltune needs; see above, and run ${0##*/} again"
 }
 
-# The package comes along here, so its own stamp is dropped: install_package decides afresh.
+# Prints what the package and one of its extras need, one requirement a line. pip can't install these without the package
+# itself, of which it would first remove the version that is there.
+requirements_of() {
+    "$venv/bin/python" -I - "$root/pyproject.toml" "$1" <<'PY'
+import re, sys, tomllib
+
+project = tomllib.load(open(sys.argv[1], "rb"))["project"]
+own = re.compile(rf"{project['name']}\[(.*)\]")
+
+
+def expanded(requirement):
+    extras = own.fullmatch(requirement)
+    return sum((listed(extra) for extra in extras[1].split(",")), []) if extras else [requirement]
+
+
+def listed(extra):
+    return sum(map(expanded, project["optional-dependencies"][extra.strip()]), [])
+
+
+print(*project["dependencies"], *listed(sys.argv[2]), sep="\n")
+PY
+}
+
 install_dependencies() {
-    local extra=$1 now
+    local extra=$1 now requirements
     now=$(hash_of "$root/pyproject.toml")
     unchanged ".stamp-$extra" "$now" && return
     say "installing dependencies ($extra)"
-    pip_install "hatchling>=1.27" "${root}[$extra]"
-    rm -f "$venv/.stamp-package"
+    requirements=$(requirements_of "$extra") || die "could not read $root/pyproject.toml; see above"
+    mapfile -t requirements <<<"$requirements"
+    pip_install "hatchling>=1.27" "${requirements[@]}"
     printf '%s\n' "$now" >"$venv/.stamp-$extra"
 }
 
-# A regular install, never an editable one: the finder of an editable install costs every call 30 ms.
+# Each version of the package has a folder of its own, and a .pth file says which one holds. A loop that runs meanwhile finds the
+# old version or the new one, never none: pip would remove the old one first. It is a regular install, not an editable one, whose
+# finder costs every call 30 ms.
 install_package() {
-    local now
+    local now tree site new
     now=$(hash_of "$root/journaltune" "$root/pyproject.toml" "$root/README.md" "$root/LICENSE")
-    unchanged .stamp-package "$now" && return
+    tree=$venv/versions/$now
+    site=$("$venv/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))') || die "$venv is broken; remove it"
+    unchanged .stamp-package "$now" && [ -d "$tree" ] && [ ! -d "$site/journaltune" ] && return
     rm -f "$venv/.stamp-package"
-    pip_install --no-deps --no-build-isolation --force-reinstall "$root"
+    if [ ! -d "$tree" ]; then
+        new=$tree.$$
+        pip_install --no-deps --no-build-isolation --no-compile --target "$new" "$root"
+        "$venv/bin/python" -I -m compileall -q -s "$new" -p "$tree" "$new" || die "could not compile $root/journaltune"
+        mv -T -- "$new" "$tree" || [ -d "$tree" ] # by another script that came first
+    fi
+    put_in_place "$tree" "$site"
     printf '%s\n' "$now" >"$venv/.stamp-package"
+}
+
+# put_in_place TREE SITE: from now on, this version is the one that is imported and called.
+put_in_place() {
+    local tree=$1 site=$2
+    printf '%s\n' "$tree" >"$site/journaltune.pth.new"
+    mv -f -- "$site/journaltune.pth.new" "$site/journaltune.pth"
+    cp -- "$tree/bin/journaltune" "$venv/bin/.journaltune.new"
+    mv -f -- "$venv/bin/.journaltune.new" "$venv/bin/journaltune"
+    if [ -d "$site/journaltune" ]; then # of a `pip install` by hand, which would hide this version
+        rm -rf "$venv/versions/.hidden"
+        mv -- "$site/journaltune" "$venv/versions/.hidden"
+        rm -rf "$venv/versions/.hidden" "$site"/journaltune-*.dist-info
+    fi
+    remove_old_versions "$tree"
+}
+
+# Keeps this version and the two before it, from which programs may still run.
+remove_old_versions() {
+    local old kept=0
+    touch -- "$1"
+    ls -td -- "$venv"/versions/*/ | while IFS= read -r old; do
+        kept=$((kept + 1))
+        [ "$kept" -le 3 ] || rm -rf -- "$old"
+    done
 }
 
 prepare_venv() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -20,6 +21,15 @@ ROOT = Path(__file__).resolve().parents[2]
 STUB = """#!/bin/sh
 case $1 in ask) exit "$ASK_EXITS" ;; esac
 """
+# One that is removed once it has handed out a trial, as by an install that removes the old program first.
+VANISHES = """#!/bin/sh
+case $1 in ask)
+    for name in lr l2 momentum batch epochs hidden activation x y opt width; do echo "JT_$name=1"; done
+    echo JT_TRIAL=0 JT_SEED=1 JT_ATTEMPT=1
+    rm -f "$0"
+esac
+"""
+NOT_FOUND = 127  # of a shell that doesn't find a program
 
 
 @pytest.fixture(params=["bash", "c"])
@@ -88,11 +98,19 @@ def script_of(where: str) -> str:
 
 
 @pytest.mark.parametrize("where", LOOPS)
-@pytest.mark.parametrize("code", [3, 7])
+@pytest.mark.parametrize("code", [3, 7, NOT_FOUND])
 def test_a_loop_that_is_shown_ends_with_an_error_when_ask_has_one(
     where: str, code: int, tmp_path: Path, shell_env: dict[str, str]
 ) -> None:
     assert ended(where, code, tmp_path, shell_env) != 0
+
+
+@pytest.mark.parametrize("where", LOOPS)
+def test_a_loop_that_is_shown_says_that_its_program_is_gone(where: str, tmp_path: Path, shell_env: dict[str, str]) -> None:
+    path = shell_env["PATH"].split(os.pathsep)
+    without = os.pathsep.join(folder for folder in path if not (Path(folder) / "journaltune").exists())
+    code = ended(where, 0, tmp_path, {**shell_env, "PATH": without}, VANISHES)
+    assert code == NOT_FOUND or (code != 0 and where == "examples/faq/resume.sh")  # whose loop is a script of its own
 
 
 @pytest.mark.parametrize("where", [where for where in LOOPS if not where.startswith("examples/faq/")])
@@ -102,11 +120,11 @@ def test_a_loop_that_is_shown_ends_well_when_nothing_is_left_to_ask(
     assert ended(where, 11, tmp_path, shell_env) == 0
 
 
-def ended(where: str, code: int, folder: Path, env: dict[str, str]) -> int:
-    """The exit code of the script at ``where`` when its first ask exits with ``code``."""
+def ended(where: str, code: int, folder: Path, env: dict[str, str], program: str = STUB) -> int:
+    """The exit code of the script at ``where`` with this program, whose first ask exits with ``code``."""
     stub = folder / "bin" / "journaltune"
     stub.parent.mkdir()
-    stub.write_text(STUB, encoding="utf-8")
+    stub.write_text(program, encoding="utf-8")
     stub.chmod(0o755)
     (folder / "train").touch()  # the C example builds its trainer unless there is a new one
     script = ROOT / where
