@@ -51,7 +51,7 @@ def create(
     default = os.path.basename(path).partition(".")[0] or "study"
     name = name if name is None else checks.text(name, "a study's name")
     config = settings.checked(given)
-    dropped = [drop] if isinstance(drop, str) else list(drop)
+    dropped = _names(drop)
     codes = None if directions is None else checks.directions(directions)
     names = given.get("objectives")
     if names is not None and codes is not None and len(names) != len(codes):
@@ -62,15 +62,16 @@ def create(
         check_sampler(config, len(codes or [1]))
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+    changes: list[str] = []
     with journal.locked():
         try:
             study = _existing(journal, name, default, exist_ok)
+            name = (name or default) if study is None else study.name
             if study is None:
-                changes = _create(journal, name or default, codes, config, dropped, check_space)
+                _create(journal, name, codes, config, dropped, check_space)
             else:
                 from journaltune.engine.change import change
 
-                name = study.name
                 changes = change(journal, study, codes, config, dropped, check_space)
         except JournaltuneError:
             if not existed:
@@ -81,7 +82,7 @@ def create(
         files.sync_folder(journal.path)
     if changes and on_change is not None:
         on_change(changes)
-    made = OpenStudy(journal, resolve(journal, name or default))
+    made = OpenStudy(journal, resolve(journal, name))
     if names is not None and all(names) and made.metric_names != list(names):
         set_metric_names(made, names)
     return made
@@ -110,6 +111,12 @@ def _journal_path(path: str | os.PathLike[str]) -> str:
     return text
 
 
+def _names(drop: str | Sequence[str]) -> list[str]:
+    if not isinstance(drop, str) and not hasattr(drop, "__iter__"):
+        raise UsageError(f"drop is a parameter's name, or a list of them, not {drop!r}")
+    return [checks.text(name, "a dropped parameter's name") for name in ([drop] if isinstance(drop, str) else drop)]
+
+
 def _existing(journal: Journal, name: str | None, default: str, exist_ok: bool) -> StudyState | None:
     """The study that exists already. ConflictError if it must not; UsageError where it could be one of several."""
     study = journal.state.study_named(name or default)
@@ -129,7 +136,7 @@ def _create(
     config: dict[str, Any],
     dropped: Sequence[str],
     check_space: Callable[[Space], object] | None,
-) -> list[str]:
+) -> None:
     if dropped:
         raise UsageError(f"there is no study {name!r} yet that {dropped[0]!r} could be dropped from; leave --drop out")
     config = {**settings.initial(), **config, "environment": environment.describe(config.get("lock_file"))}
@@ -139,7 +146,6 @@ def _create(
 
         check_space(Space.from_config(config["space"]))
     journal.append([records.create_study(name, codes or [1], config)])
-    return []
 
 
 def check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LONGEST = 150
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _BETWEEN = r"\s*(?:\.\.+|[:;,~–—-]|\bto\b|\s)\s*"
 _RANGE = re.compile(
     rf"[\[({{]?\s*({_NUMBER}){_BETWEEN}({_NUMBER})(?:\s*(?:\.\.+|[:;,]|\bstep\b|\bby\b)\s*({_NUMBER}))?\s*[\])}}]?"

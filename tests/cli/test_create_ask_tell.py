@@ -206,7 +206,8 @@ def test_a_space_can_be_given_to_a_study_of_stock_optuna(program: Any) -> None:
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(program.journal)))
     optuna.create_study(storage=storage, study_name="theirs")
     assert "journaltune create --exist-ok" in program.refused(2, "ask")
-    program.out("create", "--exist-ok", "--study", "theirs", *SPACE)
+    given = program.call("create", "--exist-ok", "--study", "theirs", *SPACE)
+    assert (given.returncode, given.stderr.decode().count(" is added: ")) == (0, 2)
     assert program.json("ask")["number"] == 0
 
 

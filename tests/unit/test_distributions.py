@@ -88,7 +88,8 @@ def test_an_array_is_no_number() -> None:
         ("int(1, 8, log)", 8, False),
         ("int(0, 10, step=3)", 4, False),
         ("int(0, 2, step=3)", 1, True),
-        ("a", 1, True),
+        ("choice(a)", 1, True),
+        ("= 27", 1, True),
         ("a | b | c", 3, False),
     ],
 )

@@ -50,8 +50,7 @@ def make(path: Path, **options: Any) -> Study:
 
 def replace_space(path: Path, params: dict[str, str]) -> None:
     space = load_study(path)._study.space
-    assert space is not None
-    drop = [name for name in space.distributions if name not in params]
+    drop = [] if space is None else [name for name in space.distributions if name not in params]
     create_study(path, params=params, exist_ok=True, drop=drop).close()
 
 

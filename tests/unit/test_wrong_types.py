@@ -55,6 +55,8 @@ def test_a_path_in_bytes_is_a_path(study: Study) -> None:
         lambda s: load_study(s._study.path, lock_timeout_s=None),
         lambda s: create_study(s._study.path, lock_timeout_s="1", exist_ok=True),
         lambda s: create_study(s._study.path, space=5, exist_ok=True),
+        lambda s: create_study(s._study.path, drop=5, exist_ok=True),
+        lambda s: create_study(s._study.path, drop=[5], exist_ok=True),
     ],
 )
 def test_a_wrong_type_is_a_wrong_call(study: Study, call: Any) -> None:

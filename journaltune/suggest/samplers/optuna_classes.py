@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler
 
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
+from journaltune.base.words import near
 from journaltune.suggest.samplers.optuna_view import COMPLETE, IMPUTED, NONE
 from journaltune.suggest.samplers.registry import optuna_class_name, row_of_class
 
@@ -89,7 +90,9 @@ def sampler_class(name: str) -> type[BaseSampler]:
     class_name = optuna_class_name(name)
     cls = getattr(optuna.samplers, class_name, None)
     if not (inspect.isclass(cls) and issubclass(cls, BaseSampler)):
-        raise UsageError(f"optuna.samplers has no sampler {class_name!r}; take its class's name, such as optuna.TPESampler")
+        close = near(class_name, [known for known in optuna.samplers.__all__ if known.endswith("Sampler")])
+        hint = f"did you mean optuna.{close}?" if close else "take its class's name, such as optuna.TPESampler"
+        raise UsageError(f"optuna.samplers has no sampler {class_name!r}; {hint}")
     return cls
 
 
@@ -154,8 +157,10 @@ def check_options(cls: type[BaseSampler], name: str, options: Mapping[str, Any])
     open_ended = any(known.kind == known.VAR_KEYWORD for known in parameters.values())
     for option, value in options.items():
         if option not in parameters and not open_ended:
-            has = ", ".join(known for known in parameters if known not in ("seed", *_QUIET)) or "none"
-            raise UsageError(f"sampler {name} has no option {option!r}; its options are {has}")
+            known = [known for known in parameters if known not in ("seed", *_QUIET)]
+            close = near(option, known)
+            hint = f"did you mean {close}?" if close else f"its options are {', '.join(known) or 'none'}"
+            raise UsageError(f"sampler {name} has no option {option!r}; {hint}")
         reason = _NOT_HERE.get((cls.__name__, option))
         if reason is None and option in parameters:
             reason = _mismatch(parameters[option].annotation, value)
