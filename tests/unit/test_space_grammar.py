@@ -180,7 +180,7 @@ def test_a_wrong_spec_is_refused_with_what_to_write_instead(spec: str, message: 
         ("float(1e-5, 1, log)", "log(1e-5, 1)"),
         ("float(low=0, high=1)", "float(0, 1)"),
         ("int(1, 64, log=true)", "int(1, 64, log)"),
-        ("int(1, 8, 2)", "int(1, 8, step=2)"),
+        ("int(0, 8, 2)", "int(0, 8, step=2)"),
         ("int(0.5, 5)", "float(0.5, 5)"),
         ("int(1-8)", "int(1, 8)"),
         ("float(0 1)", "float(0, 1)"),
