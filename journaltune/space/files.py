@@ -93,7 +93,8 @@ def _declared(data: Any) -> dict[str, Any]:
     """The parameters of a space file, ours or Optuna's, by name."""
     if not isinstance(data, dict):
         _fail()
-    if data and all(map(_is_optuna, data.values())):
+    optunas = list(map(_is_optuna, data.values()))
+    if data and (all(optunas) or (any(optunas) and "params" not in data)):  # a wrong one among them is named by its parameter
         return data
     from journaltune.space.foreign import is_foreign
 
@@ -118,7 +119,7 @@ def _refuse_key(key: str) -> NoReturn:
 
 
 def _is_optuna(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"name", "attributes"} and str(value["name"]).endswith("Distribution")
+    return isinstance(value, dict) and value.keys() == {"name", "attributes"} and isinstance(value["attributes"], dict)
 
 
 def _fail() -> NoReturn:

@@ -169,6 +169,16 @@ def test_a_wrong_mapping_is_refused_with_the_key_or_value_named(tmp_path: Path, 
             '{"name": "s", "hyperparameters": [{"type": "uniform_float", "name": "lr", "lower": 0, "upper": 1}]}',
             "this is ConfigSpace's JSON: it is not read yet; write its parameters below params, such as lr: float(0, 1)",
         ),
+        (
+            "s.json",
+            '{"lr": {"name": "FloatDistribution", "attributes": {"low": 0, "high": 1}}, "n": {"name": "IntDistribution"}}',
+            "n: a mapping needs type: float, int or categorical",
+        ),
+        (
+            "s.json",
+            '{"lr": {"name": "FlotDistribution", "attributes": {"low": 0, "high": 1}}}',
+            "lr: 'FlotDistribution' is not a distribution of Optuna's; write FloatDistribution",
+        ),
         ("s.pcs", "algo {greedy, anneal} [greedy]", "a .pcs file (ConfigSpace, SMAC, irace) is not read yet"),
         ("s.yaml", "parms: {x: 'float(0, 1)'}", "parms is not a part of a space file; did you mean params?"),
         (
