@@ -66,7 +66,7 @@ def change(
         check_sampler(after, len(study.directions))
         attr = {records.CONFIG_ATTR: after}
         journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr=attr)])
-    return _of_space(old, new) + _of_settings(kept if before is None else before, after)
+    return _of_space(old, new) + (_given(given) if before is None else _of_settings(before, after))
 
 
 def _space(config: Mapping[str, Any]) -> dict[str, Distribution]:
@@ -131,6 +131,13 @@ def _of_space(old: Mapping[str, Distribution], new: Mapping[str, Distribution]) 
 
 def _spec(distribution: Distribution) -> str:
     return one_line(spec_text(distribution))
+
+
+def _given(given: Mapping[str, Any]) -> list[str]:
+    """The settings of a study that had none, as another program made it."""
+    return [
+        f"{name.replace('_', ' ')} is {_shown(value)} now" for name, value in given.items() if name != "space" and value != {}
+    ]
 
 
 def _of_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

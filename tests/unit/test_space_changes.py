@@ -8,7 +8,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
@@ -111,6 +114,13 @@ def test_what_changed_is_said_in_words(path: Path) -> None:
         "sampler is tpe now (it was random)",
         'sampler options is {"n_startup_trials": 3} now (it was {})',
     ]
+
+
+def test_what_a_study_of_stock_optuna_is_given_is_said_without_what_it_never_had(path: Path) -> None:
+    optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="theirs")
+    said: list[str] = []
+    create(path, exist_ok=True, space=space_from_params({"x": "float(0, 1)"}), seed=0, on_change=said.extend)
+    assert said == ["x is added: float(0.0, 1.0)", "seed is 0 now"]
 
 
 @pytest.mark.parametrize("count", [0, 1])
