@@ -65,7 +65,7 @@ def test_a_trainer_finds_its_trial_in_the_environment(runs: Runs) -> None:
         "file": "{params_file}",
     }
     outer = {"JT_TRIAL": "77", "JT_lr": "0.7", "JT_old": "1", "JT_opt": "outer", "KEPT": "yes"}
-    runs.ran("-n", "1", "--", *train, *own.values(), "{opt: 'a b' | \"a b\"}".replace("'a b' | ", ""), X, env=outer)
+    runs.ran("-n", "1", "--", *train, *own.values(), "{opt: = 'a b'}", X, env=outer)
     (trial,) = runs.trials()
     env: dict[str, str] = json.loads((runs.folder / "env.json").read_text())
     folder = runs.folder_of(0)
