@@ -50,7 +50,7 @@ def create_study(
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``), lists of choices, or Optuna's
     distributions; ``space`` is a space file instead. ``direction``: "minimize" (default) or "maximize"; ``directions``: one of
-    them for each objective, which ``metric_names`` names. ``sampler``: "tpe" when left out, with
+    them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with
     its keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
 
     ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.engine.verify import Verdict
-    from journaltune.journal.state import StudyState
     from journaltune.run.limits import Search
     from journaltune.study.open_study import OpenStudy
     from journaltune.suggest.choice import Suggestion
@@ -356,15 +355,9 @@ class Study:
 
         Loads NumPy. UsageError for several objectives, NotFoundError before the first complete trial.
         """
-        from journaltune.suggest.history import History
-        from journaltune.suggest.samplers.gp.recommend import recommended
+        from journaltune.engine.recommend import recommended_trial
 
-        def read(state: StudyState) -> Trial | None:
-            number = recommended(History(state, self._study.failures), self._study.varied)
-            return None if number is None else trials.finished_trial(state, number)
-
-        best = self.best_trial
-        return self._study.look(read) or best
+        return recommended_trial(self._study)
 
     @property
     def best_value(self) -> float:

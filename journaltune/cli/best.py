@@ -28,27 +28,45 @@ A trial of `run` has "usage" too: wall_s, cpu_s, and peak_bytes, the most memory
 
 --format sh prints JT_TRIAL, JT_SEED, JT_ATTEMPT, JT_VALUE and JT_NAME for each
 parameter, quoted for eval.""",
-    (Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),),
+    (
+        Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),
+        Option(
+            "--recommended",
+            "recommended",
+            None,
+            "the trial that a model of all results holds best: where they are noisy, the best observed one was lucky",
+        ),
+    ),
     examples="""journaltune best
 {"number": 17, "value": 0.031, "params": {"lr": 0.0042}, "seed": 1730217811}
 
 best=$(journaltune best --format sh) && eval "$best" && ./train --lr "$JT_lr"
-journaltune best | jq .params.lr""",
+journaltune best | jq .params.lr
+journaltune best --recommended                # of noisy results""",
 )
 
 
 def run(options: Options) -> int:
-    from journaltune.study.best import best_trials
-
     with opened(options) as study:
         if options["format"] == "sh":
             _require_single_objective(study)
-            output.write(_assignments(study, best_trials(study)[0]))
+        trials = _chosen(study, options["recommended"])
+        if options["format"] == "sh":
+            output.write(_assignments(study, trials[0]))
         else:
             several = len(study.directions) > 1
-            lines = [output.json_line(facts(trial, several)) for trial in best_trials(study)]
-            output.write("\n".join(lines) + "\n")
+            output.write("".join(output.json_line(facts(trial, several)) + "\n" for trial in trials))
     return 0
+
+
+def _chosen(study: OpenStudy, is_recommended: bool) -> list[Trial]:
+    if is_recommended:
+        from journaltune.engine.recommend import recommended_trial
+
+        return [recommended_trial(study)]
+    from journaltune.study.best import best_trials
+
+    return best_trials(study)
 
 
 def facts(trial: Trial, several: bool) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from journaltune import create_study
+
 SPACE = ("--param", "lr: log(1e-5, 1e-1)", "--param", "opt: adam | sgd")
 
 
@@ -31,6 +33,18 @@ def test_best_for_eval(told: Any) -> None:
     best = told.json("best")
     fixed = ["JT_TRIAL=1", f"JT_SEED={best['seed']}", "JT_ATTEMPT=1", "JT_VALUE=0.25"]
     assert lines == [*fixed, f"JT_lr={best['params']['lr']!r}", f"JT_opt={best['params']['opt']}"]
+
+
+def test_best_recommended_is_the_one_that_a_model_holds_best(program: Any) -> None:
+    """Of three settings that are tried three times each, the best observed result is a lucky one of the worst setting."""
+    study = create_study(program.journal, params={"x": "float(0, 1)"}, seed=1)
+    for x, values in ((0.1, (0.0, 4.0, 4.2)), (0.5, (1.0, 1.2, 1.1)), (0.9, (3.0, 3.1, 2.9))):
+        for value in values:
+            study.enqueue({"x": x})
+            study.tell(study.ask(), value)
+    assert program.json("best")["params"] == {"x": 0.1}
+    assert program.json("best", "--recommended")["params"] == {"x": 0.5}
+    assert "JT_TRIAL=3" in program.out("best", "--recommended", "--format", "sh").splitlines()
 
 
 def test_best_of_several_objectives_is_the_pareto_front(pareto: Any) -> None:
@@ -130,7 +144,7 @@ def test_status_has_what_a_script_needs(told: Any) -> None:
     assert status["directions"] == ["minimize"]
     assert status["trials"] == {"running": 1, "waiting": 1, "complete": 2, "pruned": 1, "fail": 1}
     assert status["best"] == told.json("best")
-    assert (status["sampler"], status["seed"]) == ("tpe", 1)
+    assert (status["sampler"], status["seed"]) == ("auto", 1)
     assert status["size_bytes"] == told.journal.stat().st_size
 
 
@@ -214,7 +228,7 @@ def test_studies_are_listed(told: Any) -> None:
     told.out("create", *SPACE, "--study", "größe", "--maximize", "--minimize", "--sampler", "random")
     studies = told.json("studies", "--format", "json")
     assert [(each["study"], each["directions"], each["best_value"], each["sampler"]) for each in studies] == [
-        ("study", ["minimize"], 0.25, "tpe"),
+        ("study", ["minimize"], 0.25, "auto"),
         ("größe", ["maximize", "minimize"], None, "random"),
     ]
     assert studies[0]["trials"]["complete"] == 2

@@ -43,8 +43,8 @@ journaltune.load_study(sys.argv[1]).to_optuna().optimize(objective, n_trials=100
 
 
 def make(path: Path) -> Path:
-    options = {"n_startup_trials": 3}
-    journaltune.create_study(path, study_name="a", params={"x": "float(-1, 1)"}, seed=7, sampler_options=options).close()
+    options = {"sampler": "tpe", "sampler_options": {"n_startup_trials": 3}}
+    journaltune.create_study(path, study_name="a", params={"x": "float(-1, 1)"}, seed=7, **options).close()
     return path
 
 

@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def make(path: Path, **options: Any) -> Study:
-    return create_study(path, **{"params": {"x": "float(0, 1)"}, "seed": 1, **options})
+    return create_study(path, **{"params": {"x": "float(0, 1)"}, "sampler": "tpe", "seed": 1, **options})
 
 
 def ask_and_tell(study: Study, count: int) -> list[list[Any]]:

@@ -80,7 +80,7 @@ def start() -> Iterator[Start]:
 
 
 def make(path: Path, **options: Any) -> Study:
-    return create_study(path, **{"params": {"x": "float(0, 1)"}, "seed": 1, "lock_timeout_s": 0.05, **options})
+    return create_study(path, **{"params": {"x": "float(0, 1)"}, "sampler": "tpe", "seed": 1, "lock_timeout_s": 0.05, **options})
 
 
 def let_go(process: subprocess.Popen[str]) -> str:

@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def make(path: Path, **options: Any) -> Study:
-    return create_study(path, **{"params": {"x": "float(0, 1)"}, "seed": 1, **options})
+    return create_study(path, **{"params": {"x": "float(0, 1)"}, "sampler": "tpe", "seed": 1, **options})
 
 
 def replace_space(path: Path, params: dict[str, str]) -> None:

@@ -95,7 +95,7 @@ def test_a_stock_worker_takes_what_we_enqueued(path: Path) -> None:
 def test_a_claim_by_a_stock_worker_between_our_look_and_our_lock_is_left_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = make(path)
+    study = make(path, sampler="tpe")
     study.enqueue({"x": 0.5})
     suggest, claimed = RustunaSampler.suggest, []
 

@@ -105,13 +105,16 @@ def loaded_by(folder: Path, *commands: list[str]) -> set[str]:
     return set(ast.literal_eval(done.stderr.splitlines()[-1]))
 
 
+def create_with(sampler: str) -> list[str]:
+    return ["create", "--param", "x: float(0, 1)", "--param", "opt: adam | sgd", "--seed", "1", "--sampler", sampler]
+
+
 @pytest.fixture(scope="module")
 def study_past_startup(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study with enough results that the default sampler no longer draws at random; its trials 20 and 21 are running."""
+    """A study with enough results that TPE no longer draws at random; its trials 20 and 21 are running."""
     folder = tmp_path_factory.mktemp("study")
-    create = ["create", "--param", "x: float(0, 1)", "--param", "opt: adam | sgd", "--seed", "1"]
     tell = [["tell", str(number), str(number / 20)] for number in range(20)]
-    loaded_by(folder, create, ["ask", "-n", "22"], *tell)
+    loaded_by(folder, create_with("tpe"), ["ask", "-n", "22"], *tell)
     return folder
 
 
@@ -153,6 +156,13 @@ def test_a_command_of_a_shell_loop_loads_only_what_it_uses(tmp_path: Path, comma
     loaded = loaded_by(tmp_path, command)
     assert f"journaltune.engine.{command[0]}" in loaded
     assert not {f"journaltune.{name}" for name in RARE[command[0]]} & loaded
+
+
+def test_the_default_sampler_loads_numpy_when_its_model_begins_and_nothing_else_that_is_heavy(tmp_path: Path) -> None:
+    loop = [call for number in range(6) for call in (["ask"], ["tell", str(number), str(number)])]
+    assert not HEAVY & loaded_by(tmp_path, create_with("auto"), *loop)
+    assert HEAVY & loaded_by(tmp_path, ["ask"]) == {"numpy"}
+    assert not HEAVY & loaded_by(tmp_path, ["tell", "6", "1"])
 
 
 @pytest.mark.parametrize("sampler", ["random", "nsgaii", "grid", "bruteforce"])

@@ -75,7 +75,7 @@ def test_a_row_makes_an_option_a_setting_of_the_study_and_a_part_of_its_status(r
     assert study.config.items() >= VALUES.items()
     status = json.loads(run("status", "--format", "json"))
     assert [status.get(name, "not shown") for name in VALUES] == [3, 0.5, {"a": 1, "b": [2]}, ["x", "y < 1"], "not shown"]
-    assert f"sampler    tpe, seed {study.seed}, patience 3, target 0.5\n" in run("status")
+    assert f"sampler    auto, seed {study.seed}, patience 3, target 0.5\n" in run("status")
 
 
 @pytest.mark.usefixtures("new")

@@ -97,7 +97,7 @@ def test_directions_can_not_change(path: Path, directions: Any) -> None:
 
 
 def test_exist_ok_lays_what_is_given_over_what_is_there(path: Path) -> None:
-    study = create_study(path, params=X, seed=1, sampler_options={"n_startup_trials": 5})
+    study = create_study(path, params=X, seed=1, sampler="tpe", sampler_options={"n_startup_trials": 5})
     study.tell(study.ask(), 1.0)
     create_study(path, params={"x": "float(0, 1)", "y": "a | b"}, exist_ok=True)
     assert (study.ask().params.keys(), study.seed) == ({"x", "y"}, 1)
@@ -108,7 +108,7 @@ def test_exist_ok_lays_what_is_given_over_what_is_there(path: Path) -> None:
 
 
 def test_another_sampler_does_not_inherit_the_options_of_the_old_one(path: Path) -> None:
-    study = create_study(path, params=X, sampler_options={"n_startup_trials": 5})
+    study = create_study(path, params=X, sampler="tpe", sampler_options={"n_startup_trials": 5})
     create_study(path, sampler="random", exist_ok=True)
     assert study.ask().number == 0
     create_study(path, sampler="tpe", sampler_options={"n_startup_trials": 7}, exist_ok=True)
@@ -158,8 +158,9 @@ def test_a_drawn_seed_stays_what_it_is(path: Path) -> None:
         {"sampler": "optuna.TPESampler", "sampler_options": {"seed": 1}},
         {"sampler": "optuna.TPESampler", "sampler_options": {"no_such": 1}},
         {"sampler": "optuna.RandomSampler", "sampler_options": {"n_startup_trials": 1}},
-        {"sampler_options": {"n_startup_trials": "many"}},
-        {"sampler_options": {"n_startup_trials": -1}},
+        {"sampler_options": {"n_startup_trials": 4}},
+        {"sampler": "tpe", "sampler_options": {"n_startup_trials": "many"}},
+        {"sampler": "tpe", "sampler_options": {"n_startup_trials": -1}},
         {"sampler_options": {"\ud800": 1}},
         {"seed": -1},
         {"seed": 2**63},
@@ -330,7 +331,7 @@ class TestSeveralStudies:
         assert list(found) == ["a", "b", "c"]
         assert (found["b"].best_value, found["a"].best_value) == (0.5, None)
         assert (found["b"].counts["running"], found["b"].counts["complete"]) == (1, 1)
-        assert (found["b"].sampler, found["b"].directions) == ("tpe", ("minimize",))
+        assert (found["b"].sampler, found["b"].directions) == ("auto", ("minimize",))
 
     def test_a_deleted_study_is_gone_for_every_program_and_the_others_go_on(self, shared: Path) -> None:
         load_study(shared, "b").ask()
