@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REFRESH_S = 1.0
 MOST_RUNNING = 20  # trials that the text names
+_WITH_MODEL, _MOST_MODELLED = ("auto", "gp"), 300  # a model of 300 trials takes a third of a second
 
 COMMAND = Command(
     "status",
@@ -86,10 +87,12 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "study": study.name,
         "directions": list(study.directions),
         "objectives": list(study.objective_names),
+        "space": study.space and study.space.to_config()["params"],
         "trials": counts(study),
         "running": _running(study),
         "best": front if several else next(iter(front), None),
         "no_best": None if front else study.look(why_none) or "no trial is complete yet",
+        "recommended": None if several or not front else _recommended(study),
         **{
             name: study.setting(name) if study.is_ours else None
             for name, setting in SETTINGS.items()
@@ -101,6 +104,18 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "locks": stock_locks(study.path),
         "size_bytes": os.stat(study.path).st_size,
     }
+
+
+def _recommended(study: OpenStudy) -> int | None:
+    """The number of the trial that the study's own model holds best; None where it has no model, or one of so many trials that
+    ``status`` would take long."""
+    from journaltune.study.trials import counts
+
+    if study.sampler not in _WITH_MODEL or counts(study)["complete"] > _MOST_MODELLED:
+        return None
+    from journaltune.engine.recommend import recommended_trial
+
+    return recommended_trial(study).number
 
 
 def _running(study: OpenStudy) -> list[dict[str, Any]]:
@@ -155,9 +170,16 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
         f"trials     {', '.join(states) or 'none yet'}",
         *_running_lines(known["running"]),
         *_best_lines(known["best"], known["no_best"]),
+        *_recommended_lines(known["best"], known["recommended"]),
         *(f"lock       {lock}" for lock in known["locks"]),
     ]
     return [output.visible(line) for line in lines]
+
+
+def _recommended_lines(best: Any, recommended: int | None) -> list[str]:
+    if recommended is None or recommended == best["number"]:
+        return []
+    return [f"           a model of all results holds trial {recommended} better: `journaltune best --recommended`"]
 
 
 def _running_lines(running: list[dict[str, Any]]) -> list[str]:

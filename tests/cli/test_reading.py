@@ -45,6 +45,8 @@ def test_best_recommended_is_the_one_that_a_model_holds_best(program: Any) -> No
     assert program.json("best")["params"] == {"x": 0.1}
     assert program.json("best", "--recommended")["params"] == {"x": 0.5}
     assert "JT_TRIAL=3" in program.out("best", "--recommended", "--format", "sh").splitlines()
+    assert program.json("status", "--format", "json")["recommended"] == 3
+    assert "a model of all results holds trial 3 better: `journaltune best --recommended`" in program.out("status")
 
 
 def test_best_of_several_objectives_is_the_pareto_front(pareto: Any) -> None:
@@ -143,6 +145,7 @@ def test_status_has_what_a_script_needs(told: Any) -> None:
     assert status["study"] == "study"
     assert status["directions"] == ["minimize"]
     assert status["trials"] == {"running": 1, "waiting": 1, "complete": 2, "pruned": 1, "fail": 1}
+    assert status["space"] == {"lr": "log(1e-05, 0.1)", "opt": "adam | sgd"}
     assert status["best"] == told.json("best")
     assert (status["sampler"], status["seed"]) == ("auto", 1)
     assert status["size_bytes"] == told.journal.stat().st_size
