@@ -94,13 +94,14 @@ def owned(state: StudyState) -> list[LiveTrial]:
     return [trial for trial in state.live.values() if trial.state == RUNNING and trial.may_have_owner()]
 
 
-def orphans(study: OpenStudy, probe: Probe | None = None) -> Iterator[tuple[LiveTrial, Holder]]:
-    """The running trials whose owner is proven dead, lowest number first."""
-    probe = probe or Probe(study.path)
+def orphans(study: OpenStudy, own: Mapping[str, Any] | None = None) -> Iterator[tuple[LiveTrial, Holder]]:
+    """The running trials whose owner is proven dead, lowest number first. ``own``: a worker who asks, so lives."""
+    probe = Probe(study.path)
     for trial in owned(study.state()):
         known = trial.holder
         owner = known.get("owner")
-        if isinstance(owner, dict) and not ("ttl_s" in known or "released" in known) and probe.standing(owner) != DEAD:
+        is_plain = not ("ttl_s" in known or "released" in known)
+        if is_plain and isinstance(owner, dict) and (owner == own or probe.standing(owner) != DEAD):
             continue  # the one path that an ask among a thousand running trials takes a thousand times
         holder = holder_of(trial)
         if standing(holder, probe) == DEAD:
@@ -112,7 +113,8 @@ def take_up(study: OpenStudy, claim: Mapping[str, Any], on_failed: Callable[[int
 
     One that killed as many owners as the study allows fails with reason ``crash-loop``, which samplers see as a bad result.
     """
-    for trial, holder in orphans(study):
+    owner = claim.get("owner")
+    for trial, holder in orphans(study, owner if owner and "lock" in owner else None):
         deaths = holder.deaths + (not holder.released)
         if deaths >= study.attempts:
             if fail(study, trial.number, holder, "crash-loop") and on_failed is not None:
