@@ -69,9 +69,9 @@ journaltune ask --template input.in > input.txt""",
 
 
 def run(options: Options) -> int:
-    from journaltune.suggest.samplers.rust import load_alone
+    from journaltune.suggest.samplers.rust import without_its_package
 
-    load_alone()
+    without_its_package()
     template = _template_text(options)
     with opened(options) as study:
         render = _renderer(options, study, template)

@@ -126,9 +126,9 @@ def _run(options: Options, link: Link) -> int:
     from journaltune.cli.summary import summary
     from journaltune.run.prepare import prepare
     from journaltune.run.trainers import Trainers
-    from journaltune.suggest.samplers.rust import load_alone
+    from journaltune.suggest.samplers.rust import without_its_package
 
-    load_alone()
+    without_its_package()
     study, plan = prepare(_call(options))
     with study:
         shows = listener(len(study.directions), options["quiet"])

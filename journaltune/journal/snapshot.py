@@ -193,8 +193,6 @@ class Source:
 
     def __init__(self, journal_path: str, journal: os.stat_result, rebuild: Rebuild | None) -> None:
         self._fd, self._identity = -1, (-1, -1)  # before anything that may fail
-        import msgpack
-
         self._rebuild = rebuild
         self.is_bad = False  # whether a section could not be read
         self._rebuilt: JournalState | None = None
@@ -213,6 +211,8 @@ class Source:
         packed = self._read(len(start), length)
         if len(packed) != length or crc32(packed) != checksum:
             raise ValueError("torn snapshot")
+        import msgpack  # two milliseconds, which a study without a snapshot is spared
+
         self._base = len(start) + length
         self.header: dict[str, Any] = msgpack.unpackb(packed, unicode_errors="surrogatepass")
 

@@ -105,11 +105,11 @@ def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sample
     row = _BY_NAME.get(name) if by_index else _BEFORE.get(name, _BY_NAME.get(name))
     if row is None and not (name.startswith("optuna.") or ":" in name):
         raise UsageError(f"unknown sampler {name!r}; {_meant(name)}")
-    from importlib import import_module
 
     if row is None:  # optuna.GridSampler and its like are those of the short names
         row = next((each for each in ROWS if each.factory in _FINITE and name == f"optuna.{each.optuna_class}"), None)
     module, _, class_name = (_OPTUNA if row is None else row.factory).partition(":")
-    factory = getattr(import_module(f"{__package__}.{module}"), class_name)
+    # ``importlib`` would cost an ask another import.
+    factory = getattr(__import__(f"{__package__}.{module}", fromlist=(class_name,)), class_name)
     sampler: Sampler = factory(name, options, by_index)
     return sampler

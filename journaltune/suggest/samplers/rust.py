@@ -24,21 +24,29 @@ _CORE = "rustuna._rustuna"
 _NARROW = 1e-6  # of ln(high / low): values are as good as equally likely below, and Rustuna panics at 0
 
 
+_alone = False
+
+
 def core() -> Any:
     """The module ``rustuna._rustuna``."""
+    if _CORE not in sys.modules and _alone and "rustuna" not in sys.modules:
+        _load_alone()
     if _CORE not in sys.modules:
         import rustuna._rustuna  # noqa: F401
     return sys.modules[_CORE]
 
 
-def load_alone() -> None:
-    """Load the core without running ``rustuna/__init__.py``, which imports ``typing``: half of the time of a shell's ``ask``.
+def without_its_package() -> None:
+    """From now on ``core`` does not run ``rustuna/__init__.py``, which imports ``typing``: half of the time of a shell's ``ask``.
 
-    Only our own command may do that: a program that imports Rustuna later would miss the core as an attribute of the package.
+    Only our own command may say so: a program that imports Rustuna later would miss the core as an attribute of the package.
     """
-    if "rustuna" in sys.modules:
-        return
-    from importlib.machinery import PathFinder
+    global _alone
+    _alone = True
+
+
+def _load_alone() -> None:
+    from _frozen_importlib_external import PathFinder  # importlib.machinery's, without its package: a millisecond less
 
     spec = PathFinder.find_spec("rustuna")
     if spec is None or spec.submodule_search_locations is None:
@@ -47,7 +55,7 @@ def load_alone() -> None:
     package.__path__ = spec.submodule_search_locations
     sys.modules["rustuna"] = package
     try:
-        core()
+        import rustuna._rustuna  # noqa: F401
     except ImportError:
         sys.modules.pop(_CORE, None)
     finally:
