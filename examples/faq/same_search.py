@@ -12,7 +12,7 @@ def search(path: str, stops: list[int]) -> list[dict[str, float]]:
 # The seed decides, bit for bit; `journaltune create --seed 42` in a shell.
 first = search("first.journal", stops=[25])
 assert first == search("again.journal", stops=[7, 25])
-assert len({trial["x"] for trial in first}) == 25
+assert len({tuple(params.values()) for params in first}) == 25
 
 # verify, here and as a command, recomputes each suggestion from the journal, also where the seed was drawn.
 verdict = journaltune.load_study("first.journal").verify()

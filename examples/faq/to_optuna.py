@@ -3,7 +3,7 @@ import optuna
 
 import journaltune
 
-study = journaltune.create_study("study.journal", params={"x": "float(-5, 5)", "y": "float(-5, 5)"}, seed=1)
+study = journaltune.create_study("study.journal", params={"x": "float(-5, 5)", "y": "float(-5, 5)"}, sampler="tpe", seed=1)
 study.optimize(lambda trial: trial.params["x"] ** 2 + 0.01 * trial.params["y"], n_trials=30)
 
 # A real optuna.Study on the same file: importances, plots, callbacks, and objectives that suggest for themselves.

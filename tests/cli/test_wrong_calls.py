@@ -78,7 +78,7 @@ CALLS = [
     (f"create {X} --sampler nsga2", "did you mean nsgaii?"),
     (f"create {X} --sampler gird", "did you mean grid?"),
     (f"create {X} --sampler wavelet", "take one of tpe, random"),
-    (f"create {X} --sampler-option group=true", "there is no group", "--sampler optuna.TPESampler"),
+    (f"create {X} --sampler-option group=true", "has no option 'group'", "--sampler optuna.TPESampler"),
     (f"create {X} --sampler nsgaii --sampler-option constraints_func=1", "--sampler optuna.NSGAIISampler"),
     (f"create {X} --sampler optuna.TPESampler --sampler-option grup=true", "has no option 'grup'; did you mean group?"),
     (f"create {X} --sampler optuna.TPESamplr", "did you mean optuna.TPESampler?"),

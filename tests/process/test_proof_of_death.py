@@ -260,7 +260,8 @@ class TestByLock:
         assert os.listdir(owners.workers_folder(str(journal))) == []
 
     def test_a_forked_child_does_not_keep_its_parent_alive(self, start: Start, journal: Path) -> None:
-        program = WORKER.replace("print(", "import os, signal\nif os.fork() == 0: signal.pause()\nprint(")
+        fork = "import os, signal\nread, write = os.pipe()\nif os.fork() == 0: os.write(write, b'!'); signal.pause()\n"
+        program = WORKER.replace("print(", f"{fork}os.read(read, 1)\nprint(")  # the child runs by then
         child = start(sys.executable, "-c", program, str(journal), start_new_session=True)
         owner = {"lock": child.said}  # type: ignore[attr-defined]
         assert said_by(journal, owner) == ALIVE

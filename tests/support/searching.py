@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from journaltune import create_study, load_study
+from journaltune import AskedTrial, create_study, load_study
 from journaltune.api.study import Study
 from journaltune.suggest.draw import history, sampler_of
 
@@ -36,3 +36,9 @@ def next_ones(study: Study, seeds: int = 4) -> list[dict[str, float]]:
     opened = load_study(study._study.path, study.study_name)._study
     number = opened.state().n_trials
     return [sampler_of(opened).suggest(history(opened, number), opened.varied, number, seed, 0).internal for seed in range(seeds)]
+
+
+def tell_there(trial: AskedTrial) -> tuple[int, dict[str, Any], int, int]:
+    """What another process, which imports this file, finds in a trial that it is given and tells."""
+    trial.study.tell(trial, trial.params["x"])
+    return trial.number, trial.params, trial.seed, trial.slot

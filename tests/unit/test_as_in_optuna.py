@@ -19,6 +19,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import create_trial
+from searching import tell_there
 
 import journaltune
 from journaltune import AskedTrial, FixedTrial, NotFoundError, SpaceError, UsageError, create_study, load_study
@@ -304,8 +305,3 @@ class TestTrials:
 def slot_of(trial: Any) -> float:
     trial.set_user_attr("slot", trial.slot)
     return float(trial.params["x"])
-
-
-def tell_there(trial: AskedTrial) -> Any:
-    trial.study.tell(trial, trial.params["x"])
-    return trial.number, trial.params, trial.seed, trial.slot

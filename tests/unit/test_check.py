@@ -21,7 +21,7 @@ from journaltune.journal.upkeep.repair import repair
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     found = tmp_path / "study.journal"
-    study = create_study(found, params={"x": "float(0, 1)"}, seed=1)
+    study = create_study(found, params={"x": "float(0, 1)"}, sampler="random", seed=1)
     for number in range(6):
         study.tell(study.ask(), float(number), attrs={"k": number} if number % 2 else None)
     study.ask()

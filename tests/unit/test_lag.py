@@ -82,8 +82,8 @@ def test_without_a_lag_the_timing_shows(tmp_path: Path) -> None:
 
 
 def test_a_lag_of_one_is_what_one_worker_does(tmp_path: Path) -> None:
-    alone = create_study(tmp_path / "alone.journal", params=SPACE, seed=7)
-    lagged = create_study(tmp_path / "lagged.journal", params=SPACE, seed=7, lag=1)
+    alone = create_study(tmp_path / "alone.journal", params=SPACE, sampler="tpe", seed=7)
+    lagged = create_study(tmp_path / "lagged.journal", params=SPACE, sampler="tpe", seed=7, lag=1)
     for _ in range(20):
         trials = alone.ask(), lagged.ask()
         assert trials[0].params == trials[1].params
@@ -155,7 +155,7 @@ def test_a_search_goes_on_past_parameters_that_were_enqueued_several_times(tmp_p
     twice = {"x": 0.5, "n": 8, "kind": "b"}
 
     def search(path: Path, chance: random.Random) -> list[Any]:
-        study = create_study(path, params=SPACE, seed=7, lag=lag, duplicates=duplicates)
+        study = create_study(path, params=SPACE, sampler="tpe", seed=7, lag=lag, duplicates=duplicates)
         for n in range(6):
             study.enqueue(twice if n != 3 else {"x": 0.25})
         return in_some_order(path, lag, 14, chance, exist_ok=True)

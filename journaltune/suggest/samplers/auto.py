@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import UsageError
 from journaltune.suggest.samplers.gp.sampler import GpSampler
 
 TYPE_CHECKING = False
@@ -25,7 +24,9 @@ class AutoSampler:
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
-            raise UsageError(f"sampler auto has no option {next(iter(options))!r}, it has none at all; name a sampler that has")
+            from journaltune.suggest.samplers.from_rustuna import unknown_option
+
+            raise unknown_option(name, next(iter(options)))
         self._gp = GpSampler("gp", {})
         self._tpe: Sampler | None = None
         self._by_index = by_index

@@ -93,6 +93,14 @@ def violation(constraints: Mapping[str, float]) -> dict[str, float]:
 
 def wrong_options(name: str, options: Mapping[str, Any], error: Exception) -> UsageError:
     """What Rustuna says of its options, and whose options they are where they are those of Optuna's class."""
+    unknown = next((option for option in options if "unexpected keyword" in str(error) and f"'{option}'" in str(error)), None)
+    if unknown is not None:
+        return unknown_option(name, unknown)
+    return UsageError(f"sampler {name} does not take these options: {error}")
+
+
+def unknown_option(name: str, option: str) -> UsageError:
+    """That a sampler has no such option, and that Optuna's class for it has one, where that is so."""
     from inspect import signature
 
     import optuna  # 0.3 s, for a better message only
@@ -100,11 +108,9 @@ def wrong_options(name: str, options: Mapping[str, Any], error: Exception) -> Us
     from journaltune.suggest.samplers.registry import optuna_class_name
 
     class_name = optuna_class_name(name)
-    theirs = signature(getattr(optuna.samplers, class_name)).parameters
-    unknown = next((option for option in options if "unexpected keyword" in str(error) and f"'{option}'" in str(error)), None)
-    what = str(error) if unknown is None else f"there is no {unknown}"
-    hint = f"; optuna.{class_name} has it: write --sampler optuna.{class_name}" if unknown in theirs else ""
-    return UsageError(f"sampler {name} does not take these options: {what}{hint}")
+    is_theirs = option in signature(getattr(optuna.samplers, class_name)).parameters
+    hint = f"; optuna.{class_name} has it: write --sampler optuna.{class_name}" if is_theirs else ""
+    return UsageError(f"sampler {name} has no option {option!r}{hint}")
 
 
 def refuse_seed(options: Mapping[str, Any]) -> None:

@@ -22,9 +22,9 @@ class GpSampler:
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
-            raise UsageError(
-                f"sampler gp has no option {next(iter(options))!r}, it has none at all; Optuna's with options is optuna.GPSampler"
-            )
+            from journaltune.suggest.samplers.from_rustuna import unknown_option
+
+            raise unknown_option(name, next(iter(options)))
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
         """See ``samplers.Sampler``."""
