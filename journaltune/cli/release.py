@@ -27,7 +27,7 @@ def run(options: Options) -> int:
 
     output.require_open()
     with opened(options) as study:
-        for number in options["numbers"]:
-            release(study, number)
-            output.write_json({"number": number}, f"trial {number} is released")
+        release(study, *options["numbers"])
+        lines = "".join(output.json_line({"number": number}) + "\n" for number in options["numbers"])
+        output.write(lines, "the trials are released")
     return 0

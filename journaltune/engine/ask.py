@@ -59,14 +59,18 @@ def ask(
     wait_s = checks.not_negative(wait_s, "how long to wait")
     if max_trials is not None:
         max_trials = checks.at_least(0, max_trials, "max_trials", "None: no limit")
-    metadata = _metadata(owner_pid, owner, ttl_s, mark)
+    metadata, failed = _metadata(owner_pid, owner, ttl_s, mark), list[int]()
     wait: Waiting | None = None
     while True:
-        with study.turn.lock, study.turn:
-            # The sampler's library is imported before others have to wait for this process.
-            sampler_of(study)
-            with study.journal.asks(study.study_id):
-                answer = _ask(study, metadata, max_trials, on_failed)
+        try:
+            with study.turn.lock, study.turn:
+                # The sampler's library is imported before others have to wait for this process.
+                sampler_of(study)
+                with study.journal.asks(study.study_id):
+                    answer = _ask(study, metadata, max_trials, failed)
+        finally:
+            while failed and on_failed is not None:  # without the locks: a callback may use the study
+                on_failed(failed.pop(0))
         if isinstance(answer, Suggestion):
             return answer
         if wait is None:
@@ -95,9 +99,12 @@ def _metadata(owner_pid: int | None, owner: Mapping[str, Any] | None, ttl_s: flo
 
 
 def _ask(
-    study: OpenStudy, metadata: dict[str, Any], max_trials: int | None, on_failed: Callable[[int], None] | None
+    study: OpenStudy, metadata: dict[str, Any], max_trials: int | None, failed: list[int]
 ) -> Suggestion | tuple[int, int, int]:
-    """The next suggestion; or (number, awaited, offset) if trial ``awaited`` must finish first, as of that offset."""
+    """The next suggestion; or (number, awaited, offset) if trial ``awaited`` must finish first, as of that offset.
+
+    Numbers of trials that fail as ``crash-loop`` are added to ``failed``.
+    """
     tries = 0
     skipped: set[int] = set()  # enqueued trials that have to wait for one with the same parameters
     while True:
@@ -106,7 +113,7 @@ def _ask(
         if any(trial.state == RUNNING and trial.may_have_owner() for trial in state.live.values()):
             from journaltune.engine.resume import take_up
 
-            again = take_up(study, metadata, on_failed)
+            again = take_up(study, metadata, failed)
             if again is not None:
                 return again
         _check_budget(state, max_trials)

@@ -33,22 +33,27 @@ def reap(study: OpenStudy, numbers: Iterable[int] | None = None) -> list[int]:
         return [number for number, holder in found if fail(study, number, holder, "owner-died")]
 
 
-def release(study: OpenStudy, number: int) -> None:
-    """Give a running trial back, whoever has it: the next ask hands it out again, as the same trial.
+def release(study: OpenStudy, *numbers: int) -> None:
+    """Give running trials back, whoever has them: the next asks hand them out again, as the same trials.
 
-    Raises NotFoundError for an unknown number, ConflictError for a trial that does not run.
+    Raises NotFoundError for an unknown number, ConflictError for a trial that does not run: then none is given back.
     """
-    number = checks.whole(number, "a trial's number")
+    wanted = [checks.whole(number, "a trial's number") for number in numbers]
     with study.turn.lock, study.turn:
         study.journal.sync()
-        while True:
-            holder = holder_of(_running(study, number))
-            if holder.released:
-                return
-            note = {"owner": holder.owner, "attempt": holder.attempt, "deaths": holder.deaths, "released": True}
-            if assign(study, number, holder, note, "it was released"):
-                study.journal.flush()
-                return
+        for number in wanted:
+            _running(study, number)
+        for number in wanted:
+            _give_back(study, number)
+        study.journal.flush()
+
+
+def _give_back(study: OpenStudy, number: int) -> None:
+    while True:
+        holder = holder_of(_running(study, number))
+        note = {"owner": holder.owner, "attempt": holder.attempt, "deaths": holder.deaths, "released": True}
+        if holder.released or assign(study, number, holder, note, "it was released"):
+            return
 
 
 def _running(study: OpenStudy, number: int) -> LiveTrial:

@@ -17,7 +17,7 @@ from journaltune.suggest.choice import Suggestion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from journaltune.journal.state import LiveTrial, StudyState
@@ -108,17 +108,18 @@ def orphans(study: OpenStudy, own: Mapping[str, Any] | None = None) -> Iterator[
             yield trial, holder
 
 
-def take_up(study: OpenStudy, claim: Mapping[str, Any], on_failed: Callable[[int], None] | None = None) -> Suggestion | None:
+def take_up(study: OpenStudy, claim: Mapping[str, Any], failed: list[int]) -> Suggestion | None:
     """The first trial of a dead owner, for the one that ``claim`` names; None when there is none.
 
-    One that killed as many owners as the study allows fails with reason ``crash-loop``, which samplers see as a bad result.
+    One that killed as many owners as the study allows fails with reason ``crash-loop``, which samplers see as a bad result; its
+    number is added to ``failed``.
     """
     owner = claim.get("owner")
     for trial, holder in orphans(study, owner if owner and "lock" in owner else None):
         deaths = holder.deaths + (not holder.released)
         if deaths >= study.attempts:
-            if fail(study, trial.number, holder, "crash-loop") and on_failed is not None:
-                on_failed(trial.number)
+            if fail(study, trial.number, holder, "crash-loop"):
+                failed.append(trial.number)
         elif assign(study, trial.number, holder, {**claim, "attempt": holder.attempt + 1, "deaths": deaths}, why_free(holder)):
             return suggestion_of(study, trial, holder.attempt + 1)
     return None

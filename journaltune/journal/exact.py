@@ -24,17 +24,18 @@ def with_attrs(record: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, A
     copied: dict[str, Any] = loads(exact)
     if "NaN" not in exact and exact.count("[") + exact.count("{") <= _DEPTH:
         return {**record, **copied}
-    plain = _without_nan(copied, 0)
+    plain = without_nan(copied)
     if plain == copied:
         return {**record, **plain}
     return {**record, **plain, "jt": {**record.get("jt", {}), "exact": exact}}
 
 
-def _without_nan(value: Any, depth: int) -> Any:
+def without_nan(value: Any, depth: int = 0) -> Any:
+    """A JSON value with the word "NaN" in place of each NaN. ValueError for one that is nested too deeply."""
     if depth > _DEPTH:
         raise ValueError(f"an attribute is nested more than {_DEPTH} levels deep; store it flatter, or as a file")
     if isinstance(value, dict):
-        return {key: _without_nan(item, depth + 1) for key, item in value.items()}
+        return {key: without_nan(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item, depth + 1) for item in value]
+        return [without_nan(item, depth + 1) for item in value]
     return "NaN" if isinstance(value, float) and isnan(value) else value

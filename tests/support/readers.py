@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from rustuna.storages import JournalFileStorage
 
 from journaltune.journal import records
+from journaltune.journal.exact import without_nan
 from journaltune.journal.journal import Journal
 from journaltune.space import Distribution
 from journaltune.study.trials import trials_of
@@ -38,6 +39,11 @@ def _spelled(value: Any) -> str:
 def text(value: Any) -> str:
     """JSON data with its types: 1, 1.0 and true are three."""
     return _encode(value)
+
+
+def attributes(value: Any) -> str:
+    """User attributes as every reader sees them: where we read NaN, stock readers find the word."""
+    return text(without_nan(value))
 
 
 @cache
@@ -96,7 +102,7 @@ def _trial(
         "values": None if trial.values is None else list(map(number, trial.values)),
         "params": _params(trial.params, distributions, show),
         "distributions": distributions,
-        "user_attrs": text(trial.user_attrs),
+        "user_attrs": attributes(trial.user_attrs),
         "system_attrs": text(trial.system_attrs),
         "intermediate": _intermediate(trial, number),
         "began": moment(trial.datetime_start),
@@ -125,7 +131,7 @@ def of_state(state: Any) -> list[dict[str, Any]]:
                 "id": study.study_id,
                 "name": study.name,
                 "directions": list(study.directions),
-                "user_attrs": text(study.user_attrs),
+                "user_attrs": attributes(study.user_attrs),
                 "system_attrs": text(study.system_attrs),
                 "trials": [_trial(trial, distributions[trial.number]) for trial in trials_of(study, set(range(5)))],
             }
@@ -145,7 +151,7 @@ def by_optuna(path: Any) -> list[dict[str, Any]]:
             "id": study._study_id,
             "name": study.study_name,
             "directions": list(map(int, study.directions)),
-            "user_attrs": text(study.user_attrs),
+            "user_attrs": attributes(study.user_attrs),
             "system_attrs": text(study.system_attrs),
             "trials": [
                 _trial(trial, {name: distribution_to_json(d) for name, d in trial.distributions.items()}, _spelled, on_grid)
@@ -165,7 +171,7 @@ def _plain(trial: Any, show: Callable[[Any, Any], Any] = _as_it_is) -> dict[str,
         "params": {
             name: number(show(value, name)) if type(value) in (int, float) else value for name, value in trial.params.items()
         },
-        "user_attrs": text(dict(trial.user_attrs)),
+        "user_attrs": attributes(dict(trial.user_attrs)),
         "constraints": {name: number(value) for name, value in trial.constraints.items()},
         "intermediate": _intermediate(trial, number),
         "began": moment(trial.datetime_start),
