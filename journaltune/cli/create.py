@@ -99,12 +99,10 @@ def run(options: Options) -> int:
     with catch_warnings(record=True) as warnings:
         simplefilter("always")
         space, name = _space(options), study_name(options)
-    for warning in warnings:
-        output.note(f"create: {warning.message}")
     if space is None:
         with opened(options) as study:  # which has to exist
             name = study.name
-    changes: list[str] = []
+    notes = [str(warning.message) for warning in warnings]
     study = create(
         journal_path(options),
         name=name,
@@ -114,11 +112,11 @@ def run(options: Options) -> int:
         exist_ok=options["exist_ok"],
         drop=options["drop"],
         check_space=Space.shell_names,  # SpaceError for parameters that a shell loop could not tell apart
-        on_change=changes.extend,
+        on_change=notes.extend,
         **access(options),
     )
     with study:
-        for line in changes + _kept(options, space, study):
+        for line in notes + _kept(options, space, study):
             output.note(f"create: {line}")
         output.write_json({"study": study.name, "journal": study.path}, f"study {study.name!r} is in {study.path} now")
     return 0

@@ -58,15 +58,16 @@ def _split(n: int) -> tuple[int, int, int]:
 
 
 def kills(share: Share) -> None:
-    n_storm, n_killed, n_stopped = _split(share.n)
-    size = len(range(share.place, n_storm, share.of))
+    _, n_killed, n_stopped = _split(share.n)
+    killed, stopped = evenly(holders.KILLED, n_killed), evenly(holders.STOPPED, n_stopped)
+    size = share.size - sum(len(range(share.place, n, share.of)) for n in (len(killed), len(stopped)))
     n_storms = max(1, size // _PER_STORM)
     for number in range(n_storms):
         own = len(range(number, size, n_storms))
         share.run(share.place + number * share.of, lambda run, own=own: storm(run, own), own)  # type: ignore[misc]
     stock_lock.GRACE_S = _GRACE_S
-    share.each(evenly(holders.KILLED, n_killed), lambda run, way: _held(run, holders.kill, *way))
-    share.each(evenly(holders.STOPPED, n_stopped), lambda run, way: _held(run, holders.stop, *way))
+    share.each(killed, lambda run, way: _held(run, holders.kill, *way))
+    share.each(stopped, lambda run, way: _held(run, holders.stop, *way))
 
 
 def _held(run: Run, how: Callable[..., list[Finding]], *way: Any) -> None:
