@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, isnan
+from operator import index
 
 from journaltune.base.codes import MAXIMIZE, MINIMIZE
 from journaltune.base.errors import UsageError
@@ -149,8 +150,6 @@ def one_of(value: str, allowed: Sequence[str], what: str) -> str:
 
 def whole(value: object, what: str) -> int:
     """An int, from anything that is a whole number (numpy's too). UsageError otherwise."""
-    from operator import index
-
     try:
         if isinstance(value, bool):
             raise TypeError

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ class _FieldsToSlots(type):
 
     _fields: tuple[str, ...]
     _defaults: dict[str, Any]
+    _tail: tuple[Any, ...]
     _puts: tuple[Callable[[object, object], None], ...]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _FieldsToSlots:
@@ -32,6 +35,8 @@ class _FieldsToSlots(type):
         made._fields = tuple(field for base in inherited for field in base._fields) + fields
         made._puts = tuple(getattr(made, field).__set__ for field in made._fields)  # past ``__setattr__``, and fast
         made._defaults = {key: value for base in inherited for key, value in base._defaults.items()} | defaults
+        tail = takewhile(made._defaults.__contains__, reversed(made._fields))
+        made._tail = tuple([made._defaults[field] for field in tail])[::-1]
         return made
 
 
@@ -43,7 +48,10 @@ class Frozen(metaclass=_FieldsToSlots):
 
     def __init__(self, *values: Any, **named: Any) -> None:
         cls = type(self)
-        if named or len(values) != len(cls._fields):
+        missing = len(cls._fields) - len(values)
+        if not named and 0 < missing <= len(cls._tail):
+            values += cls._tail[-missing:]
+        elif named or missing:
             values = _values_of(cls, values, named)
         for put, value in zip(cls._puts, values, strict=True):
             put(self, value)
@@ -57,7 +65,10 @@ class Frozen(metaclass=_FieldsToSlots):
 
     def but(self, **changed: object) -> Self:
         """A copy with other values in some fields."""
-        return type(self)(*_values_of(type(self), self._values(), changed))
+        cls = type(self)
+        if not changed.keys() <= set(cls._fields):
+            raise TypeError(f"{cls.__name__} has the fields {', '.join(cls._fields)}, not {list(changed)}")
+        return cls(*[changed[name] if name in changed else getattr(self, name) for name in cls._fields])
 
     def _values(self) -> tuple[object, ...]:
         return tuple([getattr(self, name) for name in type(self)._fields])

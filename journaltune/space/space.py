@@ -24,10 +24,12 @@ class Space:
     A column is a parameter of the same name, as long as no kind of parameter spans several columns.
     """
 
-    __slots__ = ("distributions",)
+    __slots__ = ("_decoders", "_grids", "distributions")
 
     def __init__(self, distributions: dict[str, Distribution]) -> None:
         self.distributions = distributions
+        self._decoders = {name: known.decoder for name, known in distributions.items()}
+        self._grids = [name for name, known in distributions.items() if known.kind == "float" and known.step is not None]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Space) and list(self.distributions.items()) == list(other.distributions.items())
@@ -51,14 +53,19 @@ class Space:
         """The space as JSON can hold it, every float with all its digits."""
         return {"params": {name: spec_text(distribution) for name, distribution in self.distributions.items()}}
 
+    @property
+    def has_grids(self) -> bool:
+        """Whether a parameter has values with a canonical spelling."""
+        return bool(self._grids)
+
     def decode(self, internal: Mapping[str, float]) -> dict[str, Any]:
         """Columns to parameters, in declared order; columns that are missing or not of this space are left out."""
-        return {name: column.decoder(internal[name]) for name, column in self.distributions.items() if name in internal}
+        return {name: decode(internal[name]) for name, decode in self._decoders.items() if name in internal}
 
     def canonical(self, internal: Mapping[str, float]) -> dict[str, float]:
         """The same columns, each value on a grid in its one spelling; columns that are not of this space stay as they are."""
-        known = self.distributions
-        return {name: known[name].canonical(value) if name in known else value for name, value in internal.items()}
+        grids = {name: self.distributions[name].canonical(internal[name]) for name in self._grids if name in internal}
+        return {**internal, **grids}
 
     def encode(self, params: Mapping[str, Any], partial: bool = False, bounded: bool = True) -> dict[str, float]:
         """Parameters to columns, in declared order. SpaceError for a value that the space does not have (without ``bounded`` it

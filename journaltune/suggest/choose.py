@@ -25,7 +25,9 @@ def choose(study: OpenStudy, number: int, fixed: Mapping[str, float] | None = No
     """
     space = space_of(study)
     choice = _choose(study, space, number, fixed)
-    return choice.but(internal=space.canonical(choice.internal)) if by_index(study) else choice
+    if not space.has_grids or not by_index(study):
+        return choice
+    return choice.but(internal=space.canonical(choice.internal))
 
 
 def _choose(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float] | None) -> Choice:
