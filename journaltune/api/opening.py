@@ -50,8 +50,8 @@ def create_study(
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``), lists of choices, or Optuna's
     distributions; ``space`` is a space file instead. ``direction``: "minimize" (default) or "maximize"; ``directions``: one of
-    them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with
-    its keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
+    them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its keyword arguments in
+    ``sampler_options``. ``seed``: drawn when left out, and stored.
 
     ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
     result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
@@ -64,34 +64,35 @@ def create_study(
     Earlier trials count by what they have of the parameters; ``engine.change`` says it for each sampler.
 
     ``storage``, ``load_if_exists`` and ``pruner`` are Optuna's: the error for them shows the line to write.
-
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
     """
     given = locals()  # so that a new setting needs its parameter here, and no other line
-    defaults = (
-        "path",
-        "storage",
-        "lock_timeout_s",
-        "allow_network_fs",
-        "exist_ok" if not exist_ok else "",
-        "" if drop else "drop",
-    )
-    require_own_words("create_study", path, storage, {name: value for name, value in given.items() if name not in defaults})
-    if direction is not None and directions is not None:
-        raise UsageError("direction= is for one objective, directions= for several; leave one out")
-    settings = {name: given[name] for name in SETTINGS if name in given} | {"space": _space(params, space)}
-    settings["objectives"] = metric_names
+    require_own_words("create_study", path, storage, _to_show(given))
     study = create(
         checks.path(path),
         name=study_name,
-        directions=directions if direction is None else [direction],
+        directions=_directions(direction, directions),
         exist_ok=exist_ok,
         drop=drop,
         lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
         allow_network_fs=allow_network_fs,
-        **settings,
+        **{name: given[name] for name in SETTINGS if name in given}
+        | {"space": _space(params, space), "objectives": metric_names},
     )
     return Study(study)
+
+
+def _to_show(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that belong into the line to write."""
+    left_out = {"path", "storage", "lock_timeout_s", "allow_network_fs"}
+    left_out |= {name for name in ("exist_ok", "drop") if not given[name]}
+    return {name: value for name, value in given.items() if name not in left_out}
+
+
+def _directions(direction: object, directions: str | Sequence[object] | None) -> str | Sequence[object] | None:
+    if direction is not None and directions is not None:
+        raise UsageError("direction= is for one objective, directions= for several; leave one out")
+    return directions if direction is None else [direction]
 
 
 def _space(params: Mapping[str, Any] | None, space: str | os.PathLike[str] | Space | None) -> Space | None:

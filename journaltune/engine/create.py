@@ -50,14 +50,10 @@ def create(
     path = _journal_path(path)
     default = os.path.basename(path).partition(".")[0] or "study"
     name = name if name is None else checks.text(name, "a study's name")
-    config = settings.checked(given)
-    dropped = _names(drop)
+    config, dropped = settings.checked(given), _names(drop)
     codes = None if directions is None else checks.directions(directions)
     names = given.get("objectives")
-    if names is not None and codes is not None and len(names) != len(codes):
-        raise UsageError(f"{len(codes)} directions and {len(names)} names of objectives don't go together")
-    if dropped and not exist_ok:
-        raise UsageError("a parameter is dropped from a study that exists; say exist_ok (--exist-ok) too")
+    _refuse_contradictions(codes, names, dropped, exist_ok)
     if not exist_ok:  # the settings of an existing study may complete the given ones, so those are checked later
         check_sampler(config, len(codes or [1]))
     existed = os.path.exists(path)
@@ -83,9 +79,22 @@ def create(
     if changes and on_change is not None:
         on_change(changes)
     made = OpenStudy(journal, resolve(journal, name))
-    if names is not None and all(names) and made.metric_names != list(names):
-        set_metric_names(made, names)
+    _name_objectives(made, names)
     return made
+
+
+def _name_objectives(study: OpenStudy, names: Sequence[str] | None) -> None:
+    if names is not None and all(names) and study.metric_names != list(names):
+        set_metric_names(study, names)
+
+
+def _refuse_contradictions(
+    codes: Sequence[int] | None, names: Sequence[str | None] | None, dropped: Sequence[str], exist_ok: bool
+) -> None:
+    if names is not None and codes is not None and len(names) != len(codes):
+        raise UsageError(f"{len(codes)} directions and {len(names)} names of objectives don't go together")
+    if dropped and not exist_ok:
+        raise UsageError("a parameter is dropped from a study that exists; say exist_ok (--exist-ok) too")
 
 
 def _journal_path(path: str | os.PathLike[str]) -> str:

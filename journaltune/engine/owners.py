@@ -20,7 +20,7 @@ from journaltune.journal import lock, system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from typing import Any
 
 ALIVE, DEAD, UNKNOWN, NONE = "alive", "dead", "unknown", "none"
@@ -59,13 +59,14 @@ def describe(pid: int) -> dict[str, Any]:
 
 
 def boot_id() -> str:
-    return _proc("sys/kernel/random/boot_id").decode().strip()
+    return read_proc("sys/kernel/random/boot_id").decode().strip()
 
 
-def _proc(name: str) -> bytes:
+def read_proc(name: str) -> bytes:
+    """A small file of /proc. OSError as it comes, which for a process that just ended is usual."""
     fd = os.open(f"/proc/{name}", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, 4096)
+        return os.read(fd, 65536)
     finally:
         os.close(fd)
 
@@ -75,9 +76,14 @@ def _namespace(kind: str) -> int:
 
 
 def _start_and_state(pid: int) -> tuple[int, str]:
-    """Start time in clock ticks after boot (field 22), and the state; the command's name may hold parentheses itself."""
-    fields = _proc(f"{pid}/stat").rpartition(b")")[2].split()
+    """Start time in clock ticks after boot (field 22), and the state."""
+    fields = stat_fields(pid)
     return int(fields[19]), fields[0].decode()
+
+
+def stat_fields(pid: int) -> list[bytes]:
+    """The fields behind the command's name, which may hold blanks and brackets itself."""
+    return read_proc(f"{pid}/stat").rpartition(b")")[2].split()
 
 
 def _pidfd_inode(pid: int) -> int:
@@ -277,6 +283,15 @@ class Worker:
 
 def remove_leftovers(journal_path: str, needed: set[str]) -> None:
     """Remove the files of workers that died, but for those that prove it of a trial which still runs."""
+    for path in dead_workers(journal_path, needed):
+        try:
+            files.remove(path)
+        except (OSError, MachineError):
+            return
+
+
+def dead_workers(journal_path: str, needed: Container[str] = ()) -> Iterator[str]:
+    """The files of workers that died, but for those ``needed``, by name."""
     folder = workers_folder(journal_path)
     try:
         names = os.listdir(folder)
@@ -284,7 +299,4 @@ def remove_leftovers(journal_path: str, needed: set[str]) -> None:
         return
     for name in names:
         if name not in needed and not name.startswith(".") and lock_standing(f"{folder}/{name}") == DEAD:
-            try:
-                files.remove(f"{folder}/{name}")
-            except (OSError, MachineError):
-                return
+            yield f"{folder}/{name}"

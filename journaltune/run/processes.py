@@ -10,6 +10,8 @@ import os
 from signal import SIGKILL
 from time import monotonic, sleep
 
+from journaltune.engine.owners import read_proc, stat_fields
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -32,15 +34,6 @@ def become_subreaper(death_signal: int = 0) -> bool:
         return False
 
 
-def read_proc(name: str) -> bytes:
-    """A small file of /proc. OSError as it comes, which for a process that just ended is usual."""
-    fd = os.open(f"/proc/{name}", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 65536)
-    finally:
-        os.close(fd)
-
-
 _ARE_LISTED = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # kernels can be built without
 
 
@@ -57,7 +50,7 @@ def children(pid: int) -> list[int]:
 
 def _parent(pid: int) -> int:
     try:
-        return int(_stat(pid)[1])
+        return int(stat_fields(pid)[1])
     except OSError:
         return 0
 
@@ -74,20 +67,15 @@ def descendants(pid: int) -> list[int]:
 
 def start_ticks(pid: int) -> int:
     """When a process started, in clock ticks after the boot: with its pid this tells it from others. OSError when it is gone."""
-    return int(_stat(pid)[19])
+    return int(stat_fields(pid)[19])
 
 
 def is_gone(pid: int) -> bool:
     """Whether a process has ended, waited for or not."""
     try:
-        return _stat(pid)[0] in (b"Z", b"X")
+        return stat_fields(pid)[0] in (b"Z", b"X")
     except OSError:
         return not _exists(pid)
-
-
-def _stat(pid: int) -> list[bytes]:
-    """The fields behind the command's name, which may hold blanks and brackets itself."""
-    return read_proc(f"{pid}/stat").rpartition(b")")[2].split()
 
 
 def _exists(pid: int) -> bool:

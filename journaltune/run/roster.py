@@ -17,7 +17,7 @@ from time import monotonic, sleep
 
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps, loads
-from journaltune.engine.owners import DEAD, Probe, describe, lock_standing, workers_folder
+from journaltune.engine.owners import DEAD, Probe, dead_workers, describe
 from journaltune.run import processes
 from journaltune.run.folders import trials_folder
 
@@ -109,21 +109,10 @@ def sweep(journal_path: str) -> list[int]:
     return sorted(everything)
 
 
-def _dead_workers(journal_path: str) -> Iterator[str]:
-    folder = workers_folder(journal_path)
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return
-    for name in names:
-        if not name.startswith(".") and lock_standing(f"{folder}/{name}") == DEAD:
-            yield f"{folder}/{name}"
-
-
 def _by_group(journal_path: str) -> Iterator[int]:
     """Members of the process groups that dead runners noted, if their leader is the one that was noted."""
     here = place_of(describe(os.getpid()))
-    for path in _dead_workers(journal_path):
+    for path in dead_workers(journal_path):
         place, entries = read(path)
         for entry in entries if place == here else ():
             try:
