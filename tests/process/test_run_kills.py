@@ -37,7 +37,10 @@ def kill(front: subprocess.Popen[str], whom: str) -> None:
     runner = runner_of(front)
     if whom == "group":
         os.killpg(front.pid, signal.SIGKILL)
-    for pid in {"front": [front.pid], "runner": [runner], "both": [front.pid, runner]}.get(whom, []):
+    pids = {"front": [front.pid], "runner": [runner], "both": [front.pid, runner]}.get(whom, [])
+    for pid in pids if whom == "both" else []:
+        os.kill(pid, signal.SIGSTOP)  # between two kills the second one could end what the first one left
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
 
 
