@@ -117,6 +117,36 @@ def _float_or_word(word: str) -> float | str:
     return number
 
 
+def quoted_text(text: str, at: int) -> tuple[str, int]:
+    """The string whose opening quote stands at ``at``, and where what follows it begins. ValueError for one that is none."""
+    quote = text[at]
+    chars: list[str] = []
+    at += 1
+    while True:
+        char = text[at : at + 1]
+        if not char:
+            raise ValueError(f"the closing {quote} is missing")
+        if char == quote:
+            return "".join(chars), at + 1
+        if char == "\\":
+            char, at = _escape(text, at)
+        if char == "\0" or _is_surrogate(char):
+            raise ValueError("a text has a NUL or half a surrogate pair, which no program's arguments can hold; leave it out")
+        chars.append(char)
+        at += 1
+
+
+def _escape(text: str, at: int) -> tuple[str, int]:
+    """The character that the escape at ``at`` stands for, and where the escape ends."""
+    letter = text[at + 1 : at + 2]
+    if letter in _ESCAPES:
+        return _ESCAPES[letter], at + 1
+    digits = text[at + 2 : at + 6]
+    if letter != "u" or len(digits) != 4 or not _HEX_DIGITS.issuperset(digits):
+        raise ValueError(r"unknown escape in a quoted text; write \\ for a backslash (also \n \r \t \" \' \u0041)")
+    return chr(int(digits, 16)), at + 5
+
+
 class _Parser:
     """One spec, read token by token. It never recurses, so no input is too deep.
 
@@ -161,7 +191,7 @@ class _Parser:
             self.kind = self.value = text[at]
             self.at = at + 1
         elif text[at] in "\"'":
-            self._read_string(text[at])
+            self._read_string()
         else:
             self._read_word()
 
@@ -176,32 +206,12 @@ class _Parser:
         if not self.value.isprintable():
             self.fail("a bare word has a character that can't be printed; quote it")
 
-    def _read_string(self, quote: str) -> None:
-        chars = []
-        at = self.at + 1
-        while True:
-            char = self.text[at : at + 1]
-            if not char:
-                self.fail(f"the closing {quote} is missing")
-            if char == quote:
-                break
-            if char == "\\":
-                char, at = self._escape(at)
-            if char == "\0" or _is_surrogate(char):
-                self.fail("a choice has a NUL or half a surrogate pair, which no program's arguments can hold; leave it out")
-            chars.append(char)
-            at += 1
-        self.kind, self.value, self.at = "string", "".join(chars), at + 1
-
-    def _escape(self, at: int) -> tuple[str, int]:
-        """The character that the escape at ``at`` stands for, and where the escape ends."""
-        letter = self.text[at + 1 : at + 2]
-        if letter in _ESCAPES:
-            return _ESCAPES[letter], at + 1
-        digits = self.text[at + 2 : at + 6]
-        if letter != "u" or len(digits) != 4 or not _HEX_DIGITS.issuperset(digits):
-            self.fail(r"unknown escape in a quoted choice; write \\ for a backslash (also \n \r \t \" \' \u0041)")
-        return chr(int(digits, 16)), at + 5
+    def _read_string(self) -> None:
+        try:
+            self.value, self.at = quoted_text(self.text, self.at)
+        except ValueError as error:
+            self.fail(str(error))
+        self.kind = "string"
 
     def parse(self) -> Distribution:
         if self.kind == "end":
