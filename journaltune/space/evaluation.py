@@ -307,14 +307,10 @@ def contained(left: Run, items: Sequence[Run]) -> Run:
             value = left(params)
         except KeyError:
             return None
-        result: bool | None = False
-        for item in items:
-            other, is_known = _known(item, params)
-            if not is_known:
-                result = None
-            elif same(value, other):
-                return True
-        return result
+        others = [_known(item, params) for item in items]
+        if any(is_known and same(value, other) for other, is_known in others):
+            return True
+        return False if all(is_known for _, is_known in others) else None
 
     return run
 

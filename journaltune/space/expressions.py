@@ -109,12 +109,13 @@ class _Parser:
         return node
 
     def _refuse_token(self, missing: str = "") -> NoReturn:
-        from journaltune.space.misread import token_instead
+        from journaltune.space.misread import keyword_instead, token_instead
 
         kind, value, start, end = self.tokens[self.index]
         token = "the end" if kind == "end" else f"`{one_line(self.text[start:end])}`"
         if missing:
-            self.fail(f"{missing} is missing before {token}", start)
+            before = self.tokens[self.index - 1][1] if self.index else ""
+            self.fail(f"{missing} is missing before {token}", start, keyword_instead(before, self.known))
         follows = self.tokens[self.index + 1][1] if kind != "end" else ""
         self.fail(f"{token} is not expected there", start, token_instead(value, follows, self.known))
 
@@ -292,9 +293,8 @@ class _Parser:
                 runs[i], runs[i + 1] = _value(nodes[i]), _value(nodes[i + 1])
             else:
                 runs[i], runs[i + 1] = self.number(nodes[i]), self.number(nodes[i + 1])
-        return self._made(
-            nodes[0].at, evaluation.comparison([evaluation.COMPARISONS[sign] for sign in signs], runs), nodes, _TRUTH
-        )
+        table = evaluation.STRICT if _mixes(nodes) else evaluation.COMPARISONS
+        return self._made(nodes[0].at, evaluation.comparison([table[sign] for sign in signs], runs), nodes, _TRUTH)
 
     def _membership(self, sign: str, left: _Node, is_chained: bool) -> _Node:
         start = self.tokens[self.index][2]
@@ -329,9 +329,9 @@ class _Parser:
         left, right = nodes[one], nodes[other]
         self._check_choice(left, right)
         self._check_choice(right, left)
-        if not left.kinds & right.kinds:
+        if not left.kinds & right.kinds or _are_apart(left, right):
             nouns = [one_line(node.name) if node.name is not None else _NOUNS.get(node.kinds, "that") for node in (left, right)]
-            instead = _ABSENT if _NULL in (left.kinds, right.kinds) else ""
+            instead = _ABSENT if _NULL in (left.kinds, right.kinds) else _quoted(left, right) or _quoted(right, left)
             self.fail(f"{nouns[0]} is never equal to {nouns[1]}", right.at, instead)
 
     def _check_choice(self, node: _Node, value: _Node) -> None:
@@ -340,6 +340,18 @@ class _Parser:
         if not any(same(value.choices[0], choice) for choice in node.choices):
             shown = one_line(literal_text(value.choices[0]), 40)
             self.fail(f"{shown} is not a choice of {one_line(node.name)}", value.at, f"it is one of {self._listed(node)}")
+
+
+def _quoted(node: _Node, other: _Node) -> str:
+    is_choice = node.name is not None and other.name is not None and node.name in (other.choices or ())
+    return f'to mean the choice, write {literal_text(node.name + " ")[:-2]}"' if is_choice and node.name else ""
+
+
+def _are_apart(left: _Node, right: _Node) -> bool:
+    """Whether both are parameters with choices, and none in common."""
+    if left.name is None or right.name is None or left.choices is None or right.choices is None:
+        return False
+    return {(type(each) is bool, each) for each in left.choices}.isdisjoint((type(each) is bool, each) for each in right.choices)
 
 
 def _mixes(nodes: list[_Node]) -> bool:

@@ -100,13 +100,18 @@ def token_instead(token: object, follows: object, known: Mapping[str, Any]) -> s
     word = str(token).lower()
     if token == ",":
         return "lists follow `in`, as in opt in [adam, sgd]"
-    if token in known and word in _KEYWORDS:
-        return f"write {written(word)}"
+    if keyword_instead(token, known):
+        return keyword_instead(token, known)
     if word == "is":
         return "write !=" if follows == "not" else "write =="
     if word in _KEYWORDS:
         return f"write {word}"
     return f"write {_WORDS[word]}" if word in _WORDS else "write an operator between two values, and quote a text with blanks"
+
+
+def keyword_instead(token: object, known: Mapping[str, Any]) -> str:
+    """How to write a parameter whose name is a keyword."""
+    return f"write {written(str(token))}" if token in _KEYWORDS and token in known else ""
 
 
 def word_instead(word: str, known: Mapping[str, Any], names: Collection[str], choices: tuple[Any, ...] | None) -> str:
