@@ -38,6 +38,7 @@ _FUNCTIONS = {
 }
 _USAGE = {"min": "min(x, y, ...)", "max": "max(x, y, ...)", "round": "round(x) or round(x, digits)"}
 _LONGEST = 200
+_LONGEST_SLIP = 40  # a thousand names are compared letter by letter
 
 
 def unquoted(text: str, at: int, known: Mapping[str, Any], names: Collection[str]) -> str:
@@ -122,7 +123,7 @@ def word_instead(word: str, known: Mapping[str, Any], names: Collection[str], ch
     if small in _KEYWORDS:
         return f"write {small}"
     texts = [choice for choice in choices or () if isinstance(choice, str)]
-    better = near(word, [*texts, *known])
+    better = near(word, [*texts, *known]) if len(word) <= _LONGEST_SLIP else None
     if better is not None:
         return f"did you mean {literal_text(better) if better in texts else written(better)}?"
     for name in [] if texts else [*names, *known]:
