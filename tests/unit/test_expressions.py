@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -654,11 +655,44 @@ def test_long_expressions_that_cost_little_are_read(text: str, expected: Any) ->
         assert read(text).value(PARAMS) == expected
 
 
-def test_a_thousand_names_are_no_burden_and_the_deepest_nest_needs_little_of_the_stack() -> None:
+def test_a_thousand_names_are_read_in_one_sum() -> None:
     known = {f"p{i}": "number" for i in range(1000)}
-    long = " + ".join(known) + " > 0"
-    assert parse("x", long, known).holds(dict.fromkeys(known, 1)) is True
-    assert parse("x", long, known).names == tuple(known)
-    nested = "p1 < (".join(["("] * 40) + "1" + ")" * 80
-    with pytest.raises(SpaceError):
-        parse("x", nested, known)
+    long = parse("x", " + ".join(known) + " > 0", known)
+    assert long.holds(dict.fromkeys(known, 1)) is True
+    assert long.names == tuple(known)
+
+
+def depth() -> int:
+    frame, found = sys._getframe(), 0
+    while frame is not None:
+        frame, found = frame.f_back, found + 1
+    return found
+
+
+def with_room(room: int, function: Callable[[], Any]) -> Any:
+    """What the function answers when it may go ``room`` calls deep."""
+
+    def down(left: int) -> Any:
+        return function() if left <= 0 else down(left - 1)
+
+    return down(sys.getrecursionlimit() - depth() - room)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 99 + "layers" + ")" * 99,
+        "-" * 99 + "layers",
+        "1 + (" * 49 + "layers" + ")" * 49,
+        "abs(" * 99 + "layers" + ")" * 99,
+        "(" * 2000 + "layers" + ")" * 2000,
+        "(flag or flag and not 1 < 1 + 2 * -" * 200 + "1",
+        "(" * 90 + "layers" + " ** 2 * 0 + 1)" * 90,
+    ],
+)
+def test_the_deepest_nest_needs_half_of_the_stack(text: str) -> None:
+    found = with_room(500, lambda: value_or_refusal(lambda: read(text)))
+    if isinstance(found, SpaceError):
+        assert "nested more than 100 levels deep" in str(found)
+    else:
+        assert isinstance(with_room(250, lambda: found.value(PARAMS)), int)
