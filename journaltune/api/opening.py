@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def create_study(
     path: str | os.PathLike[str] | None = None,
     *,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, Any] | Space | None = None,
+    require: str | Sequence[str] = (),
     space: str | os.PathLike[str] | Space | None = None,
     study_name: str | None = None,
     direction: object = None,
@@ -49,7 +50,8 @@ def create_study(
     """Create a study in the journal at ``path``; a missing journal is made.
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``), lists of choices, or Optuna's
-    distributions; ``space`` is a space file instead. ``direction``: "minimize" (default) or "maximize"; ``directions``: one of
+    distributions, or is a Space; ``require`` are constraints that each suggestion keeps (``"layers * width <= 4096"``). ``space``
+    is a space file instead. ``direction``: "minimize" (default) or "maximize"; ``directions``: one of
     them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its keyword arguments in
     ``sampler_options``. ``seed``: drawn when left out, and stored.
 
@@ -77,7 +79,8 @@ def create_study(
         lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
         allow_network_fs=allow_network_fs,
         **{name: given[name] for name in SETTINGS if name in given}
-        | {"space": _space(params, space), "objectives": metric_names},
+        | {"space": _space(params, require, space, exist_ok), "objectives": metric_names},
+        on_note=_warn,
     )
     return Study(study)
 
@@ -85,7 +88,7 @@ def create_study(
 def _to_show(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that belong into the line to write."""
     left_out = {"path", "storage", "lock_timeout_s", "allow_network_fs"}
-    left_out |= {name for name in ("exist_ok", "drop") if not given[name]}
+    left_out |= {name for name in ("exist_ok", "drop", "require") if not given[name]}
     return {name: value for name, value in given.items() if name not in left_out}
 
 
@@ -95,12 +98,28 @@ def _directions(direction: object, directions: str | Sequence[object] | None) ->
     return directions if direction is None else [direction]
 
 
-def _space(params: Mapping[str, Any] | None, space: str | os.PathLike[str] | Space | None) -> Space | None:
-    if params is not None:
-        return space_from_params({name: _spec(spec) for name, spec in checks.mapping(params, "params").items()})
-    if space is None or isinstance(space, Space):
-        return space
-    return load_space_file(checks.path(space, "a space file"))
+def _space(
+    params: Mapping[str, Any] | Space | None,
+    require: str | Sequence[str],
+    space: str | os.PathLike[str] | Space | None,
+    partial: bool,
+) -> Space | None:
+    if isinstance(params, Space):
+        return space_from_params(params, require, partial)
+    if params is not None or (require and partial and space is None):
+        given = checks.mapping(params or {}, "params")
+        return space_from_params({name: _spec(spec) for name, spec in given.items()}, require, partial)
+    if space is None:
+        if require:
+            raise UsageError("require= says what the parameters keep to; give params= too")
+        return None
+    return space_from_params(space if isinstance(space, Space) else load_space_file(checks.path(space, "a space file")), require)
+
+
+def _warn(note: str) -> None:
+    from warnings import warn
+
+    warn(note, stacklevel=4)
 
 
 def _spec(spec: Any) -> Any:

@@ -95,3 +95,7 @@ class ExhaustedError(JournaltuneError):
     """Nothing is left to ask: the space is exhausted, or the study has reached its budget of trials."""
 
     exit_code = 11
+
+
+class InfeasibleError(ExhaustedError):
+    """No configuration was found that keeps to the conditions and constraints of the space."""

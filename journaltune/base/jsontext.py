@@ -72,6 +72,17 @@ def loads(text: str) -> Any:
     return value
 
 
+def scan(text: str, at: int) -> tuple[Any, int]:
+    """The JSON value that begins at character ``at``, and where it ends. ValueError and RecursionError as `loads`."""
+    try:
+        value, end = _scan(text, at)
+    except StopIteration as stop:
+        raise ValueError(f"not JSON at character {stop.value}") from None
+    except SystemError:  # see `loads`
+        raise ValueError("not JSON") from None
+    return value, end
+
+
 def dumps(value: object) -> str:
     """Compact JSON in ASCII, for records: infinity is ``1e999``, which every reader takes for it, NaN is ``NaN``.
 

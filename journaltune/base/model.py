@@ -63,6 +63,7 @@ class Trial(Frozen):
     attempt: int
     owner: dict[str, Any] | None
     _spaces: Mapping[str, str]
+    _enqueued: dict[str, Any]
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Trial(Frozen):
         attempt: int = 1,
         owner: dict[str, Any] | None = None,
         spaces: Mapping[str, str] | None = None,
+        enqueued: dict[str, Any] | None = None,
     ) -> None:
         self._set(
             number=number,
@@ -94,6 +96,7 @@ class Trial(Frozen):
             attempt=attempt,
             owner=owner,
             _spaces=spaces or {},
+            _enqueued=enqueued or {},
         )
 
     @property
@@ -104,6 +107,11 @@ class Trial(Frozen):
         if len(self.values) != 1:
             raise ValueError(f"trial {self.number} has {len(self.values)} values; use `values`")
         return self.values[0]
+
+    @property
+    def fixed_params(self) -> dict[str, Any]:
+        """While the trial waits to be asked, the parameters that it was enqueued with; else all parameters."""
+        return self.params if self.params or self.state != TrialState.WAITING else self._enqueued
 
     @property
     def usage(self) -> dict[str, Any] | None:

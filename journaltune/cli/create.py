@@ -36,9 +36,6 @@ def _option(setting: Setting) -> Option:
 
 
 _UNSUPPORTED = (
-    Option(
-        "--require", "require", "EXPR", "a constraint that every suggestion satisfies (not supported yet)", plain, repeats=True
-    ),
     Option("--pruner", "pruner", "NAME", "which trials are stopped early (not supported yet)"),
     Option("--pruner-option", "pruner_options", "KEY=JSON", "a keyword argument of the pruner", key_json, repeats=True),
 )
@@ -56,7 +53,8 @@ A space file holds the same under `params:`, as YAML, TOML or JSON by its ending
     (
         Option("--space", "space", "FILE", "the search space, from a file"),
         Option("--param", "params", "'NAME: SPEC'", "one parameter of the search space", plain, repeats=True),
-        Option("--drop", "drop", "NAME", "with --exist-ok: take this parameter out of the search", plain, repeats=True),
+        Option("--require", "require", "EXPR", "a constraint that every suggestion keeps", plain, repeats=True),
+        Option("--drop", "drop", "NAME", "with --exist-ok: take this parameter, or constraint, out", plain, repeats=True),
         Option(
             "--minimize", "objectives", "NAME", "an objective; several make a multi-objective study", _minimize, None, True, True
         ),
@@ -113,6 +111,7 @@ def run(options: Options) -> int:
         drop=options["drop"],
         check_space=Space.shell_names,  # SpaceError for parameters that a shell loop could not tell apart
         on_change=notes.extend,
+        on_note=notes.append,
         **access(options),
     )
     with study:
@@ -126,7 +125,7 @@ def _kept(options: Options, space: Space | None, study: OpenStudy) -> list[str]:
     """What to say of parameters that a space file no longer names: whoever took them out there may want them out here."""
     if space is None or options["space"] is None or study.space is None:
         return []
-    kept = [name for name in study.space.distributions if name not in space.distributions]
+    kept = [name for name in study.space.parameters if name not in space.parameters]
     drops = " ".join(f"--drop {quote(name)}" for name in kept)
     return [f"{', '.join(kept)} stayed, although the space file does not name it; {drops} takes it out"] if kept else []
 
@@ -149,12 +148,15 @@ def _space(options: Options) -> Space | None:
     """The search space; None when only other settings of an existing study change."""
     from journaltune.space import load_space_file, space_from_params
 
-    if options["exist_ok"] and options["space"] is None and not options["params"]:
+    if options["exist_ok"] and options["space"] is None and not options["params"] and not options["require"]:
         return None
-    if (options["space"] is None) == (not options["params"]):
+    declared = options["params"] or (options["exist_ok"] and options["require"])
+    if (options["space"] is None) == (not declared):
         raise UsageError("create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'")
     try:
-        return load_space_file(options["space"]) if options["space"] else space_from_params(options["params"])
+        if options["space"]:
+            return space_from_params(load_space_file(options["space"]), options["require"])
+        return space_from_params(options["params"], options["require"], partial=options["exist_ok"])
     except SpecError as error:
         raise SpaceError(f"create: {error.what}; write --param {quote(f'{error.name}: {error.meant}')}") from None
 

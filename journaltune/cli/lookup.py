@@ -5,7 +5,7 @@ from __future__ import annotations
 from journaltune.base.errors import UsageError
 from journaltune.cli import output
 from journaltune.cli.options import Argument, Command, Option, opened
-from journaltune.cli.trials import STATES, params_of
+from journaltune.cli.trials import STATES
 from journaltune.cli.values import json_object, list_of, plain, whole
 
 TYPE_CHECKING = False
@@ -73,6 +73,6 @@ def _facts(match: Match, elsewhere: bool) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.name.lower(),
         "values": trial.values,
-        "params": params_of(trial),
+        "params": trial.fixed_params,
         **place,
     }

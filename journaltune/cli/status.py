@@ -88,6 +88,7 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "directions": list(study.directions),
         "objectives": list(study.objective_names),
         "space": study.space and study.space.to_config()["params"],
+        "require": list(study.space.require) if study.space else [],
         "trials": counts(study),
         "running": _running(study),
         "best": front if several else next(iter(front), None),

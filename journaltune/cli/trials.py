@@ -67,7 +67,7 @@ def facts(trial: Trial, standings: Standings) -> dict[str, Any]:
         "number": trial.number,
         "state": trial.state.name.lower(),
         "values": trial.values,
-        "params": params_of(trial),
+        "params": trial.fixed_params,
         "seed": trial.seed,
         "attempt": trial.attempt,
         "owner": trial.owner,
@@ -80,14 +80,6 @@ def facts(trial: Trial, standings: Standings) -> dict[str, Any]:
         "duration_s": duration_s(trial),
         "usage": trial.usage,
     }
-
-
-def params_of(trial: Trial) -> dict[str, Any]:
-    """A trial's parameters; while it waits to be asked, those that were enqueued."""
-    if trial.params or trial.state.name != "WAITING":
-        return trial.params
-    enqueued = trial.system_attrs.get("fixed_params")
-    return enqueued if isinstance(enqueued, dict) else {}  # another program may have written anything
 
 
 def duration_s(trial: Trial) -> float | None:
@@ -163,7 +155,7 @@ def _columns(study: OpenStudy, listed: Sequence[Trial], standings: Standings) ->
     for index, name in enumerate(params):
         cells = [_param_cell(trial, name) for trial in listed]
         columns.append(
-            Column(name, cells, rank=first + 1 + index, right=_are_numbers(params_of(trial).get(name) for trial in listed))
+            Column(name, cells, rank=first + 1 + index, right=_are_numbers(trial.fixed_params.get(name) for trial in listed))
         )
     columns.append(Column("duration", [duration_text(duration_s(trial)) for trial in listed], rank=first, right=True))
     columns += _usage_columns(listed, first + 1 + len(params))
@@ -189,7 +181,7 @@ def _usage_columns(listed: Sequence[Trial], rank: int) -> list[Any]:
 
 def _param_cell(trial: Trial, name: str) -> str:
     """A parameter's text; null is shown, for a blank cell says that the trial doesn't have the parameter."""
-    params = params_of(trial)
+    params = trial.fixed_params
     if name not in params:
         return ""
     return "null" if params[name] is None else text_of(params[name])
@@ -225,7 +217,7 @@ def _value_names(study: OpenStudy) -> list[str]:
 def _param_names(study: OpenStudy, listed: Sequence[Trial]) -> list[str]:
     """The space's parameters in its order, then those that only trials have (stock Optuna's studies)."""
     declared = study.space.shell_names() if study.space else {}
-    return _distinct([declared, *map(params_of, listed)])
+    return _distinct([declared, *(trial.fixed_params for trial in listed)])
 
 
 def _distinct(groups: Any) -> list[str]:

@@ -19,6 +19,7 @@ from journaltune.engine.create import check_sampler
 from journaltune.journal import records
 from journaltune.space import Distribution, Space, compatible
 from journaltune.space.grammar import one_line, spec_text
+from journaltune.space.space import columns_of
 from journaltune.study import settings
 
 TYPE_CHECKING = False
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from journaltune.journal.journal import Journal
     from journaltune.journal.state import StudyState
+    from journaltune.space.parameters import Parameter
+
+    Parameters = Mapping[str, Distribution | Parameter]
 
 
 DROPPED = "dropped"  # in the configuration: the same call again must not be taken for a wrong name
@@ -39,7 +43,7 @@ def change(
     codes: Sequence[int] | None,
     given: Mapping[str, Any],
     dropped: Sequence[str],
-    check_space: Callable[[Space], object] | None,
+    check_space: Callable[[Space], object],
 ) -> list[str]:
     """Replace the given settings, and what a damaged record left in the place of others. What changed, in words."""
     if codes is not None and codes != study.directions:
@@ -52,25 +56,45 @@ def change(
         given = {"sampler_options": {}, **given}
     after = {**kept, **given}
     old, gone = _space(kept), _dropped_before(kept)
-    new = _changed_space(study, old, _space(given), dropped, gone)
-    if new != old:
-        after["space"] = Space(new).to_config()
+    new = _changed_space(study, old, _space(given), [name for name in dropped if name not in _require(kept)], gone)
+    require = _changed_require(kept, given, dropped)
+    space = Space(new, require)
+    if _items(new) != _items(old) or require != _require(kept):
+        after["space"] = space.to_config()
     elif "space" in kept:
         after["space"] = kept["space"]
     gone = [name for name in dict.fromkeys([*gone, *dropped]) if name not in new]
     if gone or DROPPED in kept:
         after[DROPPED] = gone
     if after != before:
-        if check_space is not None and new:
-            check_space(Space(new))
+        if new:
+            check_space(space)
         check_sampler(after, len(study.directions))
         attr = {records.CONFIG_ATTR: after}
         journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr=attr)])
-    return _of_space(old, new) + (_given(given) if before is None else _of_settings(before, after))
+    return (
+        _of_space(old, new)
+        + _of_require(_require(kept), require)
+        + (_given(given) if before is None else _of_settings(before, after))
+    )
 
 
-def _space(config: Mapping[str, Any]) -> dict[str, Distribution]:
-    return Space.from_config(config["space"]).distributions if config.get("space") is not None else {}
+def _space(config: Mapping[str, Any]) -> Parameters:
+    return Space.from_config(config["space"]).parameters if config.get("space") is not None else {}
+
+
+def _require(config: Mapping[str, Any]) -> list[str]:
+    return list(config["space"].get("require", ())) if config.get("space") is not None else []
+
+
+def _items(parameters: Parameters) -> list[tuple[str, str]]:
+    return [(name, spec_text(known)) for name, known in parameters.items()]
+
+
+def _changed_require(kept: Mapping[str, Any], given: Mapping[str, Any], dropped: Sequence[str]) -> list[str]:
+    """The constraints of before without the dropped ones, and behind them those that are new."""
+    texts = dict.fromkeys([*_require(kept), *_require(given)])
+    return [text for text in texts if text not in dropped]
 
 
 def _dropped_before(config: Mapping[str, Any]) -> list[str]:
@@ -80,11 +104,11 @@ def _dropped_before(config: Mapping[str, Any]) -> list[str]:
 
 def _changed_space(
     study: StudyState,
-    old: Mapping[str, Distribution],
-    given: Mapping[str, Distribution],
+    old: Parameters,
+    given: Parameters,
     dropped: Sequence[str],
     gone: Sequence[str],
-) -> dict[str, Distribution]:
+) -> dict[str, Distribution | Parameter]:
     """The old parameters in their places without the dropped ones, and behind them those that are new."""
     _check_compatible(study, given)
     for name in dropped:
@@ -98,9 +122,9 @@ def _changed_space(
     return new
 
 
-def _check_compatible(study: StudyState, given: Mapping[str, Distribution]) -> None:
-    """Kind, scale and categories of a parameter can't change: Optuna refuses such trials, samplers can't learn from them."""
-    for name, distribution in given.items():
+def _check_compatible(study: StudyState, given: Parameters) -> None:
+    """Kind, scale and categories of a column can't change: Optuna refuses such trials, samplers can't learn from them."""
+    for name, distribution in columns_of(given).items():
         first = study.first_distributions.get(name)
         if first is not None and not compatible(Distribution.from_json(first[1]), distribution):
             raise ConflictError(
@@ -109,7 +133,7 @@ def _check_compatible(study: StudyState, given: Mapping[str, Distribution]) -> N
             )
 
 
-def _unknown(study: StudyState, name: str, old: Mapping[str, Distribution]) -> UsageError:
+def _unknown(study: StudyState, name: str, old: Parameters) -> UsageError:
     from journaltune.base.words import near
 
     close = near(name, old)
@@ -117,20 +141,25 @@ def _unknown(study: StudyState, name: str, old: Mapping[str, Distribution]) -> U
     return UsageError(f"study {study.name!r} has no parameter {one_line(name)} that could be dropped; {known}")
 
 
-def _of_space(old: Mapping[str, Distribution], new: Mapping[str, Distribution]) -> list[str]:
+def _of_require(old: Sequence[str], new: Sequence[str]) -> list[str]:
+    lost = [f"the constraint {one_line(text)} is dropped" for text in old if text not in new]
+    return lost + [f"the constraint {one_line(text)} is added" for text in new if text not in old]
+
+
+def _of_space(old: Parameters, new: Parameters) -> list[str]:
     lines = []
     for name in {**old, **new}:
         if name not in new:
             lines.append(f"{one_line(name)} is dropped (it was {_spec(old[name])})")
         elif name not in old:
             lines.append(f"{one_line(name)} is added: {_spec(new[name])}")
-        elif new[name] != old[name]:
+        elif spec_text(new[name]) != spec_text(old[name]):
             lines.append(f"{one_line(name)} is {_spec(new[name])} now (it was {_spec(old[name])})")
     return lines
 
 
-def _spec(distribution: Distribution) -> str:
-    return one_line(spec_text(distribution))
+def _spec(parameter: Distribution | Parameter) -> str:
+    return one_line(spec_text(parameter))
 
 
 def _given(given: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.codes import FAIL, RUNNING, WAITING
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import InfeasibleError, SpaceError
 from journaltune.journal import records
 from journaltune.journal.records import finishing
 from journaltune.study import environment
@@ -33,7 +33,11 @@ def decide(study: OpenStudy, trial: LiveTrial) -> Choice | None:
     except SpaceError:
         _fail_infeasible(study, trial.number)
         return None
-    choice = choose(study, trial.number, fixed)
+    try:
+        choice = choose(study, trial.number, fixed)
+    except InfeasibleError:
+        _fail_infeasible(study, trial.number)
+        return None
     return None if choice.twin is not None and choice.twin.state == RUNNING else choice
 
 

@@ -31,6 +31,7 @@ def create(
     drop: str | Sequence[str] = (),
     check_space: Callable[[Space], object] | None = None,
     on_change: Callable[[list[str]], None] | None = None,
+    on_note: Callable[[str], object] | None = None,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
     **given: Any,
@@ -45,7 +46,7 @@ def create(
     nothing differs.
 
     ``check_space`` is called with the space that the study is to have, before anything is written. ``on_change`` is called with
-    what changed in an existing study, in words.
+    what changed in an existing study, in words; ``on_note`` with what is odd about the space, in a line.
     """
     path = _journal_path(path)
     default = os.path.basename(path).partition(".")[0] or "study"
@@ -56,6 +57,13 @@ def create(
     _refuse_contradictions(codes, names, dropped, exist_ok)
     if not exist_ok:  # the settings of an existing study may complete the given ones, so those are checked later
         check_sampler(config, len(codes or [1]))
+    notes: list[str] = []
+
+    def checked_space(space: Space) -> None:
+        if check_space is not None:
+            check_space(space)
+        notes.extend(_oddities(space))
+
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
     changes: list[str] = []
@@ -64,11 +72,11 @@ def create(
             study = _existing(journal, name, default, exist_ok)
             name = (name or default) if study is None else study.name
             if study is None:
-                _create(journal, name, codes, config, dropped, check_space)
+                _create(journal, name, codes, config, dropped, checked_space)
             else:
                 from journaltune.engine.change import change
 
-                changes = change(journal, study, codes, config, dropped, check_space)
+                changes = change(journal, study, codes, config, dropped, checked_space)
         except JournaltuneError:
             if not existed:
                 _remove_empty(journal)
@@ -78,9 +86,22 @@ def create(
         files.sync_folder(journal.path)
     if changes and on_change is not None:
         on_change(changes)
+    if on_note is not None:
+        for note in notes:
+            on_note(note)
     made = OpenStudy(journal, resolve(journal, name))
     _name_objectives(made, names)
     return made
+
+
+def _oddities(space: Space) -> list[str]:
+    """SpaceError for a space that allows no configuration."""
+    if space.rules is None:
+        return []
+    from journaltune.suggest.feasible import check_feasible
+
+    note = check_feasible(space)
+    return [] if note is None else [note]
 
 
 def _name_objectives(study: OpenStudy, names: Sequence[str] | None) -> None:
@@ -144,13 +165,13 @@ def _create(
     codes: list[int] | None,
     config: dict[str, Any],
     dropped: Sequence[str],
-    check_space: Callable[[Space], object] | None,
+    check_space: Callable[[Space], object],
 ) -> None:
     if dropped:
         raise UsageError(f"there is no study {name!r} yet that {dropped[0]!r} could be dropped from; leave --drop out")
     config = {**settings.initial(), **config, "environment": environment.describe(config.get("lock_file"))}
     check_sampler(config, len(codes or [1]))
-    if check_space is not None and "space" in config:
+    if "space" in config:
         from journaltune.space import Space
 
         check_space(Space.from_config(config["space"]))
@@ -163,8 +184,8 @@ def check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
     from journaltune.suggest.samplers.registry import make
 
     values = settings.values(config)
-    space = Space.from_config(values["space"]).distributions if values["space"] is not None else {}
-    make(values["sampler"], values["sampler_options"]).check(space, n_objectives)
+    space = Space({}) if values["space"] is None else Space.from_config(values["space"])
+    make(values["sampler"], values["sampler_options"], rules=space.rules).check(space.distributions, n_objectives)
 
 
 def _remove_empty(journal: Journal) -> None:

@@ -41,7 +41,7 @@ def enqueue(
         study.journal.sync()
         space = space_of(study)
         internal = space.encode(params, partial=True)
-        fixed = space.decode(internal)
+        fixed = space.columns_of(internal)
         try:
             with study.journal.locked():
                 begun, number = study.journal.offset, earlier_request(study, "enqueue", request_id)
@@ -87,6 +87,6 @@ def _exists(study: OpenStudy, space: Space, internal: dict[str, float], fixed: d
     from journaltune.suggest.duplicates import Tried
 
     state = study.state()
-    if internal.keys() == study.stored_distributions.keys() and Tried(study, state).twin(internal) is not None:
+    if space.is_whole(internal) and Tried(study, state).twin(internal) is not None:
         return True
     return study.cached_for(state.finished, Queue).holds(state, fixed, space)

@@ -24,8 +24,10 @@ def recommended_trial(study: OpenStudy) -> Trial:
         raise UsageError(f"study {study.name!r} has {len(study.directions)} objectives; a recommended trial is for one")
     from journaltune.suggest.samplers.gp.recommend import recommended
 
+    rules = None if study.space is None else study.space.rules
+
     def read(state: StudyState) -> Trial | None:
-        number = recommended(History(state, study.failures), study.varied)
+        number = recommended(History(state, study.failures), study.varied, rules)
         return None if number is None else finished_trial(state, number)
 
     best = best_trials(study)[0]

@@ -128,7 +128,8 @@ def take_up(study: OpenStudy, claim: Mapping[str, Any], failed: list[int]) -> Su
 def suggestion_of(study: OpenStudy, trial: LiveTrial, attempt: int) -> Suggestion:
     """What a running trial was handed out with. Its own distributions count, whatever became of the study's space."""
     distributions = {name: Distribution.from_json(text) for name, text in trial.distributions.items()}
-    params = {name: distributions[name].to_external(value) for name, value in trial.params.items()}
+    params = {name: distributions[name].decoder(value) for name, value in trial.params.items()}
+    params = params if study.space is None else study.space.shown(params)
     return Suggestion(trial.number, params, trainer_seed(study.config, trial.number), attempt)
 
 

@@ -47,7 +47,12 @@ def create_study(name: str, directions: Sequence[int], config: Mapping[str, Any]
 
 
 def create_trial(study_id: int, distributions: Mapping[str, str], params: Mapping[str, float], state: int) -> dict[str, Any]:
-    """A whole trial in one record. What all asks of a study share comes first: see ``RecordReader``."""
+    """A whole trial in one record. What all asks of a study share comes first: see ``RecordReader``.
+
+    ``distributions`` may have more than ``params``; the record has just those of the parameters, or nobody could read it.
+    """
+    if len(distributions) != len(params):
+        distributions = {name: distributions[name] for name in params}
     return {
         "op_code": CREATE_TRIAL,
         "worker_id": WORKER_ID,

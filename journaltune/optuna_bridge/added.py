@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from journaltune.base import checks
 from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.model import Trial
+from journaltune.base.model import optunas as optunas_of
 from journaltune.optuna_bridge import storage
 from journaltune.space import Distribution, compatible
 
@@ -29,7 +30,7 @@ def optunas(study: OpenStudy) -> optuna.Study:
 
 def add(study: OpenStudy, trial: Trial | FrozenTrial) -> None:
     """See ``Study.add_trial``."""
-    frozen = _frozen(trial) if isinstance(trial, Trial) else trial
+    frozen = _frozen(study, trial) if isinstance(trial, Trial) else trial
     if not isinstance(frozen, FrozenTrial):
         raise UsageError(f"a trial is one of journaltune or of Optuna (optuna.trial.create_trial), not {trial!r}")
     _check_params(study, frozen)
@@ -46,14 +47,19 @@ def _check_params(study: OpenStudy, frozen: FrozenTrial) -> None:
     """SpaceError for parameters that are not those of the study. Bounds may differ, as they can change in a study."""
     if study.space is None or (not frozen.params and frozen.state != TrialState.COMPLETE):
         return
-    study.space.encode(frozen.params, bounded=False)
-    for name, declared in study.space.distributions.items():
+    study.space.check_columns(frozen.params)
+    for name in frozen.params:
+        declared = study.space.distributions[name]
         own = Distribution.from_json(distribution_to_json(frozen.distributions[name]))
         if not compatible(declared, own):
             raise SpaceError(f"{name}: the trial has another kind, scale or other choices than the study; give it those")
 
 
-def _frozen(trial: Trial) -> FrozenTrial:
+def _frozen(study: OpenStudy, trial: Trial) -> FrozenTrial:
+    params, distributions, space = trial.params, trial.distributions, study.space
+    if space is not None and not space.is_plain and trial.params:
+        params = space.columns_of(space.encode(trial.params, bounded=False))
+        distributions = optunas_of({name: space.distributions[name].to_json() for name in params})
     return FrozenTrial(
         number=trial.number,
         trial_id=trial.number,
@@ -62,8 +68,8 @@ def _frozen(trial: Trial) -> FrozenTrial:
         values=trial.values,
         datetime_start=_local(trial.datetime_start),
         datetime_complete=_local(trial.datetime_complete),
-        params=trial.params,
-        distributions=trial.distributions,
+        params=params,
+        distributions=distributions,
         user_attrs=trial.user_attrs,
         # Who had it, and what a run measured of it, are true of the trial there.
         system_attrs={key: value for key, value in trial.system_attrs.items() if not key.startswith("journaltune:")},

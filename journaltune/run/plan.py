@@ -90,7 +90,7 @@ def plan(
     timeout_s: float | None = None,
 ) -> Plan:
     """The run that these settings make. UsageError for what can't be, before anything starts."""
-    command.check(space.distributions)
+    command.check(space.parameters)
     space.shell_names()
     program = _program(command)
     kept = checked(kept)

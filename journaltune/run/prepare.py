@@ -133,20 +133,20 @@ def stored_command(study: OpenStudy) -> CommandLine:
 
 def _check_space(study: OpenStudy, line: CommandLine, declared: Space) -> None:
     """The study's space has to be what the command declares: a search over what no trainer reads is wasted."""
-    known, change = space_of(study).distributions, f"`journaltune create --exist-ok --study {study.name}`"
-    for name, distribution in declared.distributions.items():
+    known, change = space_of(study).parameters, f"`journaltune create --exist-ok --study {study.name}`"
+    for name, distribution in declared.parameters.items():
         if name not in known:
             raise UsageError(
                 f"the command declares {one_line(name)}, which study {study.name!r} does not have; add it with {change} --param, "
                 "or take another journal with -f"
             )
-        if known[name] != distribution:
+        if spec_text(known[name]) != spec_text(distribution):
             raise UsageError(
                 f"{one_line(name)} is {one_line(spec_text(known[name]))} in study {study.name!r}, and "
                 f"{one_line(spec_text(distribution))} in the command; write {{{name}}} to go on with the study's, or change it "
                 f"with {change} --param"
             )
-    hidden = [name for name in line.hides(known) if name not in declared.distributions]
+    hidden = [name for name in line.hides(known) if name not in declared.parameters]
     if hidden:
         raise UsageError(
             f"study {study.name!r} has {', '.join(map(one_line, hidden))}, which the command does not name: write "

@@ -31,8 +31,10 @@ _cache: dict[str, Distribution] = {}  # by their JSON: a study's few distributio
 class Distribution(Frozen):
     """The values that one column may take. Two distributions are equal when Optuna's JSON of both is the same.
 
-    ``kind`` is "float", "int" or "categorical". Floats and ints have ``low``, ``high``, ``log`` and ``step`` (None for a float
-    without steps), categoricals have ``choices``. ``class_name`` is Optuna's, deprecated classes included.
+    ``kind`` says how samplers search: "float", "int" or "categorical". Floats and ints have ``low``, ``high``, ``log`` and
+    ``step`` (None for a float without steps), categoricals have ``choices``. An ordered choice has all of these: it is stored as
+    Optuna's categorical, and searched as the int that is the index of its choice. ``class_name`` is Optuna's, deprecated classes
+    included.
     """
 
     kind: str
@@ -98,7 +100,7 @@ class Distribution(Frozen):
         """The value that a trainer sees."""
         if self.kind == "float":
             return internal
-        return int(internal) if self.kind == "int" else self.choices[int(internal)]
+        return self.choices[int(internal)] if self.choices else int(internal)
 
     def to_internal(self, value: object, bounded: bool = True) -> float:
         """The float that stands for ``value`` in the journal; SpaceError when it is not a value of this distribution.
@@ -108,7 +110,7 @@ class Distribution(Frozen):
         to spell them, unless they are choices themselves.
         """
         value = _unwrapped(value)
-        if self.kind == "categorical":
+        if self.choices:
             return self._choice_index(value)
         value = _number_named(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -130,7 +132,7 @@ class Distribution(Frozen):
 
     def allowed(self) -> str:
         """For messages: the allowed values in words."""
-        if self.kind == "categorical":
+        if self.choices:
             more = ", ..." if len(self.choices) > 10 else ""
             return "one of " + ", ".join(shown_value(choice) for choice in self.choices[:10]) + more
         noun = "an integer" if self.kind == "int" else "a number"
@@ -139,7 +141,7 @@ class Distribution(Frozen):
 
     def contains(self, internal: float) -> bool:
         """Optuna's ``_contains``; False where Optuna raises (NaN and infinities of a categorical)."""
-        if self.kind == "categorical":
+        if self.choices:
             return internal - internal == 0 and 0 <= int(internal) < len(self.choices)
         if not self.low <= internal <= self.high:
             return False
@@ -153,7 +155,7 @@ class Distribution(Frozen):
     @property
     def cardinality(self) -> int | None:
         """How many values there are; None where they are continuous."""
-        if self.kind == "categorical":
+        if self.choices:
             return len(self.choices)
         if self.low == self.high:
             return 1
@@ -166,7 +168,7 @@ class Distribution(Frozen):
 
         A float is the one nearest to the decimal LOW + index * STEP, so that it prints as 0.3, not 0.30000000000000004.
         """
-        if self.kind == "categorical":
+        if self.choices:
             return index
         if self.kind == "int":
             return int(self.low + index * self.step)
@@ -191,7 +193,7 @@ class Distribution(Frozen):
     @property
     def single(self) -> bool:
         """Optuna's ``single()``: whether there is one value only."""
-        if self.kind == "categorical":
+        if self.choices:
             return len(self.choices) == 1
         if self.low == self.high:
             return True
@@ -242,6 +244,11 @@ def categorical_distribution(choices: Any) -> Distribution:
     if len(choices) == 0:
         raise ValueError("there are no choices")
     return Distribution("categorical", "CategoricalDistribution", choices=tuple(choices))
+
+
+def ordered_distribution(choices: Any) -> Distribution:
+    """The same, searched in the order of the choices."""
+    return Distribution("int", "CategoricalDistribution", 0, len(choices) - 1, 1, choices=tuple(choices))
 
 
 def _check_range(low: Any, high: Any, step: Any) -> None:

@@ -166,7 +166,9 @@ def read_number(name: str) -> Run:
     return run
 
 
-def _plain(value: object) -> int | float:
+def _plain(value: Any) -> Any:
+    if getattr(value, "is_column", False):  # numbers of many configurations at once
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError
     return int(value) if isinstance(value, int) else float(value)

@@ -8,12 +8,15 @@ from journaltune.space.distributions import (
     categorical_distribution,
     float_distribution,
     int_distribution,
+    ordered_distribution,
     shown_value,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
+
+    from journaltune.space.parameters import Parameter
 
     Choice = None | bool | int | float | str
 
@@ -35,16 +38,17 @@ _EXACT_INT = 2**52
 _MAX_STEPS = 10_000_000
 
 
-def parse_spec(name: str, text: str) -> Distribution:
-    """The distribution that ``text`` specifies for the parameter ``name``.
+def parse_spec(name: str, text: str) -> Distribution | Parameter:
+    """What ``text`` specifies for the parameter ``name``: a distribution, or a Parameter that is more than that.
 
-    SpaceError, one line, for text that is not a spec: SpecError where it is plain what was meant.
+    Expressions are kept as text: only the whole space can say what their words stand for. SpaceError, one line, for text that is
+    not a spec: SpecError where it is plain what was meant.
     """
     _check_text(name, text)
     return _Parser(name, text).parse()
 
 
-def parse_stored(name: str, text: str) -> Distribution:
+def parse_stored(name: str, text: str) -> Distribution | Parameter:
     """A spec as a study's configuration holds it. There a word alone is a choice of one, as versions before wrote it."""
     _check_text(name, text)
     return _Parser(name, text, is_strict=False).parse()
@@ -213,31 +217,39 @@ class _Parser:
             self.fail(str(error))
         self.kind = "string"
 
-    def parse(self) -> Distribution:
+    def parse(self) -> Distribution | Parameter:
         if self.kind == "end":
             self.fail("the spec is empty; write one such as float(0, 1), int(1, 8) or adam | sgd")
         if self.kind == "=":
-            return self._constant()
+            return self._derived()
         function = self.value if self.kind == "word" else ""
         first = self._choice()
         is_call = function != "" and self.kind == "("
-        distribution = self._call(function) if is_call else self._alternatives(first)
-        if self.kind == "word" and self.value == "if":
-            self.fail("conditions (`if`) are not supported yet; leave it out")
+        parameter = self._call(function) if is_call else self._alternatives(first)
+        condition = self._condition()
         if self.kind != "end":
             self.fail(f"{self._token()} is not expected there", "quote a choice that has spaces or punctuation")
-        if self.is_strict and not is_call and distribution.single:
+        if self.is_strict and not is_call and isinstance(parameter, Distribution) and parameter.single:
             self._refuse_single(first)
-        return distribution
+        return _under(condition, parameter) if condition else parameter
 
-    def _constant(self) -> Distribution:
-        """``= 27``: a choice of one. A bare word is not a text: in an expression it is another parameter."""
-        self.advance()
-        is_word = self.kind == "word"
-        value = self._choice()
-        if self.kind != "end" or (is_word and isinstance(value, str)):
-            self.fail("expressions are not supported yet; write a number, true, false, null, or a text in quotes after =")
-        return self._categorical([value])
+    def _condition(self) -> str:
+        """The text behind `if`, which is the rest of the spec; "" where there is no `if`."""
+        if self.kind != "word" or self.value != "if":
+            return ""
+        condition = self.text[self.at :].strip()
+        if not condition:
+            self.fail("the condition is missing behind if; write one, such as if opt == sgd")
+        self.kind = "end"
+        return condition
+
+    def _derived(self) -> Parameter:
+        expression = self.text[self.at :].strip()
+        if not expression:
+            self.fail("the expression is missing behind =; write one, such as = 2 ** batch_pow or = 27")
+        from journaltune.space.parameters import Derived
+
+        return Derived("", expression)
 
     def _refuse_single(self, value: Choice) -> NoReturn:
         word = one_line(literal_text(value), 60)
@@ -262,29 +274,40 @@ class _Parser:
             choices.append(self._choice())
         return self._categorical(choices)
 
-    def _call(self, function: str) -> Distribution:
-        if function in _LATER:
-            self.fail(f"{function} is not supported yet; write float, log, int or choice")
+    def _call(self, function: str) -> Distribution | Parameter:
         if function not in _USAGE:
             self.fail(f"there is no {one_line(function)}(...)", "write float, log, int or choice")
-        positional, options = self._arguments()
-        if function != "choice":
+        positional, options = self._arguments(labels=function == "choice")
+        if function in _RANGES:
             return self._range(function, positional, options)
-        if options:
-            self.fail(f"{_USAGE[function]} has no options; quote a choice that has =")
-        return self._categorical(positional)
+        if options and (function != "choice" or positional):
+            self._refuse_usage(function)
+        if function in ("choice", "ordered") and not options:
+            distribution = self._categorical(positional)
+            return distribution if function == "choice" else ordered_distribution(distribution.choices)
+        from journaltune.space.parameters import built
 
-    def _arguments(self) -> tuple[list[Choice], dict[str, Choice]]:
+        try:
+            return built(function, positional, options, self._categorical)
+        except ValueError as error:
+            self.fail(str(error), f"write {_USAGE[function]}")
+
+    def _refuse_usage(self, function: str) -> NoReturn:
+        self.fail("that is not how to write it", f"write {_USAGE[function]}")
+
+    def _arguments(self, labels: bool) -> tuple[list[Choice], dict[Choice, Any]]:
+        """Values, and those behind a name and an equals sign. With ``labels`` these are JSON, and anything may be a name."""
         positional: list[Choice] = []
-        options: dict[str, Choice] = {}
+        options: dict[Choice, Any] = {}
         while True:
             self.advance()
-            key = self.value
-            value = self._choice()
+            key = value = self._choice()
             if self.kind != "=":
                 positional.append(value)
             elif key in options:
-                self.fail(f"{one_line(key)} is given twice; leave one out")
+                self.fail(f"{one_line(str(key))} is given twice; leave one out")
+            elif labels:
+                options[key] = self._json()
             else:
                 self.advance()
                 options[key] = self._choice()
@@ -293,6 +316,21 @@ class _Parser:
                 return positional, options
             if self.kind != ",":
                 self.fail(f"a comma or ) is missing before {self._token()}", "write it, or quote a choice that has spaces")
+
+    def _json(self) -> Any:
+        """The JSON value that begins after the token, which is read too; or a bare word, which is text."""
+        from journaltune.base.jsontext import scan
+
+        at = self.at
+        while self.text[at : at + 1] in tuple(_BLANKS):
+            at += 1
+        try:
+            value, self.at = scan(self.text, at)
+        except (ValueError, RecursionError):
+            self.advance()
+            return self._choice()
+        self.advance()
+        return value
 
     def _categorical(self, choices: list[Choice]) -> Distribution:
         seen = set()
@@ -304,10 +342,10 @@ class _Parser:
             seen.add((type(choice), choice))
         return categorical_distribution(choices)
 
-    def _range(self, function: str, positional: list[Choice], options: dict[str, Choice]) -> Distribution:
+    def _range(self, function: str, positional: list[Choice], options: dict[Choice, Any]) -> Distribution:
         log = function == "log" or (function == "int" and positional[2:] == ["log"])
         if len(positional) != (3 if log and function == "int" else 2) or not options.keys() <= (set() if log else {"step"}):
-            self.fail("that is not how to write it", f"write {_USAGE[function]}")
+            self._refuse_usage(function)
         low, high = self._bound(positional[0]), self._bound(positional[1])
         step = self._bound(options["step"]) if options else None
         found = self._built(function, low, high, log, step)
@@ -355,19 +393,36 @@ class _Parser:
         return given
 
 
-_LATER = ("ordered", "normal", "lognormal", "permutation", "simplex")
+_RANGES = ("float", "log", "int")
 _USAGE = {
     "float": "float(LOW, HIGH) or float(LOW, HIGH, step=S)",
     "log": "log(LOW, HIGH)",
     "int": "int(LOW, HIGH), int(LOW, HIGH, step=S) or int(LOW, HIGH, log)",
-    "choice": "choice(a, b, c)",
+    "choice": "choice(a, b, c) or choice(small=[64], large=[64, 64])",
+    "ordered": "ordered(16, 32, 64)",
+    "permutation": "permutation(a, b, c) or permutation(5)",
+    "simplex": "simplex(3) or simplex(a, b, c)",
+    "normal": "normal(MEAN, SD) or normal(MEAN, SD, LOW, HIGH)",
+    "lognormal": "lognormal(MEAN, SD) or lognormal(MEAN, SD, LOW, HIGH), MEAN and SD of the logarithm",
 }
 
 
-def spec_text(distribution: Distribution) -> str:
-    """The spec that `parse_spec` reads as ``distribution``. ValueError for choices that the grammar can't hold (NaN, lists)."""
-    if distribution.kind == "categorical":
+def _under(condition: str, parameter: Distribution | Parameter) -> Parameter:
+    if not isinstance(parameter, Distribution):
+        return parameter.but(condition=condition)
+    from journaltune.space.parameters import Conditional
+
+    return Conditional(condition, parameter)
+
+
+def spec_text(distribution: Distribution | Parameter) -> str:
+    """The spec that `parse_spec` reads as the same. ValueError for choices that the grammar can't hold (NaN, lists)."""
+    if not isinstance(distribution, Distribution):
+        return f"{distribution.text()} if {distribution.condition}" if distribution.condition else distribution.text()
+    if distribution.choices:
         choices = list(map(literal_text, distribution.choices))
+        if distribution.kind == "int":
+            return f"ordered({', '.join(choices)})"
         return " | ".join(choices) if len(choices) > 1 else f"choice({choices[0]})"
     bounds = f"{distribution.low!r}, {distribution.high!r}"
     if distribution.log:

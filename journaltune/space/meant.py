@@ -178,6 +178,8 @@ def _arguments(text: str) -> tuple[list[str], dict[str, str]]:
 
 def _spec(kind: str, words: list[str], options: Mapping[str, str]) -> str | None:
     """A spec in our grammar, if it can hold all that is written. Options may name the bounds, or say that a range is a log."""
+    if kind == "choice" and words and options:
+        return None
     if kind == "choice":
         given = options.get("choices", "") if not words else ", ".join(map(_choice, words))
         return f"choice({given.strip('[]()')})"

@@ -62,7 +62,8 @@ def lookup(
         if number is None:
             searched = _searched(study)
             # A study that others define as it runs may have any part of its parameters in a trial.
-            internal = Space(searched).encode(params, partial=study.space is None, bounded=False)
+            space = study.space
+            internal = (space or Space(searched)).encode(params, partial=space is None, bounded=False)
         else:
             internal, texts = _columns_of(study, number)
             searched = {name: Distribution.from_json(text) for name, text in texts.items()}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from journaltune.journal.state import Finished, LiveTrial, StudyState
     from journaltune.space import Space
 
-_OPTUNAS = "fixed_params"
+OPTUNAS = "fixed_params"
 _RUSTUNAS = "fixed_params:"
 _UNREADABLE = (ValueError, IndexError, TypeError, AttributeError, StructError)  # another program may have written anything
 
@@ -42,9 +42,9 @@ class Queue:
             key = _key_of(attrs, space)
             if key is not None:
                 self._keys.add(key)
-            if number in state.live and state.live[number].state == WAITING and _OPTUNAS not in attrs:
+            if number in state.live and state.live[number].state == WAITING and OPTUNAS not in attrs:
                 self._unfinished.append(number)
-        return _key_of({_OPTUNAS: fixed}, space) in self._keys
+        return _key_of({OPTUNAS: fixed}, space) in self._keys
 
 
 def attrs_of(state: StudyState, number: int) -> dict[str, Any]:
@@ -56,12 +56,12 @@ def attrs_of(state: StudyState, number: int) -> dict[str, Any]:
 
 def same_params(attrs: Mapping[str, Any], fixed: Mapping[str, Any], space: Space) -> bool:
     """Whether a trial with these system attributes was enqueued with just these external values; True if they don't say."""
-    return _OPTUNAS not in attrs or _key_of(attrs, space) == _key_of({_OPTUNAS: fixed}, space)
+    return OPTUNAS not in attrs or _key_of(attrs, space) == _key_of({OPTUNAS: fixed}, space)
 
 
 def _key_of(attrs: Mapping[str, Any], space: Space) -> str | None:
     """Comparison key of the enqueued parameters; None if there are none or they can't be read."""
-    if not any(name.startswith(_OPTUNAS) for name in attrs):
+    if not any(name.startswith(OPTUNAS) for name in attrs):
         return None
     try:
         fixed = fixed_params(attrs)
@@ -73,7 +73,7 @@ def _key_of(attrs: Mapping[str, Any], space: Space) -> str | None:
 
 def fixed_params(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that a trial was enqueued with, from its system attributes as Optuna or Rustuna writes them."""
-    fixed: dict[str, Any] = dict(attrs.get(_OPTUNAS) or {})
+    fixed: dict[str, Any] = dict(attrs.get(OPTUNAS) or {})
     for key, text in attrs.items():
         if key.startswith(_RUSTUNAS):
             fixed[key.removeprefix(_RUSTUNAS)] = _from_rustuna(text)
@@ -96,7 +96,7 @@ def fixed_internal(waiting: LiveTrial, space: Space) -> dict[str, float]:
         given = fixed_params(waiting.system_attrs)
         for name, value in waiting.params.items():
             given[name] = Distribution.from_json(waiting.distributions[name]).to_external(value)
-        return space.encode({name: value for name, value in given.items() if name in space.distributions}, partial=True)
+        return space.encode_columns(given)
     except _UNREADABLE as error:
         what = "was enqueued by another program, and its parameters can't be read; the ask that comes to it fails it"
         raise SpaceError(f"trial {waiting.number} {what}") from error

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from journaltune.base.codes import FAIL, RUNNING, STATE_NAMES, STATES, WAITING
 from journaltune.base.constraints import constraints_in
-from journaltune.base.errors import UsageError
+from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.seeds import trainer_seed
 from journaltune.journal.state import HAS_EXTRAS, HIDDEN, OWNER_ATTR, STATE_MASK, to_moment
 from journaltune.space import Distribution
+from journaltune.study.queue import OPTUNAS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from journaltune.base.model import Trial, TrialState
@@ -66,7 +67,7 @@ class _Maker:
     ``base.model`` is imported here only: an ``ask`` from the shell counts trials, makes none, and would pay for ``enum``.
     """
 
-    __slots__ = ("_config", "_decoders", "_finished", "_state", "_trial")
+    __slots__ = ("_config", "_decoders", "_finished", "_shown", "_state", "_trial")
 
     def __init__(self, state: StudyState) -> None:
         from journaltune.base.model import Trial, TrialState
@@ -74,6 +75,7 @@ class _Maker:
         self._trial, self._state = Trial, TrialState
         self._finished = state.finished
         self._config = state.config  # None: another program made the study
+        self._shown = shown_by(state.config)
         self._decoders: dict[int, tuple[list[tuple[str, Callable[[float], Any]]], dict[str, str]]] = {}
 
     def finished(self, row: int) -> Trial:
@@ -85,7 +87,7 @@ class _Maker:
         return self._trial(
             number,
             self._state(code & STATE_MASK),
-            {name: to_external(value) for (name, to_external), value in zip(decoder, internal, strict=True)},
+            self._shown({name: to_external(value) for (name, to_external), value in zip(decoder, internal, strict=True)}),
             finished.row_values(row),
             copied(extras.get("user_attrs")),
             copied(extras.get("system_attrs")),
@@ -108,11 +110,11 @@ class _Maker:
         return self._decoders[shape_id]
 
     def live(self, trial: LiveTrial) -> Trial:
-        texts = trial.distributions
+        texts, enqueued = trial.distributions, copied(trial.system_attrs.get(OPTUNAS) if trial.state == WAITING else None)
         return self._trial(
             trial.number,
             self._state(trial.state),
-            {name: Distribution.from_json(texts[name]).decoder(value) for name, value in trial.params.items()},
+            self._shown({name: Distribution.from_json(texts[name]).decoder(value) for name, value in trial.params.items()}),
             copied(trial.values),
             copied(trial.user_attrs),
             copied(trial.system_attrs),
@@ -122,7 +124,25 @@ class _Maker:
             self._trainer_seed(trial.number),
             *_ownership(trial.holder),
             texts,
+            self._shown(dict(enqueued)) if isinstance(enqueued, dict) else None,  # another program may have written anything
         )
+
+
+def shown_by(config: Mapping[str, Any] | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """From external values by column to the parameters that a study with this configuration shows."""
+    stored = None if config is None else config.get("space")
+    if not isinstance(stored, dict) or "require" not in stored:
+        return _as_they_are
+    from journaltune.space import Space
+
+    try:
+        return Space.from_config(stored).shown
+    except SpaceError:  # a newer version's; `open_study` says so where the space is needed
+        return _as_they_are
+
+
+def _as_they_are(params: dict[str, Any]) -> dict[str, Any]:
+    return params
 
 
 def _ownership(holder: object) -> tuple[int, dict[str, Any] | None]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from journaltune.base.codes import MAXIMIZE
 from journaltune.base.errors import UsageError
 from journaltune.base.seeds import CONSTANT, REDRAW, SAMPLING, derive_seed
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.registry import make
+
+_BLIND = ("random", "qmc")  # samplers to which no result matters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,16 +22,38 @@ if TYPE_CHECKING:
 
 
 def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float], redraw: int = 0) -> Suggested:
-    """Internal values for every parameter of trial ``number``: the ``fixed`` ones, and the sampler's for the rest.
+    """Internal values for every column that trial ``number`` has: the ``fixed`` ones, and the sampler's for the rest.
 
     A pure function of the study's configuration, of what the trial can see, of its number, and of ``redraw``: how many draws
     before this one were duplicates. A sampler that numbers its trials is asked even where all parameters are fixed.
+
+    InfeasibleError when the space's rules allow no configuration, ExhaustedError when the sampler has nothing left.
     """
-    suggested, sampler = Suggested({}, {}), sampler_of(study)
-    if (study.varied or sampler.finite) and (len(fixed) < len(space.distributions) or sampler.marks_enqueued):
-        seeds = sampling_seed(study, number, redraw), derive_seed(study.seed, 0, CONSTANT)
-        suggested = sampler.suggest(history(study, number), study.varied, number, *seeds)
-    return Suggested(with_constants({**suggested.internal, **fixed}, space), suggested.attrs)
+    sampler, seed = sampler_of(study), sampling_seed(study, number, redraw)
+    asked = bool(study.varied or sampler.finite) and (sampler.marks_enqueued or not space.is_whole(fixed))
+
+    def suggest(attempt: int) -> Suggested:
+        suggested = Suggested({}, {})
+        if asked:
+            seeds = derive_seed(seed, attempt, REDRAW) if attempt else seed, derive_seed(study.seed, 0, CONSTANT)
+            suggested = sampler.suggest(history(study, number), study.varied, number, *seeds)
+        return Suggested(with_constants({**suggested.internal, **fixed}, space), suggested.attrs)
+
+    if space.rules is None or not space.rules.restricts:
+        return suggest(0)
+    from journaltune.suggest.feasible import Drawing, settled  # most spaces have no rules
+
+    return settled(Drawing(space, fixed, seed), suggest, lambda: _good(study, number))
+
+
+def _good(study: OpenStudy, number: int) -> list[dict[str, float]]:
+    """The best tenth of the complete trials that a sampler which learns can see, at most 20; none for other samplers."""
+    if study.sampler in _BLIND:
+        return []
+    seen, sign = history(study, number), -1 if study.state().directions[0] == MAXIMIZE else 1
+    ranked = sorted((sign * values[0], number, shape, params) for number, shape, params, values, _ in seen.complete())
+    n_good = min(20, len(ranked) // 10 + 1)
+    return [{name: value for (name, _), value in zip(shape, params, strict=True)} for *_, shape, params in ranked[:n_good]]
 
 
 def with_constants(varied: Mapping[str, float], space: Space) -> dict[str, float]:
@@ -83,4 +108,5 @@ def sampler_of(study: OpenStudy) -> Sampler:
 
 
 def _made(study: OpenStudy) -> Sampler:
-    return make(study.sampler, study.setting("sampler_options"), by_index(study))
+    space = study.space
+    return make(study.sampler, study.setting("sampler_options"), by_index(study), None if space is None else space.rules)

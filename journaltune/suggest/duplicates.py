@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DRAWS = 8  # of the sampler for one trial, before the rest of the space is searched
 _STREAK = 8  # duplicates in a row that ``reuse`` records, before it searches the rest of the space too
+_MOST_LOOKED_AT = 1_000_000
 _RANDOM_DRAWS = 100  # in a continuous space the first one is new, unless the space is tiny
 
 
@@ -79,7 +80,7 @@ def choose_rest(study: OpenStudy, space: Space, number: int, fixed: Mapping[str,
     tried, redraw = Tried(study, visible(study, number)), 0
     suggested = draw(study, space, number, fixed)
     twin = tried.twin(suggested.internal)
-    while twin is not None and len(fixed) < len(space.distributions) and redraw < DRAWS:
+    while twin is not None and not space.is_whole(fixed) and redraw < DRAWS:
         redraw += 1
         suggested = draw(study, space, number, fixed, redraw)
         twin = tried.twin(suggested.internal)
@@ -100,6 +101,8 @@ def _on_a_streak(study: OpenStudy, state: StudyState, number: int) -> bool:
 def _untried(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[str, float]:
     """Parameters that no trial has. ExhaustedError when every combination is taken."""
     counts = [distribution.cardinality or 0 for distribution in space.distributions.values()]
+    if space.rules is not None and space.rules.restricts:
+        return _untried_by_rules(study, space, number, tried, 0 not in counts)
     if 0 in counts:
         return _untried_at_random(study, space, number, tried)
     n_all = prod(counts)
@@ -109,7 +112,11 @@ def _untried(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[
         internal = _combination(space, counts, (start + step) % n_all)
         if tried.twin(internal) is None:
             return internal
-    raise ExhaustedError(
+    raise _exhausted(study, n_all)
+
+
+def _exhausted(study: OpenStudy, n_all: int) -> ExhaustedError:
+    return ExhaustedError(
         f"study {study.name!r} has tried all {n_all} combinations of its parameters, or is trying them; widen the space"
     )
 
@@ -131,4 +138,31 @@ def _untried_at_random(study: OpenStudy, space: Space, number: int, tried: Tried
         internal = with_constants(rust_study.at_random(sampling_seed(study, number, redraw)), space)
         if tried.twin(internal) is None:
             return internal
-    raise ExhaustedError(f"study {study.name!r}: nothing new was found in {_RANDOM_DRAWS} random draws; widen the space")
+    raise _stuck(study)
+
+
+def _stuck(study: OpenStudy) -> ExhaustedError:
+    return ExhaustedError(f"study {study.name!r}: nothing new was found in {_RANDOM_DRAWS} random draws; widen the space")
+
+
+def _untried_by_rules(study: OpenStudy, space: Space, number: int, tried: Tried, finite: bool) -> dict[str, float]:
+    """The same in a space where not every combination is allowed."""
+    from journaltune.space.counting import TooManyError, points
+    from journaltune.suggest.feasible import Drawing
+
+    drawing = Drawing(space, {}, sampling_seed(study, number, DRAWS))
+    if finite and space.rules is not None:
+        n_all = 0
+        try:
+            for point in points(space.rules, _MOST_LOOKED_AT, drawing.random):
+                if tried.twin(point) is None:
+                    return point
+                n_all += 1
+            raise _exhausted(study, n_all)
+        except TooManyError:
+            pass
+    for _ in range(_RANDOM_DRAWS):
+        internal = drawing.found()
+        if tried.twin(internal) is None:
+            return internal
+    raise _stuck(study)

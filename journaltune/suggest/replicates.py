@@ -78,6 +78,6 @@ def due(study: OpenStudy, space: Space, number: int) -> Choice | None:
 def _fitting(internal: Mapping[str, float], space: Space) -> dict[str, float] | None:
     """The parameters in declared order; None if the space has other ones now, or other bounds."""
     known: Mapping[str, Any] = space.distributions
-    if internal.keys() != known.keys() or not all(known[name].contains(value) for name, value in internal.items()):
+    if not internal.keys() <= known.keys() or not all(known[name].contains(value) for name, value in internal.items()):
         return None
-    return {name: internal[name] for name in known}
+    return {name: internal[name] for name in known if name in internal} if space.is_whole(internal) else None

@@ -161,14 +161,14 @@ def test_a_stock_worker_that_takes_an_impossible_trial_keeps_it(path: Path, monk
     """Optuna only warns of an impossible fixed value, so a worker of its own may be running that trial."""
     study, worker = make(path), stock(path)
     worker.enqueue_trial({"x": 7.0})
-    encode = Space.encode
+    encode = Space.encode_columns
 
     def meanwhile(self: Space, *arguments: Any, **options: Any) -> dict[str, float]:
-        monkeypatch.setattr(Space, "encode", encode)
+        monkeypatch.setattr(Space, "encode_columns", encode)
         assert worker.ask().number == 0
         return encode(self, *arguments, **options)
 
-    monkeypatch.setattr(Space, "encode", meanwhile)
+    monkeypatch.setattr(Space, "encode_columns", meanwhile)
     assert study.ask().number == 1
     assert study.trials[0].state is TrialState.RUNNING
     worker.tell(0, 1.0)

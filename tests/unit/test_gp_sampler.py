@@ -254,17 +254,8 @@ def test_options_are_refused_with_what_to_take_instead(path: Path, sampler: str)
 # Conditions.
 
 
-class Branches:
-    """Each choice of ``opt`` has a number of its own."""
-
-    parents = ("opt",)
-    optional = ("a", "b")
-
-    def present(self, values: dict[str, float]) -> set[str]:
-        return {"opt", "a" if values["opt"] == 0 else "b"}
-
-
-BRANCHED = space_from_params({"opt": "first | second", "a": "float(0, 1)", "b": "float(0, 1)"}).distributions
+BRANCHES = space_from_params({"opt": "first | second", "a": "float(0, 1) if opt == first", "b": "float(0, 1) if opt == second"})
+BRANCHED = BRANCHES.distributions
 
 
 def branched(values: dict[str, float]) -> float:
@@ -280,8 +271,8 @@ def test_absent_parameters_are_left_out_and_no_branch_is_forgotten() -> None:
             found = {"opt": float(number % 2), "ab"[number % 2]: number / 6}
         else:
             seen = Observations(list(range(number)), rows, values, [{}] * number, [], [])
-            found = propose(seen, BRANCHED, number, number, Branches())  # type: ignore[arg-type]
-        assert set(found) == Branches().present(found)
+            found = propose(seen, BRANCHED, number, number, BRANCHES.rules)
+        assert set(found) == {"opt", "a" if found["opt"] == 0 else "b"}
         rows.append([found.get(name, math.nan) for name in BRANCHED])
         values.append(branched(found))
     assert sum(row[0] == 1 for row in rows) >= 12

@@ -185,22 +185,11 @@ def test_rows_within_the_resolution_are_one_configuration() -> None:
     assert [keys.index(key) for key in keys] == [0, 0, 2, 3, 4, 4]
 
 
-class Momentum:
-    """Momentum for sgd only, and decay where there is momentum of at least 0.5."""
-
-    parents = ("opt", "momentum")
-    optional = ("momentum", "decay")
-
-    def present(self, values: Mapping[str, float]) -> Collection[str]:
-        names = {"opt", "x"}
-        if values["opt"] == 1:
-            names |= {"momentum"} | ({"decay"} if values["momentum"] >= 0.5 else set())
-        return names
-
-
 def conditional() -> Axes:
-    params = {"x": "float(0, 1)", "opt": "adam | sgd", "momentum": "float(0, 1)", "decay": "float(0, 1)"}
-    return Axes(space_from_params(params).distributions, Momentum())
+    """Momentum for sgd only, and decay where there is momentum of at least 0.5."""
+    params = {"x": "float(0, 1)", "opt": "adam | sgd", "momentum": "float(0, 1) if opt == sgd"}
+    space = space_from_params({**params, "decay": "float(0, 1) if momentum >= 0.5"})
+    return Axes(space.distributions, space.rules)
 
 
 def test_what_conditions_leave_out_is_masked() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from journaltune.space import Distribution
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
 
     class Sampler(Protocol):
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
         """Whether a trial that was enqueued with all its parameters needs the sampler's attributes too."""
         finite: bool
         """Whether the sampler comes to an end. Then it is asked even where nothing varies."""
+
+        rules: Rules | None
+        """Which columns a configuration has and which configurations are allowed; None: all of them. ``make`` sets it."""
 
         def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
             """UsageError when the sampler can't search in this space, or for so many objectives."""

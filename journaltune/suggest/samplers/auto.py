@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.space import Distribution
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
     from journaltune.suggest.samplers import Sampler, Suggested
 
@@ -21,6 +22,7 @@ class AutoSampler:
     """Which of the two suggests follows from what the history holds, so it is the same whenever it is asked."""
 
     marks_enqueued = finite = False
+    rules: Rules | None = None
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
@@ -38,6 +40,7 @@ class AutoSampler:
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
         """See ``samplers.Sampler``."""
+        self._gp.rules = self.rules
         chosen = self._gp if len(history.directions) == 1 and history.n_observed() <= MOST_TRIALS else self._other()
         return chosen.suggest(history, distributions, number, seed, constant_seed)
 
@@ -45,5 +48,7 @@ class AutoSampler:
         if self._tpe is None:
             from journaltune.suggest.samplers.from_rustuna import RustunaSampler
 
-            self._tpe = RustunaSampler("tpe", {}, self._by_index)
+            tpe: Sampler = RustunaSampler("tpe", {}, self._by_index)
+            tpe.rules = self.rules
+            self._tpe = tpe
         return self._tpe

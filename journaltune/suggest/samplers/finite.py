@@ -12,6 +12,7 @@ from math import prod
 
 from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import Distribution, compatible
+from journaltune.space.counting import points
 from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.mersenne import RandomState, pairwise_sum
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import Shape
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import Asked, History
 
     Grid = Mapping[str, Sequence[Any]]  # by column: internal values, ints and indexes of categories as ints
@@ -52,13 +54,16 @@ def _way_out(name: str, distribution: Distribution) -> str:
 
 
 class Tried:
-    """The combinations that were asked for, of the trials that have all columns of a space. Finished ones are read once."""
+    """The combinations that were asked for, of the trials that have all columns of a space. Finished ones are read once.
 
-    def __init__(self, space: Mapping[str, Distribution]) -> None:
-        self.space = space
+    With ``partial`` a trial may lack columns, in whose place its combination has None.
+    """
+
+    def __init__(self, space: Mapping[str, Distribution], partial: bool = False) -> None:
+        self.space, self._partial = space, partial
         self._n_read = 0
         self._finished: list[tuple[int, Combination]] = []
-        self._columns: dict[Shape, list[tuple[int, Distribution]] | None] = {}
+        self._columns: dict[Shape, list[tuple[int, Distribution] | None] | None] = {}
 
     def serves(self, space: Mapping[str, Distribution], history: History) -> bool:
         return self.space is space and self._n_read <= history.n_finished()
@@ -75,18 +80,21 @@ class Tried:
             if shape not in self._columns:
                 self._columns[shape] = self._columns_of(shape)
             columns = self._columns[shape]
-            if columns is not None and all(known.contains(params[place]) for place, known in columns):
-                yield number, tuple([_exact(known, params[place]) for place, known in columns])
+            if columns is not None and all(each is None or each[1].contains(params[each[0]]) for each in columns):
+                yield number, tuple([None if each is None else _exact(each[1], params[each[0]]) for each in columns])
 
-    def _columns_of(self, shape: Shape) -> list[tuple[int, Distribution]] | None:
+    def _columns_of(self, shape: Shape) -> list[tuple[int, Distribution] | None] | None:
         """Each column of the space with its place in a shape; None where one is missing, or has another kind or categories, and
         where another parameter varied too, which is not searched any more: that is another configuration."""
         places = {name: (index, text) for index, (name, text) in enumerate(shape)}
         if any(name not in self.space and not Distribution.from_json(text).single for name, text in shape):
             return None
-        found = []
+        found: list[tuple[int, Distribution] | None] = []
         for name, known in self.space.items():
             index, text = places.get(name, (-1, ""))
+            if index < 0 and self._partial:
+                found.append(None)
+                continue
             if index < 0 or not compatible(known, Distribution.from_json(text)):
                 return None
             found.append((index, known))
@@ -102,12 +110,14 @@ class FiniteSampler:
     """What both have in common: they know what was tried, and end when that is all."""
 
     marks_enqueued, finite = False, True
+    rules: Rules | None = None
     option, not_offered = "", ""
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         self._name, self._options, self._by_index = name, dict(options), by_index
         self._tried: Tried | None = None
         self._laid_out: tuple[Mapping[str, Distribution], Grid] | None = None
+        self._points: tuple[Grid, list[Combination]] | None = None
         for given in options:
             if given == "seed":
                 raise UsageError("a sampler's seed comes from the study's: use --seed")
@@ -126,7 +136,7 @@ class FiniteSampler:
         """See ``samplers.Sampler``."""
         grid, tried = self._values(distributions), self._tried
         if tried is None or not tried.serves(distributions, history):
-            tried = Tried(distributions)
+            tried = Tried(distributions, self.rules is not None)
         self._tried = None  # until the end: an exception may leave anything in the cache
         suggested = self._suggest(distributions, grid, tried.but(number, history), seed & _SEED_MASK, constant_seed & _SEED_MASK)
         self._tried = tried
@@ -139,6 +149,15 @@ class FiniteSampler:
 
     def _grid_of(self, space: Mapping[str, Distribution]) -> Grid:
         return {name: values_of(name, distribution) for name, distribution in space.items()}
+
+    def _allowed(self, grid: Grid) -> list[Combination]:
+        """The combinations that the space's rules allow, with None where a column is absent."""
+        if self._points is None or self._points[0] is not grid:
+            wanted = {name: set(map(float, values)) for name, values in grid.items()}
+            found = points(self.rules, MOST_COMBINATIONS) if self.rules is not None else ()
+            allowed = [each for each in found if all(each[name] in wanted[name] for name in each.keys() & wanted.keys())]
+            self._points = grid, list(dict.fromkeys([tuple([each.get(name) for name in grid]) for each in allowed]))
+        return self._points[1]
 
     def _suggest(
         self, space: Mapping[str, Distribution], grid: Grid, tried: set[Combination], seed: int, constant_seed: int
@@ -168,7 +187,7 @@ class GridSampler(FiniteSampler):
         """The values to try of each column: all of them, or those that the option ``search_space`` names."""
         given = self._options.get(self.option)
         grid = super()._grid_of(space) if given is None else {n: self._given(n, known, given) for n, known in space.items()}
-        if prod(map(len, grid.values())) > MOST_COMBINATIONS:
+        if self.rules is None and prod(map(len, grid.values())) > MOST_COMBINATIONS:
             raise UsageError(
                 f"the grid has {prod(map(len, grid.values()))} combinations, and at most {MOST_COMBINATIONS} are allowed; "
                 "take sampler random"
@@ -192,14 +211,18 @@ class GridSampler(FiniteSampler):
         names = sorted(grid)
         places = [list(grid).index(name) for name in names]
         taken = {tuple([combination[place] for place in places]) for combination in tried}
-        combinations = list(product(*[grid[name] for name in names]))
+        if self.rules is None:
+            combinations = list(product(*[grid[name] for name in names]))
+        else:
+            combinations = [tuple([combination[place] for place in places]) for combination in self._allowed(grid)]
         order = self._shuffled(grid, len(combinations), constant_seed)
         grid_id = next((index for index, which in enumerate(order) if combinations[which] not in taken), None)
         if grid_id is None:
             raise _exhausted(len(combinations))
         chosen = dict(zip(names, combinations[order[grid_id]], strict=True))
         external = {name: [space[name].to_external(value) for value in values] for name, values in grid.items()}
-        return Suggested({name: float(chosen[name]) for name in grid}, {"search_space": external, "grid_id": grid_id})
+        internal = {name: float(chosen[name]) for name in grid if chosen[name] is not None}
+        return Suggested(internal, {"search_space": external, "grid_id": grid_id})
 
     def _shuffled(self, grid: Grid, n_combinations: int, seed: int) -> list[int]:
         if self._order is None or self._order[0] is not grid or self._order[1] != seed:
@@ -218,6 +241,8 @@ class BruteForceSampler(FiniteSampler):
     def _suggest(
         self, space: Mapping[str, Distribution], grid: Grid, tried: set[Combination], seed: int, constant_seed: int
     ) -> Suggested:
+        if self.rules is not None:
+            return self._any_untried(grid, tried, seed)
         n_combinations = prod(map(len, grid.values()))
         if len(tried) >= n_combinations:
             raise _exhausted(n_combinations)
@@ -229,6 +254,15 @@ class BruteForceSampler(FiniteSampler):
             internal[name] = float(value)
             node = node.get(value, {})
         return Suggested(internal, {})
+
+    def _any_untried(self, grid: Grid, tried: set[Combination], seed: int) -> Suggested:
+        """Any of what the rules allow, each as likely."""
+        allowed = self._allowed(grid)
+        left = [combination for combination in allowed if combination not in tried]
+        if not left:
+            raise _exhausted(len(allowed))
+        chosen = zip(grid, left[seed % len(left)], strict=True)
+        return Suggested({name: float(value) for name, value in chosen if value is not None}, {})
 
 
 def _tree(tried: set[Combination]) -> Tree:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.space import Distribution
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
 
 _SEED_MASK = 0xFFFFFFFF
@@ -45,6 +46,7 @@ class OptunaSampler:
     """A sampler by short name, ``optuna.CLASSNAME`` or ``module:Class``; options are its keyword arguments, but not its seed."""
 
     finite = False
+    rules: Rules | None = None
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         self._name = name
@@ -104,7 +106,8 @@ class OptunaSampler:
         """See ``samplers.Sampler``."""
         view = self._view
         if view is None or not view.serves(distributions, history):
-            view = TrialsView(distributions, self._kind.visible, self._kind.partial, self._kind.huge, self._kind.exact)
+            kind, optional = self._kind, () if self.rules is None else self.rules.optional
+            view = TrialsView(distributions, kind.visible, kind.partial, kind.huge, kind.exact, optional)
             self._cma_cache = {}
         self._view = None  # until the end: an exception may leave anything in the cache
         storage = HistoryStorage(history.directions, number, lambda: view.trials(history, self._n_startup), history.study_attrs)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import Shape
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
     from journaltune.suggest.samplers.rust import Column
 
@@ -35,6 +36,7 @@ class RustunaSampler:
     """``tpe`` or ``random``; options are the keyword arguments of Rustuna's class, except its seed."""
 
     marks_enqueued = finite = False
+    rules: Rules | None = None
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         self._name, self._by_index = name, by_index

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import Shape
     from journaltune.space import Distribution
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
 
     Member = tuple[Shape, Sequence[float], Sequence[float], Mapping[str, Any]]
@@ -42,6 +43,7 @@ class NsgaiiSampler:
 
     marks_enqueued = True
     finite = False
+    rules: Rules | None = None
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         refuse_seed(options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from math import copysign
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution, json_to_distribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
@@ -22,7 +22,7 @@ from journaltune.suggest.history import STUDY_ATTRS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
     from journaltune.journal.state import Shape
@@ -42,14 +42,23 @@ class TrialsView:
     lacks a parameter is visible with ``partial`` only: joint samplers would infer a conditional space from it. One in which
     another parameter varied too, as it was searched then, is visible unless ``exact``. Values beyond 1e100 become ``huge``, if
     given: samplers that calculate with differences of values overflow at the largest doubles.
+
+    ``optional`` are columns that a condition may leave out, which no trial lacks.
     """
 
     def __init__(
-        self, space: Mapping[str, Distribution], visible: str, partial: bool, huge: float | None, exact: bool = False
+        self,
+        space: Mapping[str, Distribution],
+        visible: str,
+        partial: bool,
+        huge: float | None,
+        exact: bool = False,
+        optional: Collection[str] = (),
     ) -> None:
         self.space = space
         self.native = {name: to_optuna(distribution) for name, distribution in space.items()}
         self._visible, self._partial, self._huge, self._exact = visible, partial, huge, exact
+        self._wanted = [name for name in space if name not in optional]
         self._n_read = 0
         self._finished: list[FrozenTrial] = []
         self._columns: dict[Shape, list[tuple[int, str, Distribution]] | None] = {}
@@ -100,7 +109,7 @@ class TrialsView:
             if now.contains(value):
                 external[name] = value if now.kind == "float" else int(value)
         whole = len(external) == len(self.native)
-        if not whole and not self._partial:
+        if not whole and not self._partial and not all(name in external for name in self._wanted):
             return None
         native = self.native if whole else {name: self.native[name] for name in external}
         if values is not None and self._huge is not None:
@@ -127,6 +136,8 @@ class TrialsView:
 def to_optuna(distribution: Distribution) -> BaseDistribution:
     if distribution.kind == "categorical":
         return CategoricalDistribution(range(len(distribution.choices)))
+    if distribution.choices:
+        return IntDistribution(0, len(distribution.choices) - 1)
     return json_to_distribution(distribution.to_json())
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from journaltune.space.rules import Rules
     from journaltune.suggest.samplers import Sampler
 
 
@@ -97,10 +98,10 @@ def _meant(name: str) -> str:
     return f"did you mean {close}?" if close else f"take one of {', '.join(names())}, {_OTHERS}"
 
 
-def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sampler:
+def make(name: str, options: Mapping[str, Any], by_index: bool = True, rules: Rules | None = None) -> Sampler:
     """The sampler of that name. UsageError for an unknown name or option, and for a library that is not installed.
 
-    ``by_index``: see ``draw.by_index``, which tells it for a study.
+    ``by_index``: see ``draw.by_index``, which tells it for a study. ``rules`` are those of the study's space.
     """
     row = _BY_NAME.get(name) if by_index else _BEFORE.get(name, _BY_NAME.get(name))
     if row is None and not (name.startswith("optuna.") or ":" in name):
@@ -112,4 +113,5 @@ def make(name: str, options: Mapping[str, Any], by_index: bool = True) -> Sample
     # ``importlib`` would cost an ask another import.
     factory = getattr(__import__(f"{__package__}.{module}", fromlist=(class_name,)), class_name)
     sampler: Sampler = factory(name, options, by_index)
+    sampler.rules = rules if rules is not None and rules.restricts else None
     return sampler

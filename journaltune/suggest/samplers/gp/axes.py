@@ -8,27 +8,17 @@ from journaltune.suggest.samplers.gp.scale import RESOLUTION, internal_of, n_val
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from typing import Protocol
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from journaltune.space import Distribution
+    from journaltune.space.rules import Rules
+    from journaltune.suggest.samplers.gp.constraints import Constraints
     from journaltune.suggest.samplers.gp.stream import Stream
 
     Array = NDArray[np.float64]
     Key = tuple[float, ...]
-
-    class Conditions(Protocol):
-        """Which parameters a configuration has."""
-
-        parents: Sequence[str]
-        """The parameters that conditions read."""
-        optional: Collection[str]
-        """The parameters that conditions may leave out."""
-
-        def present(self, values: Mapping[str, float]) -> Collection[str]:
-            """The columns that are there with these internal values of the parents, absent ones among them."""
 
 
 _MOST_BRANCHES = 8
@@ -39,18 +29,23 @@ _STEPS = (1, 2, 4, 8, 16, 32)
 class Axes:
     """``grids`` holds the places of a column's values, None where it is continuous."""
 
-    def __init__(self, distributions: Mapping[str, Distribution], conditions: Conditions | None = None) -> None:
+    def __init__(self, distributions: Mapping[str, Distribution], rules: Rules | None = None) -> None:
         self.distributions = list(distributions.values())
         self.names = list(distributions)
-        self.n_choices = [len(known.choices) for known in self.distributions]
+        self.n_choices = [len(known.choices) if known.kind == "categorical" else 0 for known in self.distributions]
         self.grids = [_grid(known) for known in self.distributions]
         self.slope = np.array(
             [known.kind != "categorical" and not 0 < n_values(known) <= _RELAXED for known in self.distributions]
         )
-        self._conditions = conditions
-        self.optional = np.array([conditions is not None and name in conditions.optional for name in self.names])
-        self.parents = [self.names.index(name) for name in conditions.parents] if conditions else []
+        self._rules = rules
+        self.optional = np.array([rules is not None and name in rules.optional for name in self.names])
+        self.parents = [self.names.index(name) for name in rules.parents if name in self.names] if rules else []
         self._masks: dict[Key, NDArray[np.bool_]] = {}
+        self._constraints: Constraints | None = None
+        if rules is not None and rules.require:
+            from journaltune.suggest.samplers.gp.constraints import Constraints
+
+            self._constraints = Constraints(rules, distributions)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,16 +78,29 @@ class Axes:
 
     def masked(self, rows: Array) -> Array:
         """Whole rows without what their conditions leave out."""
-        if self._conditions is None:
+        if self._rules is None or not self.parents:
             return rows
-        return np.where([self._mask(row) for row in rows.tolist()], rows, np.nan)
+        if len(rows) == 1:
+            return np.where(self._mask(rows[0].tolist()), rows, np.nan)
+        _, first, which = np.unique(rows[:, self.parents], axis=0, return_index=True, return_inverse=True)
+        masks = np.array([self._mask(row) for row in rows[first].tolist()])
+        found: Array = np.where(masks[which.reshape(-1)], rows, np.nan)
+        return found
 
     def _mask(self, row: list[float]) -> NDArray[np.bool_]:
         key = tuple([internal_of(self.distributions[parent], row[parent]) for parent in self.parents])
-        if key not in self._masks and self._conditions is not None:
-            present = self._conditions.present({self.names[at]: value for at, value in zip(self.parents, key, strict=True)})
+        if key not in self._masks and self._rules is not None:
+            present = self._rules.present({self.names[at]: value for at, value in zip(self.parents, key, strict=True)})
             self._masks[key] = np.array([name in present for name in self.names])
         return self._masks[key]
+
+    def allowed(self, masked: Array) -> NDArray[np.bool_]:
+        """Whether each row keeps the constraints; without those that its conditions leave out."""
+        return np.ones(len(masked), bool) if self._constraints is None else self._constraints.keep(masked)
+
+    def keeps_rules(self, masked: Array) -> bool:
+        """Whether one row's values, as they would be suggested, keep the constraints."""
+        return self._constraints is None or (self._rules is not None and self._rules.settled(self.internal(masked)) is not None)
 
     def neighbours(self, row: Array, column: int) -> Array:
         """Other places of one column: every category, and values near and farther of a number that has few."""

@@ -29,6 +29,8 @@ _ROUNDS = 4
 _APART = 0.05  # of a length scale, between starts
 _CLIMB, _POLISH = (25, 1e-3, 1e-6), (50, 1e-7, 1e-14)  # steps, and where they end: slope and gain
 _WORTH_IT = 1e-6
+_ALLOWED, _BATCHES, _BATCH = 64, 8, 1500  # rows that keep the constraints, and random ones among which they are looked for
+_SHORTER = 0.5 ** np.arange(1, 8)  # steps towards what breaks a constraint
 
 
 class Search:
@@ -46,7 +48,7 @@ class Search:
 
     def best(self, taken: Collection[Key]) -> Array:
         """The best row found that is not ``taken``, while there is one; NaN where a parameter is absent."""
-        rows = self._in_branch(np.concatenate([self._axes.random(self._stream, _N_RANDOM), self._near()]))
+        rows = self._enough(self._in_branch(np.concatenate([self._axes.random(self._stream, _N_RANDOM), self._near()])))
         values = self._at(rows)
         ranked = np.argsort(-values, kind="stable")
         climbed = [self._climbed(rows[start], float(values[start])) for start in self._starts(rows, ranked)]
@@ -55,11 +57,33 @@ class Search:
         polished = self._along_slopes(climbed[0][0], _POLISH)
         ordered = self._axes.masked(np.concatenate([polished[None], np.array([row for row, _ in climbed]), rows[ranked]]))
         keys = self._axes.keys(ordered)
-        chosen: Array = ordered[next((place for place, key in enumerate(keys) if key not in taken), 0)]
+        new = (place for place, key in enumerate(keys) if key not in taken and self._axes.keeps_rules(ordered[place]))
+        chosen: Array = ordered[next(new, 0)]
         return chosen
 
+    def _enough(self, rows: Array) -> Array:
+        """Rows that keep the constraints, as far as enough of them can be found; all if there are none."""
+        kept = self._allowed(rows)
+        for _ in range(_BATCHES):
+            if len(kept) >= _ALLOWED:
+                break
+            more = self._in_branch(self._axes.random(self._stream, _BATCH))
+            kept = np.concatenate([kept, self._allowed(more)])
+        return kept if len(kept) else rows
+
+    def _allowed(self, rows: Array) -> Array:
+        return rows[self._axes.allowed(self._axes.masked(rows))]
+
     def _at(self, rows: Array) -> Array:
-        return self._acquisition.at(self._axes.masked(rows))
+        """The acquisition; below everything where a constraint is broken."""
+        masked = self._axes.masked(rows)
+        allowed = self._axes.allowed(masked)
+        if allowed.all():
+            return self._acquisition.at(masked)
+        values = np.full(len(rows), -np.inf)
+        if allowed.any():
+            values[allowed] = self._acquisition.at(masked[allowed])
+        return values
 
     def _in_branch(self, rows: Array) -> Array:
         if self._branch is not None:
@@ -124,7 +148,10 @@ class Search:
         reached = row.copy()
         reached[columns] = minimise(loss, row[columns] / lengths, low, high, *limits)[0] * lengths
         found: Array = self._axes.snapped(reached[None])[0]
-        return found
+        if len(self._allowed(found[None])):
+            return found
+        kept = self._allowed(self._axes.snapped(row + _SHORTER[:, None] * (reached - row)))
+        return kept[0] if len(kept) else row
 
     def _over_neighbours(self, row: Array, value: float) -> tuple[Array, float]:
         """The best change of one column, or of as many of the columns that have a good change as pays."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from journaltune.space import Distribution
-    from journaltune.suggest.samplers.gp.axes import Conditions
+    from journaltune.space.rules import Rules
     from journaltune.suggest.samplers.gp.observations import Observations
     from journaltune.suggest.samplers.gp.optimiser import Branch
 
@@ -45,10 +45,10 @@ def propose(
     distributions: Mapping[str, Distribution],
     number: int,
     seed: int,
-    conditions: Conditions | None = None,
+    rules: Rules | None = None,
 ) -> dict[str, float]:
     """Internal values for trial ``number``, without what conditions leave out."""
-    axes, stream = Axes(distributions, conditions), Stream(seed)
+    axes, stream = Axes(distributions, rules), Stream(seed)
     model = Model(observed, axes, stream)
     branch = _due_branch(model) if number % _BRANCH_EVERY == _BRANCH_EVERY - 1 else None
     constraints = [observed.constraints[place] for place in model.chosen.tolist()]

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from journaltune.space import Distribution
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
 
 LEAST_RESULTS = 4  # below, a model knows nothing that the results don't say
 
 
-def recommended(history: History, distributions: Mapping[str, Distribution]) -> int | None:
+def recommended(history: History, distributions: Mapping[str, Distribution], rules: Rules | None = None) -> int | None:
     """The number of the complete trial with the best posterior mean; None where there is none, or several objectives.
 
     Whichever sampler suggested the trials. Trials that break their constraints are recommended only where all do.
@@ -37,7 +38,7 @@ def recommended(history: History, distributions: Mapping[str, Distribution]) -> 
     if len(observed.rows) < LEAST_RESULTS:
         return observed.numbers[min(counted, key=lambda at: observed.values[at])]
     with one_blas_thread():
-        model = Model(observed, Axes(distributions), Stream(0))
+        model = Model(observed, Axes(distributions, rules), Stream(0))
     means = np.full(len(observed.rows), np.inf)
     means[model.chosen] = model.mean
     return observed.numbers[min(counted, key=lambda at: (float(means[at]), observed.values[at]))]

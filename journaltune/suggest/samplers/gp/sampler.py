@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.space import Distribution
+    from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
 
 
@@ -19,6 +20,7 @@ class GpSampler:
     """It keeps nothing: a suggestion needs a fit of its own, which takes longer than reading the history."""
 
     marks_enqueued = finite = False
+    rules: Rules | None = None
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
@@ -46,5 +48,5 @@ class GpSampler:
                 with one_blas_thread():
                     from journaltune.suggest.samplers.gp.proposal import propose
 
-                    return Suggested(propose(observed, distributions, number, seed), {})
+                    return Suggested(propose(observed, distributions, number, seed, self.rules), {})
         return Suggested(design.row(distributions, number, seed, constant_seed), {})

@@ -9,6 +9,8 @@ from math import exp, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from journaltune.space import Distribution
 
 RESOLUTION = 1e-4
@@ -52,6 +54,34 @@ def internal_of(known: Distribution, unit: float) -> float:
     index = round((value - known.low) / known.step)
     last = (known.cardinality or 1) - 1
     return float(known.value_at(min(max(index, 0), last)))
+
+
+def nearly(known: Distribution, unit: float) -> float:
+    """`internal_of`, except that a continuous value is not rounded, which takes most of the time."""
+    if known.kind != "float" or known.step is not None:
+        return internal_of(known, unit)
+    low, high = _ends(known)
+    value = (1.0 - unit) * low + unit * high
+    return exp(value) if known.log else value
+
+
+def internals_of(known: Distribution, units: Any) -> Any:
+    """`nearly` for an array of places."""
+    import numpy as np
+
+    if known.choices and known.kind == "categorical":
+        return np.trunc(units)
+    low, high = _ends(known)
+    units = np.clip(units, 0.0, 1.0)
+    values = (1.0 - units) * low + units * high
+    values = np.exp(values) if known.log else values
+    if known.step is None:
+        return values
+    last = (known.cardinality or 1) - 1
+    indexes = np.clip(np.rint((values - known.low) / known.step), 0, last)
+    if last > MOST_VALUES:
+        return known.low + indexes * known.step
+    return np.array([float(known.value_at(index)) for index in range(last + 1)])[indexes.astype(int)]
 
 
 def alike(known: Distribution, one: object, other: float) -> bool:
