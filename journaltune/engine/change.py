@@ -9,6 +9,10 @@ What trials from before a change mean afterwards:
   the others. ``cmaes`` begins its generations anew.
 - In both cases it is another configuration for ``grid`` and ``bruteforce``, which try every combination of the present
   parameters, and for look-ups, duplicates and replicates. ``qmc`` begins its sequence anew. ``random`` looks at no trial.
+- A choice may get more choices. They are stored behind the others, whatever the order in which they are given, so that earlier
+  trials keep theirs. Stock Optuna's own trials of that parameter fail from then on, as it allows no other choices.
+- A condition or a constraint that is added, changed or dropped says what is suggested from then on. Earlier trials stay what
+  they were: for samplers, and for look-ups.
 - A trial that runs keeps its parameters. One that waits gets those that were added, and none that was dropped.
 """
 
@@ -17,9 +21,9 @@ from __future__ import annotations
 from journaltune.base.errors import ConflictError, UsageError
 from journaltune.engine.create import check_sampler
 from journaltune.journal import records
-from journaltune.space import Distribution, Space, compatible
-from journaltune.space.grammar import one_line, spec_text
-from journaltune.space.space import columns_of
+from journaltune.space import Distribution, Space, agrees
+from journaltune.space.grammar import literal_text, one_line, spec_text
+from journaltune.space.space import columns_of, with_choices
 from journaltune.study import settings
 
 TYPE_CHECKING = False
@@ -110,6 +114,7 @@ def _changed_space(
     gone: Sequence[str],
 ) -> dict[str, Distribution | Parameter]:
     """The old parameters in their places without the dropped ones, and behind them those that are new."""
+    given = {name: _grown(study, old, name, parameter) for name, parameter in given.items()}
     _check_compatible(study, given)
     for name in dropped:
         if name in given:
@@ -123,14 +128,42 @@ def _changed_space(
 
 
 def _check_compatible(study: StudyState, given: Parameters) -> None:
-    """Kind, scale and categories of a column can't change: Optuna refuses such trials, samplers can't learn from them."""
+    """Kind and scale of a column can't change: samplers can't learn from such trials."""
     for name, distribution in columns_of(given).items():
         first = study.first_distributions.get(name)
-        if first is not None and not compatible(Distribution.from_json(first[1]), distribution):
+        if first is not None and not agrees(distribution, Distribution.from_json(first[1])):
             raise ConflictError(
                 f"parameter {name!r} of study {study.name!r} has another kind, scale or other categories in its trials; "
-                "only bounds can change, so give it another name, or make a new study"
+                "only bounds can change, and choices be added, so give it another name, or make a new study"
             )
+
+
+def _grown(study: StudyState, old: Parameters, name: str, parameter: Distribution | Parameter) -> Distribution | Parameter:
+    """A choice with those that trials had in their places, as these are stored by index, and the new ones behind them.
+
+    ConflictError for one that lacks some of them: look-ups and other programs would take another choice for it.
+    """
+    first, column = study.first_distributions.get(name), columns_of({name: parameter}).get(name)
+    if first is None or column is None or not column.choices:
+        return parameter
+    before = columns_of({name: old[name]}).get(name) if name in old else None
+    then = Distribution.from_json(first[1])
+    known = before if before is not None and agrees(before, then) else then
+    lost = [choice for choice in known.choices if not _is_among(choice, column.choices)]
+    if not known.choices or column.choices[: len(known.choices)] == known.choices:
+        return parameter
+    if lost or column.kind == "int":
+        what = "lacks " + literal_text(lost[0]) if lost else "has its choices in another order"
+        raise ConflictError(
+            f"parameter {name!r} of study {study.name!r} {what}, and its trials keep choices by their place; choices are added "
+            f"behind the others, and --require '{one_line(name)} != CHOICE' rules one out"
+        )
+    new = [choice for choice in column.choices if not _is_among(choice, known.choices)]
+    return with_choices(parameter, [*known.choices, *new])
+
+
+def _is_among(choice: object, choices: Sequence[object]) -> bool:
+    return any(type(other) is type(choice) and other == choice for other in choices)
 
 
 def _unknown(study: StudyState, name: str, old: Parameters) -> UsageError:

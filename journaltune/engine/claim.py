@@ -8,7 +8,7 @@ from journaltune.journal import records
 from journaltune.journal.records import finishing
 from journaltune.study import environment
 from journaltune.study.open_study import space_of
-from journaltune.study.queue import fixed_internal
+from journaltune.study.queue import fixed_internal, grown
 from journaltune.suggest.choose import choose
 
 TYPE_CHECKING = False
@@ -54,7 +54,8 @@ def claim(study: OpenStudy, number: int, choice: Choice, space: Space, metadata:
             return False
         # Parameters first: no reader sets those of a finished trial.
         new = {name: value for name, value in choice.internal.items() if trial.params.get(name) != value}
-        batch = [_set_param(study, trial, name, value) for name, value in new.items()]
+        counts = grown(study.state(), space)
+        batch = [_set_param(study, trial, name, value, name in counts) for name, value in new.items()]
         batch += [_set_attr(trial, key, value) for key, value in choice.attrs.items()]
         *batch, last = [*batch, *_start(study, trial, choice)]
         effects = journal.append([*environment.records_of_change(study), *batch, {**last, "jt": metadata}])
@@ -72,13 +73,13 @@ def _start(study: OpenStudy, trial: LiveTrial, choice: Choice) -> list[dict[str,
     return [records.trial_record(records.SET_TRIAL_STATE_VALUES, trial.trial_id, **start)]
 
 
-def _set_param(study: OpenStudy, trial: LiveTrial, name: str, value: float) -> dict[str, Any]:
+def _set_param(study: OpenStudy, trial: LiveTrial, name: str, value: float, is_grown: bool) -> dict[str, Any]:
     return records.trial_record(
         records.SET_TRIAL_PARAM,
         trial.trial_id,
         param_name=name,
         param_value_internal=value,
-        distribution=study.stored_distributions[name],
+        distribution=study.state().first_distributions[name][1] if is_grown else study.stored_distributions[name],
     )
 
 

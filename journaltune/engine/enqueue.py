@@ -12,7 +12,7 @@ from journaltune.engine.tell import earlier_request
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
 from journaltune.study.open_study import OpenStudy, space_of
-from journaltune.study.queue import Queue, attrs_of, same_params
+from journaltune.study.queue import Queue, attrs_of, grown, same_params
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def enqueue(
                 elif skip_if_exists and _exists(study, space, internal, fixed):
                     return None
                 else:
-                    number = _enqueue(study, fixed, user_attrs, request_id)
+                    grown_ones = {name: internal[name] for name in grown(study.state(), space) if name in internal}
+                    number = _enqueue(study, fixed, grown_ones, user_attrs, request_id)
             study.journal.flush(again=study.journal.offset == begun)
         except InDoubtError as error:
             raise InDoubtError(f"{error}, or repeat it with --request-id {request_id}") from error
@@ -72,8 +73,11 @@ def _require_same(
         )
 
 
-def _enqueue(study: OpenStudy, fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str) -> int:
-    record = records.create_trial(study.state().study_id, {}, {}, WAITING)
+def _enqueue(
+    study: OpenStudy, fixed: dict[str, Any], grown_ones: dict[str, float], user_attrs: dict[str, Any], request_id: str
+) -> int:
+    """``grown_ones``: internal values of columns that have more choices than at first, which no later record could set."""
+    record = records.create_trial(study.state().study_id, study.stored_distributions, grown_ones, WAITING)
     record["system_attrs"] = {"fixed_params": fixed}
     record = with_attrs(record, {"user_attrs": user_attrs})
     (trial,) = study.journal.append([records.requested(record, request_id)])

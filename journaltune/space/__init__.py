@@ -7,15 +7,16 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.space.distributions import Distribution, compatible
+    from journaltune.space.distributions import Distribution, agrees, compatible
     from journaltune.space.grammar import parse_spec, spec_text
     from journaltune.space.space import Space, space_from_params
 
-__all__ = ["Distribution", "Space", "compatible", "load_space_file", "parse_spec", "space_from_params", "spec_text"]
+__all__ = ["Distribution", "Space", "agrees", "compatible", "load_space_file", "parse_spec", "space_from_params", "spec_text"]
 
 _HOMES = {
     "Distribution": "distributions",
     "Space": "space",
+    "agrees": "distributions",
     "compatible": "distributions",
     "parse_spec": "grammar",
     "space_from_params": "space",

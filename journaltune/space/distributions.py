@@ -213,6 +213,13 @@ def compatible(old: Distribution, new: Distribution) -> bool:
     return len(old.choices) == len(new.choices) and all(map(_equal, old.choices, new.choices))
 
 
+def agrees(now: Distribution, then: Distribution) -> bool:
+    """Whether an internal value means the same in both: as `compatible`, but ``now`` may have more choices behind the others."""
+    if not then.choices or len(then.choices) >= len(now.choices):
+        return compatible(now, then)
+    return now.class_name == then.class_name and all(map(_equal, then.choices, now.choices))
+
+
 def float_distribution(
     low: Any, high: Any, log: Any = False, step: Any = None, class_name: str = "FloatDistribution"
 ) -> Distribution:

@@ -12,7 +12,13 @@ from journaltune.base.errors import SpaceError
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps_unicode
 from journaltune.space import constructed
-from journaltune.space.distributions import Distribution, float_distribution, int_distribution, shown_value
+from journaltune.space.distributions import (
+    Distribution,
+    categorical_distribution,
+    float_distribution,
+    int_distribution,
+    shown_value,
+)
 from journaltune.space.grammar import literal_text, spec_text
 
 TYPE_CHECKING = False
@@ -54,6 +60,10 @@ class Parameter(Frozen):
         """The spec without its condition."""
         raise NotImplementedError
 
+    def with_choices(self, choices: Sequence[Any]) -> Parameter:
+        """The same with its choices, or labels, in this order; for a choice."""
+        raise NotImplementedError
+
     def known(self) -> tuple[Any, ...] | str | None:
         """What expressions may know of the value: all choices, "number", or None where they can't read it."""
         raise NotImplementedError
@@ -78,6 +88,9 @@ class Conditional(Parameter):
 
     def text(self) -> str:
         return spec_text(self.distribution)
+
+    def with_choices(self, choices: Sequence[Any]) -> Parameter:
+        return Conditional(self.condition, categorical_distribution(choices))
 
     def known(self) -> tuple[Any, ...] | str | None:
         return known_of(self.distribution)
@@ -110,6 +123,10 @@ class Labelled(Parameter):
     def text(self) -> str:
         pairs = zip(self.distribution.choices, self.values, strict=True)
         return f"choice({', '.join(f'{literal_text(label)}={dumps_unicode(value)}' for label, value in pairs)})"
+
+    def with_choices(self, choices: Sequence[Any]) -> Parameter:
+        values = dict(zip(self.distribution.choices, self.values, strict=True))
+        return Labelled(self.condition, categorical_distribution(choices), tuple([values[label] for label in choices]))
 
     def known(self) -> tuple[Any, ...] | str | None:
         return self.distribution.choices

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from journaltune.base.errors import SpaceError, SpecError
-from journaltune.space.distributions import Distribution
+from journaltune.space.distributions import Distribution, categorical_distribution
 from journaltune.space.grammar import check_name, is_spec, one_line, parse_spec, parse_stored, spec_text
 
 TYPE_CHECKING = False
@@ -211,6 +211,13 @@ def columns_of(parameters: Mapping[str, Distribution | Parameter]) -> dict[str, 
                 raise SpaceError(f"{one_line(column)} is a parameter, and a part of {one_line(name)} too; rename one")
             columns[column] = distribution
     return columns
+
+
+def with_choices(parameter: Distribution | Parameter, choices: Sequence[Any]) -> Distribution | Parameter:
+    """The same choice with its choices, or labels, in this order."""
+    if isinstance(parameter, Distribution):
+        return categorical_distribution(choices)
+    return parameter.with_choices(choices)
 
 
 def space_from_params(

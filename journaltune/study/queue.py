@@ -8,7 +8,7 @@ from struct import unpack
 from journaltune.base.codes import WAITING
 from journaltune.base.errors import SpaceError
 from journaltune.base.jsontext import dumps
-from journaltune.space import Distribution
+from journaltune.space import Distribution, agrees
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,21 @@ class Queue:
             if number in state.live and state.live[number].state == WAITING and OPTUNAS not in attrs:
                 self._unfinished.append(number)
         return _key_of({OPTUNAS: fixed}, space) in self._keys
+
+
+def grown(state: StudyState, space: Space) -> dict[str, int]:
+    """Columns that have more choices now than in their first trial, and how many they had then.
+
+    Readers take a parameter's first distribution for its only one: a record that sets another one later is passed over.
+    """
+    found = {}
+    for name, known in space.distributions.items():
+        first = state.first_distributions.get(name) if known.choices else None
+        if first is not None and first[1] != known.to_json():
+            then = Distribution.from_json(first[1])
+            if 0 < len(then.choices) < len(known.choices) and agrees(known, then):
+                found[name] = len(then.choices)
+    return found
 
 
 def attrs_of(state: StudyState, number: int) -> dict[str, Any]:

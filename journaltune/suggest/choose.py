@@ -38,7 +38,7 @@ def _choose(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, flo
         if replicate is not None:
             return replicate
     if study.duplicates == "allow":
-        suggested = draw(study, space, number, fixed or {})
+        suggested = draw(study, space, number, fixed)
         return Choice(suggested.internal, suggested.attrs)
     from journaltune.suggest import duplicates  # most studies do without its imports
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from journaltune.base.codes import MAXIMIZE
 from journaltune.base.errors import UsageError
 from journaltune.base.seeds import CONSTANT, REDRAW, SAMPLING, derive_seed
+from journaltune.study.queue import grown
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.registry import make
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from journaltune.suggest.samplers import Sampler
 
 
-def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float], redraw: int = 0) -> Suggested:
-    """Internal values for every column that trial ``number`` has: the ``fixed`` ones, and the sampler's for the rest.
+def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float] | None = None, redraw: int = 0) -> Suggested:
+    """Internal values for every column that trial ``number`` has: of an enqueued one the ``fixed`` ones, and the sampler's for
+    the rest.
 
     A pure function of the study's configuration, of what the trial can see, of its number, and of ``redraw``: how many draws
     before this one were duplicates. A sampler that numbers its trials is asked even where all parameters are fixed.
@@ -30,20 +32,24 @@ def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]
     InfeasibleError when the space's rules allow no configuration, ExhaustedError when the sampler has nothing left.
     """
     sampler, seed = sampler_of(study), sampling_seed(study, number, redraw)
-    asked = bool(study.varied or sampler.finite) and (sampler.marks_enqueued or not space.is_whole(fixed))
+    given = fixed or {}
+    asked = bool(study.varied or sampler.finite) and (sampler.marks_enqueued or not space.is_whole(given))
+    # Readers refuse later choices in the records that a claim writes.
+    counts = {} if fixed is None else grown(study.state(), space)
 
     def suggest(attempt: int) -> Suggested:
         suggested = Suggested({}, {})
         if asked:
             seeds = derive_seed(seed, attempt, REDRAW) if attempt else seed, derive_seed(study.seed, 0, CONSTANT)
             suggested = sampler.suggest(history(study, number), study.varied, number, *seeds)
-        return Suggested(with_constants({**suggested.internal, **fixed}, space), suggested.attrs)
+        taken = {name: suggested.internal[name] % count for name, count in counts.items() if name in suggested.internal}
+        return Suggested(with_constants({**suggested.internal, **taken, **given}, space), suggested.attrs)
 
     if space.rules is None or not space.rules.restricts:
         return suggest(0)
     from journaltune.suggest.feasible import Drawing, settled  # most spaces have no rules
 
-    return settled(Drawing(space, fixed, seed), suggest, lambda: _good(study, number))
+    return settled(Drawing(space, given, seed), suggest, lambda: _good(study, number))
 
 
 def _good(study: OpenStudy, number: int) -> list[dict[str, float]]:

@@ -59,7 +59,7 @@ def choose_new(study: OpenStudy, space: Space, number: int) -> Choice:
     tried, stuck = Tried(study, state), _on_a_streak(study, state, number)
     before, attrs = None, {}
     for redraw in range(1 if stuck else DRAWS):
-        suggested = draw(study, space, number, {}, redraw)
+        suggested = draw(study, space, number, None, redraw)
         twin, attrs = tried.twin(suggested.internal), suggested.attrs
         if twin is None:
             return Choice(suggested.internal, attrs)

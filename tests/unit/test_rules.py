@@ -336,3 +336,56 @@ def test_constraints_from_the_shell(run: Run) -> None:
     run("create", "--exist-ok", "--require", "a != b")
     for line in run("ask", "-n", "10").splitlines():
         assert json.loads(line)["params"]["a"] != json.loads(line)["params"]["b"]
+
+
+def test_choices_are_added_while_a_study_lives(tmp_path: Path) -> None:
+    """Behind those that trials have, whatever the order; earlier trials keep theirs, and every reader agrees."""
+    path = tmp_path / "s.journal"
+    study = journaltune.create_study(path, params={"opt": "adam | sgd", "x": "float(0, 1)"}, seed=1, sampler="tpe")
+    for number in range(12):
+        study.tell(study.ask(), float(number))
+    before = [trial.params for trial in study.trials]
+    study = journaltune.create_study(path, params={"opt": "lion | adam | rms | sgd"}, exist_ok=True)
+    assert study._study.space is not None
+    assert study._study.space.to_config()["params"]["opt"] == "adam | sgd | lion | rms"
+    study.enqueue({"opt": "rms"})
+    study.enqueue({"x": 0.5})
+    asked = [study.ask() for _ in range(30)]
+    assert asked[0].params["opt"] == "rms"
+    assert {trial.params["opt"] for trial in asked} == {"adam", "sgd", "lion", "rms"}
+    for trial in asked:
+        study.tell(trial, 1.0)
+    assert [trial.params for trial in study.trials] == before + [trial.params for trial in asked]
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    stock = optuna.load_study(study_name="s", storage=optuna.storages.JournalStorage(backend))
+    assert [trial.params for trial in stock.trials] == [trial.params for trial in study.trials]
+    assert study.lookup(before[3])[-1].number == 3
+    assert study.verify().difference is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("a | b | c", "a | c", "lacks b, and its trials keep choices by their place"),
+        ("ordered(1, 4)", "ordered(1, 2, 4)", "has its choices in another order"),
+        ("a | b", "float(0, 1)", "has another kind, scale or other categories"),
+    ],
+)
+def test_choices_that_trials_have_stay(tmp_path: Path, old: str, new: str, message: str) -> None:
+    study = journaltune.create_study(tmp_path / "s.journal", params={"p": old}, seed=1)
+    journaltune.create_study(tmp_path / "s.journal", params={"p": new}, exist_ok=True)
+    journaltune.create_study(tmp_path / "s.journal", params={"p": old}, exist_ok=True)
+    study.tell(study.ask(), 1.0)
+    with pytest.raises(ConflictError, match=message):
+        journaltune.create_study(tmp_path / "s.journal", params={"p": new}, exist_ok=True)
+
+
+def test_an_ordered_choice_is_one_of_the_same_values(tmp_path: Path) -> None:
+    """Its trials count before and after: only how it is searched differs."""
+    study = journaltune.create_study(tmp_path / "s.journal", params={"p": "1 | 4"}, seed=1)
+    study.tell(study.ask(), 1.0)
+    study = journaltune.create_study(tmp_path / "s.journal", params={"p": "ordered(1, 4, 16)"}, exist_ok=True)
+    for _ in range(8):
+        study.tell(study.ask(), 1.0)
+    assert {trial.params["p"] for trial in study.trials} == {1, 4, 16}
+    assert study.verify().difference is None

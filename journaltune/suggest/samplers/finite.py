@@ -11,7 +11,7 @@ from itertools import product
 from math import prod
 
 from journaltune.base.errors import ExhaustedError, UsageError
-from journaltune.space import Distribution, compatible
+from journaltune.space import Distribution, agrees
 from journaltune.space.counting import points
 from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.mersenne import RandomState, pairwise_sum
@@ -95,7 +95,7 @@ class Tried:
             if index < 0 and self._partial:
                 found.append(None)
                 continue
-            if index < 0 or not compatible(known, Distribution.from_json(text)):
+            if index < 0 or not agrees(known, Distribution.from_json(text)):
                 return None
             found.append((index, known))
         return found

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from journaltune.base.checks import storable
 from journaltune.base.constraints import as_attrs, constraints_in, is_constraint
 from journaltune.base.errors import JournaltuneError
-from journaltune.space import Distribution, compatible
+from journaltune.space import Distribution, agrees
 from journaltune.suggest.history import STUDY_ATTRS
 
 TYPE_CHECKING = False
@@ -130,7 +130,7 @@ class TrialsView:
 
     def _compatible(self, name: str, text: str) -> bool:
         now = self.space.get(name)
-        return now is not None and compatible(now, Distribution.from_json(text))
+        return now is not None and agrees(now, Distribution.from_json(text))
 
 
 def to_optuna(distribution: Distribution) -> BaseDistribution:

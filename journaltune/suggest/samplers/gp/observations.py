@@ -6,7 +6,7 @@ from math import nan
 
 from journaltune.base.constraints import constraints_in
 from journaltune.base.frozen import Frozen
-from journaltune.space import Distribution, compatible
+from journaltune.space import Distribution, agrees
 from journaltune.suggest.samplers.gp.scale import unit_of
 
 TYPE_CHECKING = False
@@ -80,6 +80,6 @@ class _Place:
             self._columns[shape] = [
                 (then[name][0], column, known)
                 for column, (name, known) in enumerate(self._distributions.items())
-                if name in then and compatible(known, then[name][1])
+                if name in then and agrees(known, then[name][1])
             ]
         return self._columns[shape]
