@@ -54,9 +54,11 @@ def run(options: Options) -> int:
 def _page(options: Options) -> str:
     with opened(options) as study:
         known = _facts(study)
-    if options["format"] == "json":
-        return output.json_line(known) + "\n"
-    lines = _text_lines(known)
+        if options["format"] == "json":
+            return output.json_line(known) + "\n"
+        from journaltune.cli.summary import too_slow
+
+        lines = _text_lines(known, too_slow(study))
     if options["watch"] and sys.stdout.isatty():
         from journaltune.cli.table import page_width, shorten
 
@@ -154,7 +156,8 @@ def _peaks(study: OpenStudy, lock: str) -> dict[tuple[int, int], int | None]:
     return {(entry.number, entry.attempt): entry.peak_bytes for entry in entries}
 
 
-def _text_lines(known: dict[str, Any]) -> list[str]:
+def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
+    """``slow``: what to say where suggestions take longer than trials."""
     objectives = [f"{way} {name or ''}".rstrip() for way, name in zip(known["directions"], known["objectives"], strict=True)]
     states = [f"{count} {state}" for state, count in known["trials"].items() if count]
     settings = [
@@ -172,6 +175,7 @@ def _text_lines(known: dict[str, Any]) -> list[str]:
         *_running_lines(known["running"]),
         *_best_lines(known["best"], known["no_best"]),
         *_recommended_lines(known["best"], known["recommended"]),
+        *([] if slow is None else [f"note       {slow}"]),
         *(f"lock       {lock}" for lock in known["locks"]),
     ]
     return [output.visible(line) for line in lines]

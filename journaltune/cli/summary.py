@@ -27,6 +27,8 @@ def summary(study: OpenStudy, plan: Plan) -> str:
         lines.append(f"best     {study.look(why_none) or 'no trial is complete'}")
     else:
         lines += _best(study, plan, best[0]) if len(study.directions) == 1 else [_front(study, len(best))]
+    slow = too_slow(study)
+    lines += [] if slow is None else [f"note     {slow}"]
     return "".join(f"{visible(part)}\n" for line in lines for part in line.split("\n"))
 
 
@@ -43,6 +45,21 @@ def _counts(study: OpenStudy) -> str:
     parts += [f"{n_free} to be made again"] if n_free else []
     parts += [f"{n_elsewhere} running elsewhere"] if n_elsewhere else []
     return f"trials   {tally.n_finished}: {', '.join(parts) or 'none finished'}"
+
+
+def too_slow(study: OpenStudy) -> str | None:
+    """What to say where trials are shorter than the suggestions of a Gaussian process; else None."""
+    from journaltune.study.trials import counts, median_duration_s
+    from journaltune.suggest.samplers.auto import MOST_TRIALS, typical_s
+
+    n_results = counts(study)["complete"] if study.sampler in ("auto", "gp") else 0
+    took_s = study.look(median_duration_s) if n_results > 10 and (study.sampler == "gp" or n_results <= MOST_TRIALS) else None
+    if took_s is None or took_s >= typical_s(n_results):
+        return None
+    return (
+        f"a trial takes {took_s:.2g} s, and a suggestion of {study.sampler} about {typical_s(n_results):.2g} s: sampler tpe is "
+        f"faster (journaltune create --exist-ok --sampler tpe{_place(study)})"
+    )
 
 
 def _front(study: OpenStudy, size: int) -> str:

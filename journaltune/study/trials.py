@@ -6,9 +6,11 @@ from journaltune.base.codes import FAIL, RUNNING, STATE_NAMES, STATES, WAITING
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.seeds import trainer_seed
-from journaltune.journal.state import HAS_EXTRAS, HIDDEN, OWNER_ATTR, STATE_MASK, to_moment
+from journaltune.journal.state import HAS_EXTRAS, HIDDEN, NO_TIME, OWNER_ATTR, STATE_MASK, to_moment
 from journaltune.space import Distribution
 from journaltune.study.queue import OPTUNAS
+
+_RECENT, _ENOUGH = 100, 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,6 +189,13 @@ def n_counted(state: StudyState) -> int:
     codes = state.finished.column("codes").tobytes()
     hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN and code & STATE_MASK == FAIL)
     return state.n_trials - hidden - sum(trial.state == WAITING for trial in state.live.values())
+
+
+def median_duration_s(state: StudyState) -> float | None:
+    """How long a trial took, of the last hundred that finished with both times; None where there are fewer than four."""
+    columns = (state.finished.column(name)[-_RECENT:].tolist() for name in ("began", "ended"))
+    took = sorted(ended - began for began, ended in zip(*columns, strict=True) if NO_TIME not in (began, ended))
+    return took[len(took) // 2] / 1e6 if len(took) >= _ENOUGH else None
 
 
 def result_of(state: StudyState, number: int) -> tuple[int, list[float] | None, dict[str, float]]:

@@ -165,3 +165,15 @@ def test_every_option_of_a_row_says_what_it_takes_and_does() -> None:
     for setting in SETTINGS.values():
         assert bool(setting.option) == bool(setting.metavar) == bool(setting.help)
         assert setting.default is None or isinstance(setting.default, setting.kind)
+
+
+def test_status_says_where_suggestions_take_longer_than_trials(run: Run) -> None:
+    """Only where a Gaussian process suggests, and has something to suggest from."""
+    short = "sampler tpe is faster (journaltune create --exist-ok --sampler tpe)"
+    study = create_study("study.journal", params={"x": "float(0, 1)"}, seed=1)
+    assert short not in run("status")
+    for _ in range(11):
+        study.tell(study.ask(), 1.0)
+    assert short in run("status")
+    create_study("study.journal", sampler="tpe", exist_ok=True)
+    assert short not in run("status")
