@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import tables
+from benchmarks.conditional import CONDITIONAL
 from benchmarks.problems import PROBLEMS, Problem, box
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ LANDSCAPES: dict[str, dict[str, Problem]] = {
         "fails-5": Problem(box(5, 0, 1), _FIVE_FLOATS),
         "fails-category": Problem({"rate": "log(1e-5, 1)", "x": "float(0, 1)", "opt": "slow | plain | fast"}, _fails_by_category),
     },
+    "conditional": CONDITIONAL,
     "tables of trainings": {name: Problem(table.params, partial(tables.regret, name)) for name, table in tables.TABLES.items()},
 }
 ALL = {name: problem for problems in LANDSCAPES.values() for name, problem in problems.items()}

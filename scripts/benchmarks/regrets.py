@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from benchmarks.problems import Problem
+    from journaltune.space.rules import Rules
 
 BASE = "optuna-tpe"
 BUDGETS = (30, 60, 120, 300)
@@ -80,12 +81,24 @@ class Theirs:
         from journaltune.space import space_from_params
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        known = space_from_params(problem.params).distributions
-        self._space = {name: optuna.distributions.json_to_distribution(each.to_json()) for name, each in known.items()}
+        self._space = space_from_params(problem.params)
+        known = self._space.distributions.items()
+        self._native = {name: optuna.distributions.json_to_distribution(each.to_json()) for name, each in known}
         kinds = {"optuna-tpe": "TPESampler", "optuna-gp": "GPSampler", "optuna-cmaes": "CmaEsSampler"}
         self._study = optuna.create_study(sampler=getattr(optuna.samplers, kinds[sampler])(seed=seed))
-        self.tell = self._study.tell
-        self.ask = partial(self._study.ask, self._space)
+        rules = self._space.rules
+        self.ask = partial(self._study.ask, self._native) if rules is None else partial(self._by_and_by, rules)
+
+    def tell(self, trial: Any, value: float) -> None:
+        self._study.tell(trial.number, value)
+
+    def _by_and_by(self, rules: Rules) -> Any:
+        """A trial whose parameters are asked for one by one, as an objective does where one decides whether there is another."""
+        trial, values = self._study.ask(), dict[str, Any]()
+        for step in rules.steps:
+            if rules.is_present(step, values):
+                values[step.name] = trial._suggest(step.name, self._native[step.name])
+        return trial
 
     def recommended(self) -> None:
         return None
@@ -128,7 +141,8 @@ def scale(name: str) -> tuple[float, float]:
 
     problem, dice = ALL[name], random.Random(0)
     space = space_from_params(problem.params)
-    drawn = [space.decode({key: _drawn(known, dice) for key, known in space.distributions.items()}) for _ in range(1000)]
+    columns = [{key: _drawn(known, dice) for key, known in space.distributions.items()} for _ in range(1000)]
+    drawn = [space.decode(kept) for each in columns if (kept := space.settled(each)) is not None]
     known = [regret for params in drawn if not math.isnan(regret := problem.regret(params))]
     return median(known), max(known)
 
