@@ -22,7 +22,8 @@ from journaltune.base.errors import ConflictError, UsageError
 from journaltune.engine.create import check_sampler
 from journaltune.journal import records
 from journaltune.space import Distribution, Space, agrees
-from journaltune.space.grammar import literal_text, one_line, spec_text
+from journaltune.space.grammar import spec_text
+from journaltune.space.literals import literal_text, one_line
 from journaltune.space.space import columns_of, with_choices
 from journaltune.study import settings
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.words import quoted, text_of
-from journaltune.space.grammar import one_line
+from journaltune.space.literals import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

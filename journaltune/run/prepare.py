@@ -8,7 +8,8 @@ from journaltune.engine.create import create
 from journaltune.run.placeholders import CommandLine
 from journaltune.run.plan import Plan, check_trusted, checked, plan
 from journaltune.space import Space, space_from_params
-from journaltune.space.grammar import one_line, spec_text
+from journaltune.space.grammar import spec_text
+from journaltune.space.literals import one_line
 from journaltune.study.open_study import open_study, space_of
 
 TYPE_CHECKING = False

@@ -11,7 +11,8 @@ from journaltune.engine.report import report
 from journaltune.engine.tell import tell
 from journaltune.run.outcome import is_pruned, reason_of
 from journaltune.space.distributions import categorical_distribution, float_distribution, int_distribution
-from journaltune.space.grammar import one_line, spec_text
+from journaltune.space.grammar import spec_text
+from journaltune.space.literals import one_line
 from journaltune.study.trials import is_running, live_user_attrs
 from journaltune.suggest.pruners import should_prune
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from journaltune.base.errors import SpaceError
 from journaltune.space import evaluation
 from journaltune.space.evaluation import UNKNOWN, Expression, Uncomputable, constant, same, why
-from journaltune.space.grammar import literal_text, one_line
+from journaltune.space.literals import literal_text, one_line
 from journaltune.space.tokens import Misread, one_line_of, tokens_of
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import SpaceError
 from journaltune.base.words import near
-from journaltune.space.grammar import one_line
+from journaltune.space.literals import one_line
 from journaltune.space.space import Space, space_from_params
 
 TYPE_CHECKING = False

@@ -5,7 +5,8 @@ They are not read yet, so that nothing of them is lost unseen.
 
 from __future__ import annotations
 
-from journaltune.space.grammar import is_spec, one_line
+from journaltune.space.grammar import is_spec
+from journaltune.space.literals import one_line
 from journaltune.space.meant import called, meant
 
 TYPE_CHECKING = False

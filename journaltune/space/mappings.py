@@ -11,7 +11,7 @@ from __future__ import annotations
 from journaltune.base.errors import SpaceError, SpecError
 from journaltune.base.words import near
 from journaltune.space.distributions import shown_value
-from journaltune.space.grammar import literal_text, one_line
+from journaltune.space.literals import literal_text, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from journaltune.base.words import near
-from journaltune.space.grammar import is_spec, literal_text, word_value
+from journaltune.space.grammar import is_spec
+from journaltune.space.literals import literal_text, word_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

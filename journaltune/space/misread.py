@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.words import near
 from journaltune.space.evaluation import FUNCTIONS
-from journaltune.space.grammar import literal_text, one_line, word_value
+from journaltune.space.literals import literal_text, one_line, word_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

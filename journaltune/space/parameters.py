@@ -19,7 +19,8 @@ from journaltune.space.distributions import (
     int_distribution,
     shown_value,
 )
-from journaltune.space.grammar import literal_text, spec_text
+from journaltune.space.grammar import spec_text
+from journaltune.space.literals import literal_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from journaltune.base.errors import SpaceError
 from journaltune.space.distributions import Distribution
 from journaltune.space.evaluation import UNKNOWN, Uncomputable
 from journaltune.space.expressions import parse
-from journaltune.space.grammar import one_line
+from journaltune.space.literals import one_line
 from journaltune.space.parameters import Derived, Labelled, Parameter, known_of
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ from math import prod
 
 from journaltune.base.errors import SpaceError, SpecError
 from journaltune.space.distributions import Distribution, categorical_distribution
-from journaltune.space.grammar import check_name, is_spec, one_line, parse_spec, parse_stored, spec_text
+from journaltune.space.grammar import is_spec, parse_spec, parse_stored, spec_text
+from journaltune.space.literals import check_name, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.space.evaluation import LARGEST
-from journaltune.space.grammar import literal_text, one_line, quoted_text, word_value
+from journaltune.space.literals import literal_text, one_line, quoted_text, word_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

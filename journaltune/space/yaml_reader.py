@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
 from journaltune.base.errors import SpaceError
-from journaltune.space.grammar import one_line, word_value
+from journaltune.space.literals import one_line, word_value
 from journaltune.space.mappings import BareWord
 
 TYPE_CHECKING = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from journaltune.base.codes import MAXIMIZE
 from journaltune.base.errors import UsageError
 from journaltune.base.seeds import CONSTANT, REDRAW, SAMPLING, derive_seed
-from journaltune.study.queue import grown
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.registry import make
@@ -34,8 +33,7 @@ def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]
     sampler, seed = sampler_of(study), sampling_seed(study, number, redraw)
     given = fixed or {}
     asked = bool(study.varied or sampler.finite) and (sampler.marks_enqueued or not space.is_whole(given))
-    # Readers refuse later choices in the records that a claim writes.
-    counts = {} if fixed is None else grown(study.state(), space)
+    counts = _first_counts(study, space) if fixed is not None else {}
 
     def suggest(attempt: int) -> Suggested:
         suggested = Suggested({}, {})
@@ -50,6 +48,13 @@ def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]
     from journaltune.suggest.feasible import Drawing, settled  # most spaces have no rules
 
     return settled(Drawing(space, given, seed), suggest, lambda: _good(study, number))
+
+
+def _first_counts(study: OpenStudy, space: Space) -> dict[str, int]:
+    """Of choices that have grown, how many there were at first: readers refuse the others in the records that a claim writes."""
+    from journaltune.study.queue import grown
+
+    return grown(study.state(), space)
 
 
 def _good(study: OpenStudy, number: int) -> list[dict[str, float]]:

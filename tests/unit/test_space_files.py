@@ -53,9 +53,10 @@ def test_a_list_is_a_choice_and_yaml_words_are_those_of_the_grammar(tmp_path: Pa
     content = (
         "params:\n  a: [1e-5, 5, true, on, No, null, 2024-01-01, '1', '1e-5']\n  b: |\n    x |\n    y\n  c: [8]\n  d: '= 27'\n"
     )
-    found = load_space_file(written(tmp_path, "s.yaml", content)).distributions
-    values = (1e-5, 5, True, "on", "No", None, "2024-01-01", "1", "1e-5")
-    assert [known.choices for known in found.values()] == [values, ("x", "y"), (8,), (27,)]
+    space = load_space_file(written(tmp_path, "s.yaml", content))
+    found, values = space.distributions, (1e-5, 5, True, "on", "No", None, "2024-01-01", "1", "1e-5")
+    assert [known.choices for known in found.values()] == [values, ("x", "y"), (8,)]
+    assert space.decode({}) == {"d": 27}
     assert [type(choice) for choice in found["a"].choices] == list(map(type, values))
 
 
