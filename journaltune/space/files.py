@@ -1,33 +1,84 @@
-"""Space files: YAML, TOML and JSON. Nothing in a file is run or expanded."""
+"""Files that say what a study is to search: YAML, TOML, JSON and .pcs. Nothing in a file is run or expanded."""
 
 from __future__ import annotations
 
 from journaltune.base.errors import SpaceError
-from journaltune.base.words import near
 from journaltune.space.literals import one_line
-from journaltune.space.space import Space, space_from_params
+from journaltune.space.study_file import StudyFile, no_parameters, read_own, refuse_slips
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
 
-# PyYAML reads about 40,000 bytes a second. A space of a thousand parameters has half of this size.
-MAX_FILE_BYTES = 100_000
-_OF_A_STUDY = (
-    *("minimize", "maximize", "directions", "sampler", "sampler_options", "pruner", "seed", "trials", "start", "command"),
-    *("failures", "duplicates", "replicates", "lag", "attempts"),
-)
+    from journaltune.space.space import Space
+
+    T = TypeVar("T")
+
+MAX_FILE_BYTES = 1_000_000
+# Python's TOML reader takes the square of the time for some inputs, and PyYAML without libyaml reads 40,000 bytes a second.
+_MAX_BYTES_OF_A_SLOW_READER = 100_000
 
 
 def load(path: str) -> Space:
     """See `journaltune.space.load_space_file`."""
+    file = read(path)
+    with_path(path, lambda: refuse_slips(file.rest))
+    return with_path(path, lambda: whole(file).space())
+
+
+def read(path: str) -> StudyFile:
+    """What a file says, whichever tool it was written for: its content tells. SpaceError, one line, where it can't be read.
+
+    What can't be kept is in ``refused``: see ``whole``.
+    """
+    return with_path(path, lambda: _read(str(path)))
+
+
+def with_path(path: str, call: Callable[[], T]) -> T:
+    """What ``call`` returns. A SpaceError of its begins with the path."""
     try:
-        return space_from_params(_declared(_parse(str(path), _read(path))))
+        return call()
     except SpaceError as error:
         raise SpaceError(f"{one_line(str(path), 4096)}: {error}") from None
 
 
-def _read(path: str) -> str:
+def whole(file: StudyFile) -> StudyFile:
+    """The file, of which nothing is refused. SpaceError otherwise."""
+    if not file.refused:
+        return file
+    more = len(file.refused) - 1
+    rest = f" ({more} more: `journaltune space FILE` lists what is refused)" if more else ""
+    raise SpaceError(f"{file.refused[0]}{rest}")
+
+
+def _read(path: str) -> StudyFile:
+    text, ending = _text_of(path), path.lower().rpartition(".")[2]
+    if ending == "pcs":
+        from journaltune.space.pcs import read_pcs
+
+        return read_pcs(text)
+    data = _parse(ending, text)
+    if not isinstance(data, dict):
+        raise no_parameters({})
+    return _of_content(data, text)
+
+
+def _of_content(data: Mapping[str, Any], text: str) -> StudyFile:
+    optunas = list(map(_is_optuna, data.values()))
+    if data and (all(optunas) or (any(optunas) and "params" not in data)):  # a wrong one among them is named by its parameter
+        return StudyFile(data)
+    if isinstance(data.get("hyperparameters"), list):
+        from journaltune.space.configspace import read_json
+
+        return read_json(data)
+    from journaltune.space.foreign import reader_of
+
+    reader = reader_of(data)
+    return read_own(data) if reader is None else reader(data)
+
+
+def _text_of(path: str) -> str:
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -35,20 +86,19 @@ def _read(path: str) -> str:
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SpaceError(f"can't be read: {what}; name a YAML, TOML or JSON file") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise SpaceError(f"it has more than {MAX_FILE_BYTES} bytes; shorten it")
+    _check_size(len(content), MAX_FILE_BYTES)
     return text
 
 
-def _parse(path: str, text: str) -> Any:
-    ending = path.lower().rpartition(".")[2]
+def _check_size(n_bytes: int, most: int) -> None:
+    if n_bytes > most:
+        raise SpaceError(f"it has more than {most} bytes; shorten it")
+
+
+def _parse(ending: str, text: str) -> Any:
     parsers = {"yaml": _parse_yaml, "yml": _parse_yaml, "toml": _parse_toml, "json": _parse_json}
-    if ending == "pcs":
-        raise SpaceError(
-            "a .pcs file (ConfigSpace, SMAC, irace) is not read yet; write its parameters below params in a YAML file"
-        )
     if ending not in parsers:
-        raise SpaceError("its ending is not .yaml, .yml, .toml or .json; rename it")
+        raise SpaceError("its ending is not .yaml, .yml, .toml, .json or .pcs; rename it")
     try:
         return parsers[ending](text)
     except RecursionError:
@@ -75,6 +125,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _parse_toml(text: str) -> Any:
     import tomllib
 
+    _check_size(len(text), _MAX_BYTES_OF_A_SLOW_READER)
     # tomllib takes the square of the time for a dotted key: minutes within the size that a file may have.
     if any(line.count(".") > 1000 for line in text.splitlines()):
         raise SpaceError("a line has more than 1000 dots; split it, or write the file as JSON")
@@ -83,44 +134,13 @@ def _parse_toml(text: str) -> Any:
 
 def _parse_yaml(text: str) -> Any:
     try:
-        from journaltune.space.yaml_reader import read_yaml
+        from journaltune.space.yaml_reader import IS_FAST, read_yaml
     except ImportError:
         raise SpaceError("YAML needs PyYAML; install journaltune[yaml], or write the file as TOML or JSON") from None
+    if not IS_FAST:
+        _check_size(len(text), _MAX_BYTES_OF_A_SLOW_READER)
     return read_yaml(text)
-
-
-def _declared(data: Any) -> dict[str, Any]:
-    """The parameters of a space file, ours or Optuna's, by name."""
-    if not isinstance(data, dict):
-        _fail()
-    optunas = list(map(_is_optuna, data.values()))
-    if data and (all(optunas) or (any(optunas) and "params" not in data)):  # a wrong one among them is named by its parameter
-        return data
-    from journaltune.space.foreign import is_foreign
-
-    foreign = is_foreign(data)
-    if foreign is not None:
-        raise SpaceError(foreign)
-    for key in data:
-        if key not in ("params", "require"):
-            _refuse_key(str(key))
-    if data.get("require"):
-        raise SpaceError("require is not supported yet; leave it out")
-    params = data.get("params")
-    return params if isinstance(params, dict) else _fail()
-
-
-def _refuse_key(key: str) -> NoReturn:
-    if key in _OF_A_STUDY:
-        raise SpaceError(f"{key} is not read from a file yet; leave it out, and give it to create")
-    word = near(key, ("params", "require", *_OF_A_STUDY))
-    hint = f"did you mean {word}?" if word else "put parameters below params"
-    raise SpaceError(f"{one_line(key)} is not a part of a space file; {hint}")
 
 
 def _is_optuna(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"name", "attributes"} and isinstance(value["attributes"], dict)
-
-
-def _fail() -> NoReturn:
-    raise SpaceError("it has no parameters by name; write params, and below it lines such as lr: log(1e-5, 1e-1)")

@@ -40,7 +40,7 @@ _OTHER_NAMES = {
 }
 _STARTS = ("default", "init", "initial", "start_value")
 # As YAML writes booleans. Elsewhere in a space file these are words, as in a spec.
-_YAML_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+YAML_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 class BareWord(str):
@@ -133,7 +133,7 @@ def _number(name: str, key: str, value: object) -> int | float:
 
 def _boolean(name: str, key: str, value: object) -> bool:
     if isinstance(value, BareWord):
-        value = _YAML_BOOLEANS.get(value.lower(), value)
+        value = YAML_BOOLEANS.get(value.lower(), value)
     if isinstance(value, bool):
         return value
     what = f"the text {shown_value(str(value))}" if isinstance(value, str) else shown_value(value)
@@ -159,11 +159,11 @@ def _refuse_foreign(name: str, given: Mapping[str, Any]) -> NoReturn:
     """A mapping of another tool's, or of nobody's."""
     from journaltune.space.foreign import tool_of_parameter, translated
 
-    tool, spec = tool_of_parameter(given), translated(given)
+    tool, spec = tool_of_parameter(given), translated(name, given)
     if tool is None:
         what = "a mapping needs type: float, int or categorical"
     else:
-        what = f"that is how {tool} writes it, which is not read yet"
+        what = f"that is how {tool} writes it in files of its own"
     if spec is not None:
         raise SpecError(f"{one_line(name)}: {what}", one_line(name), spec)
     _refuse(name, f"{what}; write a spec such as log(1e-5, 1), or {{type: float, low: 0, high: 1}}")
