@@ -23,6 +23,7 @@ GROUPS = (
         "a study",
         (
             ("create", "make a study: its search space, objectives and sampler"),
+            ("space", "what a file of ours or of another tool says, in our grammar"),
             ("studies", "list the studies of a journal"),
             ("attr", "set a study's user attributes"),
             ("delete", "delete a study"),

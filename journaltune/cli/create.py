@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from journaltune.cli.options import Options
     from journaltune.space import Space
+    from journaltune.space.study_file import StudyFile
     from journaltune.study.open_study import OpenStudy
     from journaltune.study.settings import Setting
 
@@ -49,9 +50,12 @@ A parameter is written 'NAME: SPEC', where SPEC is one of
   int(LOW, HIGH)     int(LOW, HIGH, step=S)     int(LOW, HIGH, log)
   a | b | c          choice(a, b, c)            quotes force a string: "1" | "2"
   = 27               a constant, handed out and not searched
-A space file holds the same under `params:`, as YAML, TOML or JSON by its ending.""",
+A file holds the same under `params:`, as YAML, TOML or JSON by its ending, and may hold the rest of the study: minimize or
+maximize, the settings below by their names, trials, command, and start, a list of configurations to ask first. What the call
+says wins. Files of Weights & Biases, Hydra's Optuna sweeper, NNI, Optuna, ConfigSpace and SMAC (.pcs) are read as well;
+`journaltune space FILE` shows how.""",
     (
-        Option("--space", "space", "FILE", "the search space, from a file"),
+        Option("--space", "space", "FILE", "the search space, and what else a study file says"),
         Option("--param", "params", "'NAME: SPEC'", "one parameter of the search space", plain, repeats=True),
         Option("--require", "require", "EXPR", "a constraint that every suggestion keeps", plain, repeats=True),
         Option("--drop", "drop", "NAME", "with --exist-ok: take this parameter, or constraint, out", plain, repeats=True),
@@ -90,35 +94,64 @@ def run(options: Options) -> int:
     from warnings import catch_warnings, simplefilter
 
     from journaltune.engine.create import create
-    from journaltune.space import Space
+    from journaltune.engine.start import check_start, enqueue_start
 
     output.require_open()
     _refuse_unsupported(options)
     with catch_warnings(record=True) as warnings:
         simplefilter("always")
-        space, name = _space(options), study_name(options)
+        file = study_file(options)
+        space, name = _space(options, file), study_name(options)
     if space is None:
         with opened(options) as study:  # which has to exist
             name = study.name
-    notes = [str(warning.message) for warning in warnings]
+    notes = [*(file.notes if file is not None else ()), *(str(warning.message) for warning in warnings)]
+    start = file.start if file is not None else ()
+
+    def check(space: Space) -> None:
+        space.shell_names()  # SpaceError for parameters that a shell loop could not tell apart
+        check_start(space, start)
+
     study = create(
         journal_path(options),
         name=name,
         space=space,
-        **_objectives(options["objectives"]),
-        **_settings(options),
+        **of_file(file, {**objectives(options["objectives"]), **_settings(options)}),
         exist_ok=options["exist_ok"],
         drop=options["drop"],
-        check_space=Space.shell_names,  # SpaceError for parameters that a shell loop could not tell apart
+        check_space=check,
         on_change=notes.extend,
         on_note=notes.append,
         **access(options),
     )
     with study:
+        n_queued = enqueue_start(study, start)
         for line in notes + _kept(options, space, study):
             output.note(f"create: {line}")
+        if n_queued:
+            output.note(f"create: configurations of the file that are asked first: {n_queued}")
         output.write_json({"study": study.name, "journal": study.path}, f"study {study.name!r} is in {study.path} now")
     return 0
+
+
+def study_file(options: Options) -> StudyFile | None:
+    """What the file of ``--space`` says, if one is given."""
+    if not options["space"]:
+        return None
+    from journaltune.study.study_file import load
+
+    return load(options["space"])
+
+
+def of_file(file: StudyFile | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a file under those of the call, which win. Objectives are one setting with their directions."""
+    said = {name: value for name, value in given.items() if value not in (None, {}, [])}
+    filed = dict(file.settings) if file is not None else {}
+    if "directions" in said:
+        filed.pop("objectives", None)
+    if "sampler" in said and "sampler_options" not in said and said["sampler"] != filed.get("sampler", "auto"):
+        filed.pop("sampler_options", None)  # they are another sampler's
+    return {**filed, **said}
 
 
 def _kept(options: Options, space: Space | None, study: OpenStudy) -> list[str]:
@@ -144,9 +177,10 @@ def _settings(options: Options) -> dict[str, Any]:
     return given | {setting.name: mapping(setting.option, given[setting.name]) for setting in pairs}
 
 
-def _space(options: Options) -> Space | None:
+def _space(options: Options, file: StudyFile | None) -> Space | None:
     """The search space; None when only other settings of an existing study change."""
-    from journaltune.space import load_space_file, space_from_params
+    from journaltune.space import space_from_params
+    from journaltune.space.files import with_path
 
     if options["exist_ok"] and options["space"] is None and not options["params"] and not options["require"]:
         return None
@@ -154,14 +188,14 @@ def _space(options: Options) -> Space | None:
     if (options["space"] is None) == (not declared):
         raise UsageError("create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'")
     try:
-        if options["space"]:
-            return space_from_params(load_space_file(options["space"]), options["require"])
+        if file is not None:
+            return space_from_params(with_path(options["space"], file.space), options["require"])
         return space_from_params(options["params"], options["require"], partial=options["exist_ok"])
     except SpecError as error:
         raise SpaceError(f"create: {error.what}; write --param {quote(f'{error.name}: {error.meant}')}") from None
 
 
-def _objectives(given: list[tuple[str, str | None]]) -> dict[str, Any]:
+def objectives(given: list[tuple[str, str | None]]) -> dict[str, Any]:
     """Directions and names in the order of the options; neither when no option was given."""
     if not given:
         return {}

@@ -37,7 +37,7 @@ _COMMANDS = {
     "tell NUMBER --state pruned": "prune pruned",
     "--version": "version",
 }
-_LATER = "import plot page dashboard withdraw serve copy compare attr completion space"
+_LATER = "plot page dashboard withdraw serve copy compare attr completion"
 
 # Options of other tools, or of another command of ours, by command; "" is for every command.
 _OPTIONS = {

@@ -156,27 +156,33 @@ def _print_best(study: Any) -> None:
 
 
 def _call(options: Options) -> Call:
-    from journaltune.cli.create import _objectives
     from journaltune.run.plan import KEPT
     from journaltune.run.prepare import Call
-    from journaltune.space import load_space_file
+    from journaltune.space.files import with_path
+    from journaltune.study.settings import SETTINGS
 
     kept = {name: options[name] for name in KEPT if options[name] is not _UNSET}
     creation = {
-        **_objectives(options["objectives"]),
+        **create.objectives(options["objectives"]),
         "sampler": options["sampler"],
         "sampler_options": mapping("--sampler-option", options["sampler_options"]) or None,
         "seed": options["seed"],
     }
+    file = create.study_file(options)
+    creation = create.of_file(file, creation)
+    command, n_trials = creation.pop("command", []), creation.pop("trials", None)
+    for line in () if file is None else file.notes:
+        output.note(f"run: {line}")
     return Call(
         journal_path(options),
         study_name(options),
         access(options),
-        options["command"],
-        options["n_trials"],
+        options["command"] or (SETTINGS["command"].check(command) if command else []),
+        options["n_trials"] if options["n_trials"] is not None else n_trials,
         kept,
-        load_space_file(options["space"]) if options["space"] else None,
+        None if file is None else with_path(options["space"], file.space),
         creation,
         options["deterministic"],
         options["timeout_s"],
+        () if file is None else file.start,
     )

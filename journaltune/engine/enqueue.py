@@ -1,4 +1,4 @@
-"""enqueue: parameters that the next ask hands out."""
+"""enqueue: parameters that the next ask hands out. enqueue_all: those of many asks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from journaltune.study.queue import Queue, attrs_of, grown, same_params
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from journaltune.space import Space
@@ -50,12 +50,53 @@ def enqueue(
                 elif skip_if_exists and _exists(study, space, internal, fixed):
                     return None
                 else:
-                    grown_ones = {name: internal[name] for name in grown(study.state(), space) if name in internal}
-                    number = _enqueue(study, fixed, grown_ones, user_attrs, request_id)
+                    number = _enqueue(study, _record(study, internal, fixed, user_attrs, request_id))
             study.journal.flush(again=study.journal.offset == begun)
         except InDoubtError as error:
             raise InDoubtError(f"{error}, or repeat it with --request-id {request_id}") from error
     return number
+
+
+def enqueue_all(
+    study: OpenStudy, rows: Sequence[Mapping[str, Any]], *, skip_if_exists: bool = False, request_ids: Sequence[str] | None = None
+) -> list[int | None]:
+    """Queue many sets of parameters at once, in their order. Each one's trial number, None where it was skipped.
+
+    SpaceError for a set that the space does not have; then none is queued. A set whose request id was used before is not queued
+    again. All of them are in the journal, or none: they are one write.
+    """
+    with study.turn.lock, study.turn:
+        study.journal.sync()
+        space = space_of(study)
+        internals = [space.encode(checks.mapping(row, "parameters"), partial=True) for row in rows]
+        ids: Sequence[str | None] = [None] * len(rows) if request_ids is None else list(map(checks.request_id, request_ids))
+        with study.journal.locked():
+            begun = study.journal.offset
+            numbers = _numbers(study, space, internals, ids, skip_if_exists)
+        study.journal.flush(again=study.journal.offset == begun)
+    return numbers
+
+
+def _numbers(
+    study: OpenStudy, space: Space, internals: Sequence[dict[str, float]], ids: Sequence[str | None], skip_if_exists: bool
+) -> list[int | None]:
+    """Write what is new in one batch. The lock is held."""
+    numbers: list[int | None] = []
+    places, batch, keys = [], [], set()
+    for place, (internal, request_id) in enumerate(zip(internals, ids, strict=True)):
+        fixed = space.columns_of(internal)
+        earlier, key = earlier_request(study, "enqueue", request_id), dumps(sorted(fixed.items()))
+        numbers.append(earlier)
+        if earlier is None and not (skip_if_exists and (key in keys or _exists(study, space, internal, fixed))):
+            places.append(place)
+            batch.append(_record(study, internal, fixed, {}, request_id))
+            keys.add(key)
+    trials = study.journal.append(batch) if batch else []
+    if not all(trials):
+        raise NotFoundError(f"study {study.name!r} was deleted")
+    for place, trial in zip(places, trials, strict=True):
+        numbers[place] = int(trial.number)
+    return numbers
 
 
 def _require_same(
@@ -73,14 +114,19 @@ def _require_same(
         )
 
 
-def _enqueue(
-    study: OpenStudy, fixed: dict[str, Any], grown_ones: dict[str, float], user_attrs: dict[str, Any], request_id: str
-) -> int:
-    """``grown_ones``: internal values of columns that have more choices than at first, which no later record could set."""
-    record = records.create_trial(study.state().study_id, study.stored_distributions, grown_ones, WAITING)
+def _record(
+    study: OpenStudy, internal: Mapping[str, float], fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str | None
+) -> dict[str, Any]:
+    """A waiting trial. Columns that have more choices than at first have their values in it: no later record could set them."""
+    state, space = study.state(), space_of(study)
+    grown_ones = {name: internal[name] for name in grown(state, space) if name in internal}
+    record = records.create_trial(state.study_id, study.stored_distributions, grown_ones, WAITING)
     record["system_attrs"] = {"fixed_params": fixed}
-    record = with_attrs(record, {"user_attrs": user_attrs})
-    (trial,) = study.journal.append([records.requested(record, request_id)])
+    return records.requested(with_attrs(record, {"user_attrs": user_attrs}), request_id)
+
+
+def _enqueue(study: OpenStudy, record: dict[str, Any]) -> int:
+    (trial,) = study.journal.append([record])
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")
     return int(trial.number)

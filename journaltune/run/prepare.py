@@ -5,11 +5,13 @@ from __future__ import annotations
 from journaltune.base.errors import ConflictError, NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.engine.create import create
+from journaltune.engine.start import check_start, enqueue_start
 from journaltune.run.placeholders import CommandLine
 from journaltune.run.plan import Plan, check_trusted, checked, plan
 from journaltune.space import Space, space_from_params
 from journaltune.space.grammar import spec_text
 from journaltune.space.literals import one_line
+from journaltune.study import settings
 from journaltune.study.open_study import open_study, space_of
 
 TYPE_CHECKING = False
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 class Call(Frozen):
     """What a call of ``run`` says. ``kept``: settings of the table in ``plan``, None where one is taken out.
 
-    ``creation``: what only a new study takes, by the names of ``create``; an existing one has to have the same.
+    ``creation``: what only a new study takes, by the names of ``create``; an existing one has to have the same. ``start``:
+    parameters that are to be asked first.
     """
 
     path: str
@@ -36,10 +39,21 @@ class Call(Frozen):
     creation: Mapping[str, Any] = {}
     is_deterministic: bool = False
     timeout_s: float | None = None
+    start: Sequence[Mapping[str, Any]] = ()
 
 
 def prepare(call: Call) -> tuple[OpenStudy, Plan]:
     """The study, with what the call says of it recorded, and the run. UsageError before anything is written."""
+    study, made = _prepared(call)
+    try:
+        enqueue_start(study, call.start)
+    except BaseException:
+        study.close()
+        raise
+    return study, made
+
+
+def _prepared(call: Call) -> tuple[OpenStudy, Plan]:
     line = CommandLine(call.command) if call.command else None
     space = _declared(line, call.space)
     try:
@@ -85,8 +99,8 @@ def _new(call: Call, line: CommandLine | None, space: Space | None) -> tuple[Ope
         command=line.undeclared(),
         trials=call.n_trials,
         run=kept,
-        lag=len(made.devices) if call.is_deterministic else None,
-        **call.creation,
+        check_space=lambda space: check_start(space, call.start),
+        **{**call.creation, **({"lag": len(made.devices)} if call.is_deterministic else {})},
         **call.access,
     )
     return study, made
@@ -158,9 +172,10 @@ def _check_space(study: OpenStudy, line: CommandLine, declared: Space) -> None:
 def _check_creation(study: OpenStudy, given: Mapping[str, Any]) -> None:
     """What a study was made with does not change under way."""
     names = {"directions": study.directions, "objectives": study.objective_names}
-    present = names | {"seed": study.seed, "sampler": study.sampler, "sampler_options": study.setting("sampler_options")}
-    for name, value in given.items():
-        if value is not None and present.get(name, value) != value:
+    asked = settings.checked({name: value for name, value in given.items() if name not in names})
+    present = names | {name: study.setting(name) for name in asked}
+    for name, value in {**{name: given[name] for name in names if given.get(name) is not None}, **asked}.items():
+        if present[name] != value:
             raise UsageError(
                 f"study {study.name!r} has {present[name]!r} as its {name.replace('_', ' ')}, not {value!r}; leave it out to go "
                 "on, or take another journal with -f"
