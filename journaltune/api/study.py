@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas
 
     from journaltune.base.model import Trial
+    from journaltune.engine.import_trials import Imported
     from journaltune.engine.verify import Verdict
     from journaltune.run.limits import Search
     from journaltune.study.open_study import OpenStudy
@@ -274,6 +275,12 @@ class Study:
         """``add_trial`` for each."""
         for trial in trials:
             self.add_trial(trial)
+
+    def import_trials(self, source: str, *, value: Any = None, source_study: str | None = None) -> Imported:
+        """Finished trials of a CSV, JSON lines, another journal or an Optuna storage's URL; see ``engine.import_trials``."""
+        from journaltune.engine.import_trials import import_trials
+
+        return import_trials(self._study, source, value=value, source_study=source_study)
 
     def lookup(
         self,

@@ -42,6 +42,7 @@ GROUPS = (
             ("release", "give a running trial back, so that it is asked again"),
             ("reap", "fail the running trials whose owner died"),
             ("retry", "queue the parameters of failed trials again"),
+            ("import", "record finished trials from a table, a journal or a storage"),
         ),
     ),
     (
@@ -68,4 +69,5 @@ def load(name: str) -> Any:
         from journaltune.cli.hints import for_command
 
         raise UsageError(f"there is no command {shown(name)}{for_command(name, NAMES)}; `journaltune --help` lists them")
-    return __import__(f"journaltune.cli.{name}", fromlist=("run",))  # importlib would cost another import
+    module = "import_" if name == "import" else name  # no module can have a keyword's name
+    return __import__(f"journaltune.cli.{module}", fromlist=("run",))  # importlib would cost another import

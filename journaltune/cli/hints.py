@@ -25,6 +25,8 @@ _COMMANDS = {
     "best": "best-trial best-trials top winner",
     "status": "info progress state stats",
     "enqueue": "add queue push enqueue-trial",
+    "import": "load ingest add-trials",
+    "space": "show-space search-space describe",
     "delete": "rm remove drop delete-study",
     "studies": "study list-studies study-names",
     "repair": "fix mend recover",
@@ -76,7 +78,16 @@ _OPTIONS = {
             "--trial --trial-number --number --id -n --step --epoch --value --loss"
         ),
     },
-    "enqueue": {"""write --params '{"lr": 0.1}'""": "--param --parameters --values -p"},
+    "enqueue": {
+        """write --params '{"lr": 0.1}'""": "--param --parameters --values -p",
+        "write --file FILE": "--csv --json --jsonl --from --input -i --rows",
+    },
+    "import": {
+        "write --value COLUMN": "--objective --metric --target --column --result --score --loss",
+        "write --from NAME": "--from-study --source-study --other-study",
+        "name what to read behind the command, such as `journaltune import results.csv`": "--file --csv --url --input -i",
+    },
+    "space": {"name the file behind the command, such as `journaltune space sweep.yaml`": "--file --space --config"},
     "lookup": {"""write --params '{"lr": 0.1}'""": "--param --parameters -p"},
     "run": {
         "write -n N": "--n-trials --trials --max-trials --budget --total --count",
@@ -127,6 +138,8 @@ def for_argument(command: str, text: str, given: Sequence[str]) -> str:
         return f"; write --space {quote(text)}"
     if command == "create":
         return _as_param(text)
+    if command == "enqueue" and ending in ("csv", "jsonl", "json") and "." in text:
+        return f"; write --file {quote(text)}"
     if command in ("enqueue", "lookup"):
         made = as_json(text if len(given) == 1 else ",".join(given))
         return f"; write --params {quote(made)}" if made is not None else ""
