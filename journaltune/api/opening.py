@@ -10,7 +10,10 @@ from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import loads
 from journaltune.engine.create import create
-from journaltune.space import Space, load_space_file, space_from_params
+from journaltune.engine.start import check_start, enqueue_start
+from journaltune.space import Space, space_from_params
+from journaltune.space.files import with_path
+from journaltune.study import study_file
 from journaltune.study.open_study import open_study
 from journaltune.study.settings import SETTINGS
 
@@ -18,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
+
+    from journaltune.space.study_file import StudyFile
 
 
 def create_study(
@@ -51,9 +56,9 @@ def create_study(
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``), lists of choices, or Optuna's
     distributions, or is a Space; ``require`` are constraints that each suggestion keeps (``"layers * width <= 4096"``). ``space``
-    is a space file instead. ``direction``: "minimize" (default) or "maximize"; ``directions``: one of
-    them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its keyword arguments in
-    ``sampler_options``. ``seed``: drawn when left out, and stored.
+    is a study file instead, whose settings hold where none are given here. ``direction``: "minimize" (default) or "maximize";
+    ``directions``: one of them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its
+    keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
 
     ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
     result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
@@ -70,18 +75,23 @@ def create_study(
     """
     given = locals()  # so that a new setting needs its parameter here, and no other line
     require_own_words("create_study", path, storage, _to_show(given))
+    file = None if space is None or isinstance(space, Space) else study_file.load(checks.path(space, "a space file"))
+    start = file.start if file is not None else ()
+    said = {name: given[name] for name in SETTINGS if name in given and name != "space"}
+    goals = {"directions": _directions(direction, directions), "objectives": metric_names}
     study = create(
         checks.path(path),
         name=study_name,
-        directions=_directions(direction, directions),
         exist_ok=exist_ok,
         drop=drop,
+        check_space=lambda known: check_start(known, start),
         lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
         allow_network_fs=allow_network_fs,
-        **{name: given[name] for name in SETTINGS if name in given}
-        | {"space": _space(params, require, space, exist_ok), "objectives": metric_names},
+        **study_file.merged(file, {**said, **goals}),
+        space=_space(params, require, space if file is None else with_path(checks.path(space), file.space), exist_ok),
         on_note=_warn,
     )
+    enqueue_start(study, start)
     return Study(study)
 
 
@@ -101,7 +111,7 @@ def _directions(direction: object, directions: str | Sequence[object] | None) ->
 def _space(
     params: Mapping[str, Any] | Space | None,
     require: str | Sequence[str],
-    space: str | os.PathLike[str] | Space | None,
+    space: object,
     partial: bool,
 ) -> Space | None:
     if isinstance(params, Space):
@@ -113,7 +123,7 @@ def _space(
         if require:
             raise UsageError("require= says what the parameters keep to; give params= too")
         return None
-    return space_from_params(space if isinstance(space, Space) else load_space_file(checks.path(space, "a space file")), require)
+    return space_from_params(space, require) if isinstance(space, Space) else None
 
 
 def _warn(note: str) -> None:

@@ -95,6 +95,7 @@ def run(options: Options) -> int:
 
     from journaltune.engine.create import create
     from journaltune.engine.start import check_start, enqueue_start
+    from journaltune.study.study_file import merged
 
     output.require_open()
     _refuse_unsupported(options)
@@ -116,7 +117,7 @@ def run(options: Options) -> int:
         journal_path(options),
         name=name,
         space=space,
-        **of_file(file, {**objectives(options["objectives"]), **_settings(options)}),
+        **merged(file, {**objectives(options["objectives"]), **_settings(options)}),
         exist_ok=options["exist_ok"],
         drop=options["drop"],
         check_space=check,
@@ -141,17 +142,6 @@ def study_file(options: Options) -> StudyFile | None:
     from journaltune.study.study_file import load
 
     return load(options["space"])
-
-
-def of_file(file: StudyFile | None, given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a file under those of the call, which win. Objectives are one setting with their directions."""
-    said = {name: value for name, value in given.items() if value not in (None, {}, [])}
-    filed = dict(file.settings) if file is not None else {}
-    if "directions" in said:
-        filed.pop("objectives", None)
-    if "sampler" in said and "sampler_options" not in said and said["sampler"] != filed.get("sampler", "auto"):
-        filed.pop("sampler_options", None)  # they are another sampler's
-    return {**filed, **said}
 
 
 def _kept(options: Options, space: Space | None, study: OpenStudy) -> list[str]:

@@ -160,6 +160,7 @@ def _call(options: Options) -> Call:
     from journaltune.run.prepare import Call
     from journaltune.space.files import with_path
     from journaltune.study.settings import SETTINGS
+    from journaltune.study.study_file import merged
 
     kept = {name: options[name] for name in KEPT if options[name] is not _UNSET}
     creation = {
@@ -169,7 +170,7 @@ def _call(options: Options) -> Call:
         "seed": options["seed"],
     }
     file = create.study_file(options)
-    creation = create.of_file(file, creation)
+    creation = merged(file, creation)
     command, n_trials = creation.pop("command", []), creation.pop("trials", None)
     for line in () if file is None else file.notes:
         output.note(f"run: {line}")

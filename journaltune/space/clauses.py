@@ -5,25 +5,26 @@ from __future__ import annotations
 import operator
 
 from journaltune.base.frozen import Frozen
-from journaltune.space.foreign import as_name, equals, quoted
+from journaltune.space.foreign import as_choice, as_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
-_HOLDS = {
+_HOLDS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
     ">": operator.gt,
     "<=": operator.le,
     ">=": operator.ge,
+    "in": lambda value, values: value in values,
 }
 
 
 class Term(Frozen):
-    """A comparison of a parameter with a value, or with another parameter."""
+    """A comparison of a parameter with a value, with several (``in``), or with another parameter."""
 
     name: str
     sign: str
@@ -43,7 +44,7 @@ class Some(Frozen):
     parts: tuple[Any, ...]
 
 
-def compared(name: str, sign: str, value: Any, order: Sequence[Any] | None) -> Term | Some:
+def compared(name: str, sign: str, value: Any, order: Sequence[Any] | None) -> Term:
     """A comparison. With ``order`` larger and smaller are places in a sequence of words, which our grammar can't compare."""
     if sign in ("==", "!=") or order is None or all(isinstance(each, (int, float)) for each in order):
         return Term(name, sign, value)
@@ -51,23 +52,29 @@ def compared(name: str, sign: str, value: Any, order: Sequence[Any] | None) -> T
     return one_of(name, [each for place, each in enumerate(order) if _HOLDS[sign](place, at)])
 
 
-def one_of(name: str, values: Sequence[Any]) -> Term | Some:
-    terms = tuple(Term(name, "==", value) for value in values)
-    return terms[0] if len(terms) == 1 else Some(terms)
+def one_of(name: str, values: Sequence[Any]) -> Term:
+    return Term(name, "==", values[0]) if len(values) == 1 else Term(name, "in", tuple(values))
 
 
 def written(clause: Any, names: Collection[str]) -> str:
     """The expression. ``names``: the parameters, none of which a bare word may be taken for."""
     clause = _alone(clause)
     if isinstance(clause, Term):
-        if clause.sign == "==" and not clause.is_name:
-            return equals(clause.name, clause.value, names)
-        value = as_name(clause.value) if clause.is_name else quoted(clause.value)
-        return f"{as_name(clause.name)} {clause.sign} {value}"
+        return _term(clause, names)
     if isinstance(clause, Some):
-        return " or ".join(written(part, names) for part in clause.parts) or "1 == 0"
+        return " or ".join(written(part, names) for part in clause.parts)
     parts = map(_alone, clause.parts)
     return " and ".join(f"({written(part, names)})" if isinstance(part, Some) else written(part, names) for part in parts)
+
+
+def _term(term: Term, names: Collection[str]) -> str:
+    if term.is_name:
+        return f"{as_name(term.name)} {term.sign} {as_name(term.value)}"
+    if term.sign == "in":
+        return (
+            f"{as_name(term.name)} in ({', '.join(as_choice(value, names) for value in term.value)})" if term.value else "1 == 0"
+        )
+    return f"{as_name(term.name)} {term.sign} {as_choice(term.value, names)}"
 
 
 def _alone(clause: Any) -> Any:

@@ -234,7 +234,12 @@ def as_name(name: str) -> str:
     return name if is_word else f"`{name}`"
 
 
-def equals(name: str, value: object, params: Collection[str]) -> str:
-    """A comparison with a choice, as a bare word where that is one and no parameter's name."""
+def as_choice(value: object, params: Collection[str]) -> str:
+    """A choice in an expression: a bare word where that is one and no parameter's name."""
     is_word = isinstance(value, str) and as_name(value) == value and value not in params
-    return f"{as_name(name)} == {value if is_word else quoted(value)}"
+    return str(value) if is_word else quoted(value)
+
+
+def equals(name: str, value: object, params: Collection[str]) -> str:
+    """A comparison with a choice."""
+    return f"{as_name(name)} == {as_choice(value, params)}"

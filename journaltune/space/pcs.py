@@ -168,7 +168,7 @@ def _condition(number: int, line: str, parameters: Mapping[str, Parameter]) -> t
     return child, Some(tuple(Every(tuple(_term(number, part, parameters) for part in each.split("&&"))) for each in ors))
 
 
-def _term(number: int, text: str, parameters: Mapping[str, Parameter]) -> Term | Some:
+def _term(number: int, text: str, parameters: Mapping[str, Parameter]) -> Term:
     text = text.strip()
     found = _IN.fullmatch(text)
     if found is not None:

@@ -40,6 +40,17 @@ def described(path: str, file: StudyFile) -> StudyFile:
     return file.but(settings=settings, rest={})
 
 
+def merged(file: StudyFile | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a file under those of a call, which win. None and {} are as good as left out."""
+    said = {name: value for name, value in given.items() if value is not None and value != {}}
+    filed = dict(file.settings) if file is not None else {}
+    if "directions" in said:  # with their names one setting
+        filed.pop("objectives", None)
+    if "sampler" in said and said["sampler"] != filed.get("sampler"):
+        filed.pop("sampler_options", None)  # they are another sampler's
+    return {**filed, **said}
+
+
 def _settings(rest: Mapping[str, Any]) -> dict[str, Any]:
     refuse_unknown(rest, KEYS)
     settings = {key: _setting(SETTINGS[key], value) for key, value in rest.items() if key not in _WAYS}

@@ -158,7 +158,7 @@ def test_a_parameter_file_of_smac(tmp_path: Path) -> None:
         "temp-start": "log(1, 500) if algo == anneal",
         "steps": "int(10, 1000, log)",
         "restart:after": "choice(never, 10, 100)",
-        "tabu@len": "int(1, 50, log) if (algo == tabu or algo == anneal) and `restart:after` == 10",
+        "tabu@len": "int(1, 50, log) if algo in (tabu, anneal) and `restart:after` == 10",
     }
     assert found.require == ("not (algo == tabu and `restart:after` == 10)",)
     assert found.start == ({"algo": "greedy", "steps": 100, "restart:after": "never"},)
@@ -169,8 +169,8 @@ def test_the_new_form_of_such_a_file(tmp_path: Path) -> None:
     assert found.params == {
         "cat": 'choice(a, b, "07")',
         "size": "ordered(small, mid, large)",
-        "n": 'int(1, 10) if size == mid or size == large or cat != "b"',
-        "x": "log(0.001, 2) if cat == a and n > 4 or size == mid or size == large",
+        "n": "int(1, 10) if size in (mid, large) or cat != b",
+        "x": "log(0.001, 2) if cat == a and n > 4 or size in (mid, large)",
     }
     assert found.require == ('not (cat == "07" and n == 4)',)
     assert found.start == ({"cat": "b", "size": "mid", "n": 3, "x": 1.5},)

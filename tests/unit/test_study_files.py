@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from journaltune import load_study
+from journaltune import create_study, load_study
 from journaltune.base.errors import SpaceError
 from journaltune.cli import main
 from journaltune.space import load_space_file
@@ -225,3 +225,16 @@ def test_a_file_as_large_as_auto_wekas_is_taken(tmp_path: Path) -> None:
     path = written(tmp_path, "\n".join(["params:", *lines]))
     assert Path(path).stat().st_size > 109_000
     assert len(load(path).params) == 2000
+
+
+def test_create_study_takes_all_of_it_too(tmp_path: Path) -> None:
+    path = written(tmp_path, FILE)
+    study = create_study(tmp_path / "study.journal", space=path, seed=7, metric_names=["a", "b", "c"])
+    assert (study.seed, study.directions, study.metric_names) == (7, ("maximize", "maximize", "minimize"), ["a", "b", "c"])
+    assert [trial.system_attrs["fixed_params"] for trial in study.trials] == [{"lr": 0.001, "opt": "adam"}, {"lr": 0.0001}]
+    assert study._study.config["lag"] == 4
+    space = load_space_file(path)
+    assert create_study(tmp_path / "b.journal", params=space)._study.space == space
+    with pytest.raises(SpaceError, match="samplr is not a part of a space file"):
+        create_study(tmp_path / "c.journal", space=written(tmp_path, "params: {x: [1, 2]}\nsamplr: tpe", "wrong.yaml"))
+    assert not (tmp_path / "c.journal").exists()
