@@ -52,7 +52,9 @@ def run(options: Options) -> int:
 
 
 def _many(study: OpenStudy, options: Options) -> int:
-    from journaltune.base.errors import SpaceError
+    from os import urandom
+
+    from journaltune.base.errors import InDoubtError, SpaceError
     from journaltune.engine.enqueue import enqueue_all
 
     rows, wrong = _rows(study, options["file"])
@@ -60,9 +62,12 @@ def _many(study: OpenStudy, options: Options) -> int:
         for line in wrong[:_MOST_SHOWN]:
             output.note(f"enqueue: {line}")
         raise SpaceError(f"enqueue: {len(wrong)} rows are wrong, so none was queued; mend them, and repeat")
-    name = options["request_id"]
-    ids = None if name is None else [f"{name}-{place}" for place in range(1, len(rows) + 1)]
-    _print(study, enqueue_all(study, rows, skip_if_exists=options["skip_if_exists"], request_ids=ids))
+    name = options["request_id"] or urandom(8).hex()
+    ids = [f"{name}-{place}" for place in range(1, len(rows) + 1)]
+    try:
+        _print(study, enqueue_all(study, rows, skip_if_exists=options["skip_if_exists"], request_ids=ids))
+    except InDoubtError as error:
+        raise InDoubtError(f"{error}, or repeat it with --request-id {name}") from error
     return 0
 
 

@@ -63,7 +63,7 @@ def enqueue_all(
     """Queue many sets of parameters at once, in their order. Each one's trial number, None where it was skipped.
 
     SpaceError for a set that the space does not have; then none is queued. A set whose request id was used before is not queued
-    again. All of them are in the journal, or none: they are one write.
+    again; ConflictError when it was used for something else. All of them are in the journal, or none: they are one write.
     """
     with study.turn.lock, study.turn:
         study.journal.sync()
@@ -87,6 +87,8 @@ def _numbers(
         fixed = space.columns_of(internal)
         earlier, key = earlier_request(study, "enqueue", request_id), dumps(sorted(fixed.items()))
         numbers.append(earlier)
+        if earlier is not None and request_id is not None:
+            _require_same(study, space, earlier, fixed, {}, request_id)
         if earlier is None and not (skip_if_exists and (key in keys or _exists(study, space, internal, fixed))):
             places.append(place)
             batch.append(_record(study, internal, fixed, {}, request_id))

@@ -7,7 +7,7 @@ from itertools import islice
 from journaltune.base import checks
 from journaltune.base.codes import FAIL
 from journaltune.base.constraints import as_attrs
-from journaltune.base.errors import ConflictError, JournaltuneError, NotFoundError, UsageError
+from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
@@ -163,10 +163,13 @@ class _Importer:
         rows = iter(past)
         study = self._study
         with study.turn.lock, study.turn:
-            while batch := list(islice(rows, _BATCH)):
-                with study.journal.locked():
-                    self._record(batch)
-            study.journal.flush(again=self.n_imported == 0)
+            try:
+                while batch := list(islice(rows, _BATCH)):
+                    with study.journal.locked():
+                        self._record(batch)
+                study.journal.flush(again=self.n_imported == 0)
+            except MachineError as error:  # a full disk, most likely
+                raise type(error)(f"{error}; {self.n_imported} trials are in already, and the same import goes on") from error
         return Imported(self.n_imported, self.n_known, self.n_unfinished, tuple(self.refused), tuple(notes))
 
     def _record(self, batch: Sequence[Past | Refused]) -> None:

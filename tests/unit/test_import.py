@@ -14,10 +14,11 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
-from journaltune.base.errors import ConflictError, NotFoundError, UsageError
+from journaltune.base.errors import ConflictError, MachineError, NotFoundError, UsageError
 from journaltune.cli import main
 from journaltune.engine import import_trials as engine
 from journaltune.engine.import_trials import Imported
+from journaltune.journal import file as files
 
 PARAMS = {"lr": "log(1e-5, 1e-1)", "opt": "adam | sgd | null | true | 3", "n": "int(1, 9)"}
 Call = Callable[..., tuple[int, str, str]]
@@ -304,6 +305,27 @@ def test_a_large_table_is_recorded_in_batches(tmp_path: Path, study: Study, monk
     assert [trial.values for trial in load_study(tmp_path / "study.journal").trials] == [[float(k)] for k in range(100)]
 
 
+def test_a_disk_that_fills_up_says_how_many_are_in_and_the_next_call_goes_on(
+    tmp_path: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_BATCH", 10)
+    path = tmp_path / "t.csv"
+    path.write_text("lr,opt,n,loss\n" + "".join(f"0.01,adam,3,{k}\n" for k in range(40)))
+    append, n_calls = files.append, [0]
+
+    def full(*arguments: Any) -> None:
+        n_calls[0] += 1
+        if n_calls[0] == 3:
+            raise MachineError("the disk is full")
+        append(*arguments)
+
+    monkeypatch.setattr(files, "append", full)
+    with pytest.raises(MachineError, match="the disk is full; 20 trials are in already, and the same import goes on"):
+        study.import_trials(str(path))
+    assert study.import_trials(str(path)) == Imported(20, 20, 0, ())
+    assert [trial.values for trial in study.trials] == [[float(k)] for k in range(40)]
+
+
 def test_samplers_learn_from_imported_trials_and_verify_passes_over_them(tmp_path: Path, study: Study) -> None:
     path = tmp_path / "t.csv"
     path.write_text("lr,opt,n,loss\n" + "".join(f"0.0{k},sgd,{k % 9 + 1},{abs(k - 30)}\n" for k in range(10, 60)))
@@ -351,6 +373,7 @@ def test_rows_of_a_repeated_request_or_that_exist_are_not_queued_again(call: Cal
     assert call("enqueue", "--file", "q.csv", "--request-id", "first") == once
     assert call("enqueue", "--file", "q.csv", "--skip-if-exists")[1] == '{"number": null}\n' * 3
     (tmp_path / "q.csv").write_text("lr,opt,n\n0.05,adam,3\n0.05,adam,3\n")
+    assert call("enqueue", "--file", "q.csv", "--request-id", "first")[0] == 4
     assert call("enqueue", "--file", "q.csv", "--skip-if-exists")[1] == '{"number": 3}\n{"number": null}\n'
     assert len(study.trials) == 4
 
