@@ -134,7 +134,7 @@ def for_argument(command: str, text: str, given: Sequence[str]) -> str:
     ending = text.lower().rpartition(".")[2]
     if ending == "journal":
         return f"; write -f {quote(text)}"
-    if command in ("create", "run") and ending in ("yaml", "yml", "toml") and "." in text:
+    if command in ("create", "run") and ending in ("yaml", "yml", "toml", "pcs") and "." in text:
         return f"; write --space {quote(text)}"
     if command == "create":
         return _as_param(text)

@@ -12,6 +12,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
 from journaltune.journal.state import NO_TIME, STATE_MASK, to_microseconds, to_moment
+from journaltune.space.grammar import one_line
 from journaltune.study.columns import Parameters, Past, Results
 from journaltune.study.open_study import OpenStudy, open_study, space_of
 
@@ -134,7 +135,7 @@ def _of_table(
     results = Results(table, study.look(lambda _: study.objective_names), value)
     left = [column for column in table.columns if column not in parameters.columns.values() and results.leaves(column)]
     if left:
-        notes.append(f"columns that are not taken: {', '.join(left)}")
+        notes.append(f"columns that are not taken: {', '.join(map(one_line, left))}")
     return _rows(table, parameters, results)
 
 
@@ -260,6 +261,6 @@ def _moment(text: str | None) -> str | None:
     try:
         microseconds = to_microseconds(text)
     except (ValueError, TypeError, OverflowError):
-        raise UsageError(f"{text!r} is no time as in ISO 8601") from None
+        raise UsageError(f"{text[:60]!r} is no time as in ISO 8601") from None
     moment = to_moment(microseconds) if microseconds != NO_TIME else None
     return None if moment is None else moment.isoformat(timespec="microseconds")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from journaltune.base.errors import SpaceError
 from journaltune.space import foreign
 from journaltune.space.foreign import HYDRA, called, check_keys, constant, listed, number, refuse, whole
@@ -109,8 +111,6 @@ def _range(name: str, text: str, arguments: list[str], casts: frozenset[str]) ->
     if not {"stop"} <= values.keys():
         refuse(name, f"{one_line(text)} is no range; write range(START, STOP) or range(START, STOP, STEP)")
     low, high, step = values.get("start", 0), values["stop"], values.get("step", 1)
-    from fractions import Fraction
-
     if step <= 0 or low >= high:
         refuse(name, f"{one_line(text)} is empty, or counts down; write range(START, STOP, STEP) with a step above 0")
     exact_low, exact_high, unit = (Fraction(str(each)) for each in (low, high, step))

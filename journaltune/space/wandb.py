@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SAYS_NOTHING = (
     *("program", "method", "command", "name", "description", "project", "entity", "early_terminate", "controller", "settings"),
-    *("job", "image_uri", "queue", "template_variables", "version", "kind", "enable_artifact_sweeps"),
+    *("job", "image_uri", "queue", "launch", "scheduler", "template_variables", "version", "kind", "enable_artifact_sweeps"),
 )
 _KNOWN = ("parameters", "metric", "run_cap", *_SAYS_NOTHING)
 _RANGE, _NORMAL = ("min", "max"), ("mu", "sigma")

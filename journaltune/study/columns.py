@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from journaltune.base.codes import COMPLETE, FAIL, PRUNED
 from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import NOT_FINITE, loads
 from journaltune.base.words import near, text_of
+from journaltune.space.distributions import shown_value
+from journaltune.space.grammar import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from journaltune.space import Space
@@ -62,7 +66,7 @@ class Parameters:
         self._seen: dict[tuple[str, str], Any] = {}
         self.columns = {name: column for name in space.distributions if (column := _column(name, table.columns)) is not None}
         if not self.columns:
-            have, want = ", ".join(table.columns[:10]), ", ".join(list(space.distributions)[:10])
+            have, want = _shown(table.columns), _shown(space.distributions)
             raise UsageError(f"no column is a parameter of the study: there are {have or 'none'}, and its parameters are {want}")
         ranges = {name for name, known in space.distributions.items() if known.kind != "categorical"}
         self._numbers = {name: column for name, column in self.columns.items() if self._is_text and name in ranges}
@@ -92,6 +96,10 @@ class Parameters:
         return self._seen[key]
 
 
+def _shown(names: Iterable[str]) -> str:
+    return ", ".join(map(one_line, islice(names, 10)))
+
+
 def _column(name: str, columns: Sequence[str]) -> str | None:
     return next((f"{prefix}{name}" for prefix in _PREFIXES if f"{prefix}{name}" in columns), None)
 
@@ -107,10 +115,12 @@ def value_of(space: Space, name: str, text: str) -> Any:
             except SpaceError as refusal:
                 error = error or refusal
         if len(found) > 1:
-            raise SpaceError(f"{name}: {text} may be a number or a text, and both are choices; write the row as JSON")
+            raise SpaceError(
+                f"{one_line(name)}: {one_line(text)} may be a number or a text, and both are choices; write the row as JSON"
+            )
         if found:
             return next(iter(found.values()))
-    raise error if error is not None else SpaceError(f"{name}: {text} is no value")
+    raise error if error is not None else SpaceError(f"{one_line(name)}: {one_line(text)} is no value")
 
 
 def _meanings(text: str) -> Iterator[list[Any]]:
@@ -178,15 +188,15 @@ class Results:
         said = cells.get(self._state) if self._state is not None else None
         if said is None:
             if values is None:
-                raise UsageError(f"there is no result in {', '.join(self.columns)}")
+                raise UsageError(f"there is no result in {_shown(self.columns)}")
             return COMPLETE
         word = str(said).lower().rpartition(".")[2]  # TrialState.COMPLETE
         if word in UNFINISHED:
             return None
         if word not in STATES:
-            raise UsageError(f"{said!r} is no state that is known; there are {', '.join(STATES)}")
+            raise UsageError(f"{shown_value(said)} is no state that is known; there are {', '.join(STATES)}")
         if STATES[word] == COMPLETE and values is None:
-            raise UsageError(f"it is {word}, but there is no result in {', '.join(self.columns)}")
+            raise UsageError(f"it is {word}, but there is no result in {_shown(self.columns)}")
         return STATES[word]
 
     def _attr(self, cell: Any) -> Any:
@@ -212,7 +222,7 @@ def _named(table: Table, named: list[str], n_objectives: int) -> list[str]:
     for column in named:
         if column not in table.columns:
             word = near(column, table.columns)
-            hint = f"did you mean {word}?" if word else f"there are {', '.join(table.columns)}"
+            hint = f"did you mean {one_line(word)}?" if word else f"there are {_shown(table.columns)}"
             raise UsageError(f"there is no column {column!r}; {hint}")
     if len(named) != n_objectives:
         raise UsageError(f"the study has {n_objectives} objectives; name a column for each, not {len(named)}")
@@ -228,7 +238,9 @@ def _found(table: Table, names: Sequence[str | None]) -> list[str]:
         found = next((column for column in known if column in table.columns), None)
         if found is None:
             what = name if name is not None else f"objective {place}" if len(names) > 1 else "the result"
-            raise UsageError(f"no column is called like {what}; name it with --value, such as --value {table.columns[-1]}")
+            raise UsageError(
+                f"no column is called like {what}; name it with --value, such as --value {one_line(table.columns[-1])}"
+            )
         columns.append(found)
     return columns
 
@@ -239,7 +251,7 @@ def _float(what: str, cell: Any) -> float:
             raise ValueError
         return float(NOT_FINITE.get(cell, cell) if isinstance(cell, str) else cell)
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{what} is {cell!r}, which is no number") from None
+        raise UsageError(f"{one_line(what)} is {shown_value(cell)}, which is no number") from None
 
 
 def _text(cell: Any) -> str | None:
