@@ -38,8 +38,10 @@ journaltune enqueue --file first.csv""",
 
 def run(options: Options) -> int:
     params = options["params"]
-    if (params is None) == (options["file"] is None):
-        raise UsageError("""enqueue: give either --params or --file; for example --params '{"lr": 0.01}'""")
+    if params is None and options["file"] is None:
+        raise UsageError("""enqueue: --params is missing; for example --params '{"lr": 0.01}', or --file rows.csv""")
+    if params is not None and options["file"] is not None:
+        raise UsageError("enqueue: give either --params or --file")
     output.require_open()
     with opened(options) as study:
         if params is None:

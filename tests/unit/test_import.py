@@ -381,7 +381,8 @@ def test_rows_of_a_repeated_request_or_that_exist_are_not_queued_again(call: Cal
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("enqueue", "give either --params or --file"),
+        ("enqueue", "--params is missing; for example"),
+        ("enqueue --params {} --file a.csv", "give either --params or --file"),
         ("enqueue --csv a.csv", "write --file FILE"),
         ("enqueue a.csv", "; write --file a.csv"),
         ("import", "FILE|JOURNAL|URL is missing"),
