@@ -231,7 +231,7 @@ def quoted(value: object) -> str:
 def as_name(name: str) -> str:
     """A parameter's name in an expression."""
     is_word = name.isascii() and name.isidentifier() and name not in _EXPRESSION_WORDS
-    return name if is_word else f"`{name}`"
+    return name if is_word else "`" + name.replace("`", "``") + "`"
 
 
 def as_choice(value: object, params: Collection[str]) -> str:
