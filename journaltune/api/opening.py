@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from journaltune.space.study_file import StudyFile
-
 
 def create_study(
     path: str | os.PathLike[str] | None = None,

@@ -72,8 +72,7 @@ def _shown(file: StudyFile, space: Space | None) -> dict[str, Any]:
         goals.setdefault(way, []).append(True if name is None else name)
     shown: dict[str, Any] = {"params": params, "require": list(file.require)}
     shown |= {way: listed[0] if len(listed) == 1 else listed for way, listed in goals.items()} | settings
-    n_points = getattr(space, "n_points", None)
-    return {**shown, "start": list(file.start)} | ({"points": n_points()} if n_points is not None else {})
+    return {**shown, "start": list(file.start)} | ({"points": space.n_points()} if space is not None else {})
 
 
 def _text(shown: dict[str, Any]) -> str:

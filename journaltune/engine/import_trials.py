@@ -7,18 +7,18 @@ from itertools import islice
 from journaltune.base import checks
 from journaltune.base.codes import FAIL
 from journaltune.base.constraints import as_attrs
-from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
+from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, SpaceError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
 from journaltune.journal.state import NO_TIME, STATE_MASK, to_microseconds, to_moment
-from journaltune.space.grammar import one_line
+from journaltune.space.literals import one_line
 from journaltune.study.columns import Parameters, Past, Results
 from journaltune.study.open_study import OpenStudy, open_study, space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -202,7 +202,7 @@ class _Importer:
             self.n_unfinished += 1
             return None
         try:
-            internal = space.canonical(space.encode(past.params))
+            internal = space.canonical(_internal(space, past.params))
             past = _sound(past, directions)
             record = self._as_record(past, internal)
         except (JournaltuneError, ValueError, TypeError, OverflowError) as error:
@@ -239,6 +239,19 @@ class _Importer:
         if past.intermediate:  # stock readers take no NaN there; what is exact stands in ``jt``
             record["intermediate_values"] = {step: each for step, each in record["intermediate_values"].items() if each != "NaN"}
         return record
+
+
+def _internal(space: Space, params: Mapping[str, Any]) -> dict[str, float]:
+    """The columns of parameters, which may be given as columns themselves. SpaceError for what the space does not have."""
+    if all(name in space.parameters for name in params):
+        return space.encode(params)
+    unknown = [name for name in params if name not in space.distributions and name not in space.parameters]
+    if unknown:
+        return space.encode(dict.fromkeys(unknown))  # which says what there is
+    internal = space.encode_columns(params)
+    if not space.is_whole(internal):
+        raise SpaceError("its columns are not those of a configuration that the space allows")
+    return internal
 
 
 def _key(state: int, internal: dict[str, float], values: Sequence[float] | None) -> Key:

@@ -37,9 +37,7 @@ class StudyFile(Frozen):
 
     def space(self) -> Space:
         """The search space. SpaceError for a parameter or an expression that the grammar refuses."""
-        if self.require:
-            raise SpaceError("require is not supported yet; leave it out")
-        return space_from_params(self.params)
+        return space_from_params(self.params, self.require)
 
 
 def read_own(data: Mapping[str, Any]) -> StudyFile:

@@ -10,7 +10,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import NOT_FINITE, loads
 from journaltune.base.words import near, text_of
 from journaltune.space.distributions import shown_value
-from journaltune.space.grammar import one_line
+from journaltune.space.literals import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,14 +64,15 @@ class Parameters:
     def __init__(self, space: Space, table: Table, *, blank_is_null: bool) -> None:
         self._space, self._is_text = space, table.is_text
         self._seen: dict[tuple[str, str], Any] = {}
-        self.columns = {name: column for name in space.distributions if (column := _column(name, table.columns)) is not None}
+        found = {name: _column(name, table.columns) for name in (*space.parameters, *space.distributions)}
+        # Other programs show the columns that a permutation, a simplex or a normal number is stored as.
+        self.columns = {name: column for name, column in found.items() if column is not None}
         if not self.columns:
-            have, want = _shown(table.columns), _shown(space.distributions)
+            have, want = _shown(table.columns), _shown(space.parameters)
             raise UsageError(f"no column is a parameter of the study: there are {have or 'none'}, and its parameters are {want}")
-        ranges = {name for name, known in space.distributions.items() if known.kind != "categorical"}
-        self._numbers = {name: column for name, column in self.columns.items() if self._is_text and name in ranges}
+        self._numbers = {name: column for name, column in self.columns.items() if self._is_text and _is_number(space, name)}
         self._others = {name: column for name, column in self.columns.items() if name not in self._numbers}
-        self._blanks = dict.fromkeys(filter(self._may_be_null, self.columns)) if self._is_text and blank_is_null else {}
+        self._blanks = dict.fromkeys(filter(self._may_be_null, self._others)) if self._is_text and blank_is_null else {}
 
     def _may_be_null(self, name: str) -> bool:
         try:
@@ -94,6 +95,12 @@ class Parameters:
         if key not in self._seen:
             self._seen[key] = value_of(self._space, name, text)
         return self._seen[key]
+
+
+def _is_number(space: Space, name: str) -> bool:
+    """Whether the values of a parameter, or of a column of one, are numbers."""
+    known = space.parameters.get(name, space.distributions.get(name))
+    return known is not None and (known.known() == "number" if hasattr(known, "known") else known.kind != "categorical")
 
 
 def _shown(names: Iterable[str]) -> str:

@@ -54,9 +54,10 @@ def test_a_list_is_a_choice_and_yaml_words_are_those_of_the_grammar(tmp_path: Pa
         "params:\n  a: [1e-5, 5, true, on, No, null, 2024-01-01, '1', '1e-5']\n  b: |\n    x |\n    y\n  c: [8]\n  d: '= 27'\n"
     )
     space = load_space_file(written(tmp_path, "s.yaml", content))
-    found, values = space.distributions, (1e-5, 5, True, "on", "No", None, "2024-01-01", "1", "1e-5")
+    found = space.distributions
+    values = (1e-5, 5, True, "on", "No", None, "2024-01-01", "1", "1e-5")
     assert [known.choices for known in found.values()] == [values, ("x", "y"), (8,)]
-    assert space.decode({}) == {"d": 27}
+    assert space.to_config()["params"]["d"] == "= 27"
     assert [type(choice) for choice in found["a"].choices] == list(map(type, values))
 
 
@@ -222,7 +223,7 @@ def test_a_parameter_may_be_called_params(tmp_path: Path) -> None:
         ("s.yaml", "params: 5\n", "it has no parameters by name"),
         ("s.yaml", "params: {}\n", "the space has no parameters"),
         ("s.yaml", "lr: log(1e-5, 1)\n", "lr is not a part of a space file; put parameters below params"),
-        ("s.yaml", "params: {a: 1 | 2}\nrequire:\n  - a < 2\n", "require is not supported yet"),
+        ("s.yaml", "params: {a: 1 | 2}\nrequire:\n  - b < 2\n", "b is not a parameter"),
         ("s.toml", "[params]\na = 2024-01-01\n", "a: a date can't be a choice"),
         ("s.toml", "params", "it is not TOML"),
         ("s.toml", "a." * 45_000 + "a = 1", "a line has more than 1000 dots"),
