@@ -84,5 +84,5 @@ def _text(shown: dict[str, Any]) -> str:
             lines.append(f"{key}: {value if isinstance(value, str) else output.json_line(value)}")
     lines += [f"start: {output.json_line(params)}" for params in shown["start"]]
     if "points" in shown:
-        lines.append(f"points: {'not finite' if shown['points'] is None else shown['points']}")
+        lines.append(f"points: {'not finite, or too many to count' if shown['points'] is None else shown['points']}")
     return "".join(f"{output.visible(line)}\n" for line in lines)
