@@ -8,12 +8,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 from journaltune.base.errors import SpaceError
-from journaltune.base.jsontext import dumps_spaced
 from journaltune.base.words import near
 from journaltune.space.distributions import shown_value
 from journaltune.space.grammar import is_spec
 from journaltune.space.literals import literal_text, one_line
-from journaltune.space.mappings import YAML_BOOLEANS, BareWord
+from journaltune.space.mappings import YAML_BOOLEANS, BareWord, labelled
 from journaltune.space.meant import called as meant_by
 
 TYPE_CHECKING = False
@@ -198,7 +197,7 @@ def listed(name: str, values: object) -> str:
         refuse(name, f"the values are {shown_value(values)}; write a list such as [a, b]")
     try:
         if any(isinstance(value, (list, dict)) for value in values):
-            return f"choice({', '.join(f'{_label(value)}={dumps_spaced(value)}' for value in values)})"
+            return labelled(name, values)
         words = list(map(literal_text, values))
     except (ValueError, TypeError) as error:
         refuse(name, str(error))
@@ -206,10 +205,6 @@ def listed(name: str, values: object) -> str:
         words = list(map(literal_text, sorted(values)))
         return f"ordered({', '.join(words)})"
     return f"choice({', '.join(words)})"
-
-
-def _label(value: object) -> str:
-    return literal_text(value if isinstance(value, str) else dumps_spaced(value))
 
 
 def constant(name: str, value: object) -> str:

@@ -9,13 +9,14 @@ lr: {name: FloatDistribution, attributes: {low: 1e-5, high: 1}}      Optuna's JS
 from __future__ import annotations
 
 from journaltune.base.errors import SpaceError, SpecError
+from journaltune.base.jsontext import dumps_unicode
 from journaltune.base.words import near
 from journaltune.space.distributions import shown_value
 from journaltune.space.literals import literal_text, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn
 
 _RANGE = ("low", "high", "step", "log")
@@ -145,7 +146,27 @@ def _choices(name: str, given: object) -> str:
         _refuse(name, f"choices is {shown_value(given)}; write a list, such as [a, b]")
     if not given:
         _refuse(name, "there are no choices; write some, such as [a, b]")
+    if any(isinstance(value, list | tuple | dict) for value in given):
+        return labelled(name, given)
     return f"choice({', '.join(_literal(name, value) for value in given)})"
+
+
+def labelled(name: str, values: Sequence[object]) -> str:
+    """A choice of JSON values, each with itself as its label: text as it is, anything else as JSON."""
+    return f"choice({', '.join(f'{_label(name, value)}={dumps_unicode(_plain(value))}' for value in values)})"
+
+
+def _label(name: str, value: object) -> str:
+    return _literal(name, value if isinstance(value, str) else dumps_unicode(_plain(value)))
+
+
+def _plain(value: Any) -> Any:
+    """Bare words of YAML as text, also inside of lists and mappings."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_plain, value))
+    return str(value) if isinstance(value, str) else value
 
 
 def _literal(name: str, value: object) -> str:

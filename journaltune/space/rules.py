@@ -277,6 +277,8 @@ def rules_of(parameters: Mapping[str, Distribution | Parameter], require: Sequen
     constraints = [parse("require", text, known, truth=True) for text in require]
     read = {name for each in (*expressions.values(), *constraints) for name in each.names}
     order = _sorted(list(parameters), {name: each.names for name, each in expressions.items()})
+    # What nothing reads comes last: whoever goes through the steps sees a broken constraint before.
+    order.sort(key=lambda name: name not in read and name not in derived)
     steps = [Step(name, parameters[name], expressions.get(name), name in read) for name in order]
     return Rules(list(parameters), steps, constraints)
 

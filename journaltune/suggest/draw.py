@@ -43,11 +43,12 @@ def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]
         taken = {name: suggested.internal[name] % count for name, count in counts.items() if name in suggested.internal}
         return Suggested(with_constants({**suggested.internal, **taken, **given}, space), suggested.attrs)
 
-    if space.rules is None or not space.rules.restricts:
+    rules = space.rules
+    if rules is None or not rules.restricts:
         return suggest(0)
     from journaltune.suggest.feasible import Drawing, settled  # most spaces have no rules
 
-    return settled(Drawing(space, given, seed), suggest, lambda: _good(study, number))
+    return settled(Drawing(space, rules, given, seed), suggest, lambda: _good(study, number))
 
 
 def _first_counts(study: OpenStudy, space: Space) -> dict[str, int]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import StudyState
     from journaltune.space import Space
+    from journaltune.space.rules import Rules
     from journaltune.study.open_study import OpenStudy
 
 DRAWS = 8  # of the sampler for one trial, before the rest of the space is searched
@@ -102,7 +103,7 @@ def _untried(study: OpenStudy, space: Space, number: int, tried: Tried) -> dict[
     """Parameters that no trial has. ExhaustedError when every combination is taken."""
     counts = [distribution.cardinality or 0 for distribution in space.distributions.values()]
     if space.rules is not None and space.rules.restricts:
-        return _untried_by_rules(study, space, number, tried, 0 not in counts)
+        return _untried_by_rules(study, space, space.rules, number, tried)
     if 0 in counts:
         return _untried_at_random(study, space, number, tried)
     n_all = prod(counts)
@@ -145,16 +146,16 @@ def _stuck(study: OpenStudy) -> ExhaustedError:
     return ExhaustedError(f"study {study.name!r}: nothing new was found in {_RANDOM_DRAWS} random draws; widen the space")
 
 
-def _untried_by_rules(study: OpenStudy, space: Space, number: int, tried: Tried, finite: bool) -> dict[str, float]:
+def _untried_by_rules(study: OpenStudy, space: Space, rules: Rules, number: int, tried: Tried) -> dict[str, float]:
     """The same in a space where not every combination is allowed."""
     from journaltune.space.counting import TooManyError, points
     from journaltune.suggest.feasible import Drawing
 
-    drawing = Drawing(space, {}, sampling_seed(study, number, DRAWS))
-    if finite and space.rules is not None:
+    drawing = Drawing(space, rules, {}, sampling_seed(study, number, DRAWS))
+    if all(known.cardinality for known in space.distributions.values()):
         n_all = 0
         try:
-            for point in points(space.rules, _MOST_LOOKED_AT, drawing.random):
+            for point in points(rules, _MOST_LOOKED_AT, drawing.random):
                 if tried.twin(point) is None:
                     return point
                 n_all += 1

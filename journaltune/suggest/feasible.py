@@ -17,15 +17,17 @@ from journaltune.space import Distribution
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from journaltune.space import Space
+    from journaltune.space.rules import Rules
     from journaltune.suggest.samplers import Suggested
 
 SUGGESTIONS = 12  # of the sampler
 _MIXTURES = 200
 _DRAWS = 100_000  # so that one space in e^10 of those with one allowed draw in 10,000 is given up
 _SEARCHES, _SEARCHED = 400, 500  # searches by value, each from other first values on, and values that one tries
-_SHARE_DRAWS, _SHARE_ALLOWED = 20_000, 200  # a share of a hundredth or more is nothing to speak of
+_SHARE = 5  # of so many draws a share is told; a hundredth of them is nothing to speak of
 _FEASIBLE = 0xFEA5  # apart from the purposes that base.seeds names
 
 
@@ -65,15 +67,37 @@ def settled(
 class Drawing:
     """Random configurations of a space, with some columns fixed. ``random`` gives numbers in [0, 1)."""
 
-    def __init__(self, space: Space, fixed: Mapping[str, float], seed: int) -> None:
-        self._space, self._fixed = space, fixed
+    def __init__(self, space: Space, rules: Rules, fixed: Mapping[str, float], seed: int) -> None:
+        self._space, self._rules, self._fixed = space, rules, fixed
         self.random = Random(derive_seed(seed, 0, _FEASIBLE)).random
-        self._drawers = [(name, drawer(known)) for name, known in space.distributions.items() if name not in fixed]
+        self._drawers = {name: drawer(known) for name, known in space.distributions.items() if name not in fixed}
+        # As many columns as a hundred thousand configurations of ten.
+        self.n_draws = max(1000, min(_DRAWS, 10 * _DRAWS // max(1, len(self._drawers))))
 
     def draw(self) -> dict[str, float] | None:
-        """The next draw, settled; None if the rules don't allow it."""
-        random = self.random
-        return self.settle({name: draw(random()) for name, draw in self._drawers})
+        """The next draw; None if the rules don't allow it, or a fixed column is not in it.
+
+        Parameters are drawn in an order in which constraints show as early as they can, and none that is absent.
+        """
+        rules = self._rules
+        values: dict[str, Any] = {}
+        kept: dict[str, float] = {}
+        if rules.allows_nothing():
+            return None
+        for place, step in enumerate(rules.steps):
+            if step.derived is not None:
+                if not rules.enter_derived(step, values):
+                    return None
+            elif rules.is_present(step, values):
+                for column in step.columns:
+                    kept[column] = self._drawers[column](self.random()) if column in self._drawers else self._fixed[column]
+                if step.is_read:
+                    values[step.name] = step.seen(step.external(kept))
+            if rules.decided[place] and not rules.allows(place, values):
+                return None
+        if self._fixed and not self._fixed.keys() <= kept.keys():
+            return None
+        return {column: kept[column] for column in rules.columns if column in kept}
 
     def settle(self, internal: Mapping[str, float]) -> dict[str, float] | None:
         """The configuration, if the rules allow it and every fixed column is in it."""
@@ -93,14 +117,14 @@ class Drawing:
 
     def found(self) -> dict[str, float]:
         """An allowed configuration. InfeasibleError, which says how many draws were allowed, when there seems to be none."""
-        for _ in range(_DRAWS):
+        for _ in range(self.n_draws):
             drawn = self.draw()
             if drawn is not None:
                 return drawn
         searched = self._searched()
         if searched is None:
             raise InfeasibleError(
-                f"none of {_DRAWS:,} random draws keeps to the constraints and conditions of the space"
+                f"none of {self.n_draws:,} random draws keeps to the constraints and conditions of the space"
                 + (" with the parameters that are fixed" if self._fixed else "")
                 + "; loosen a constraint (`require`), or narrow the ranges to where they hold"
             )
@@ -110,12 +134,11 @@ class Drawing:
         """An allowed configuration, where values are finite: parameters in order, and of each all values from a random one on."""
         from journaltune.space.counting import TooManyError, points
 
-        rules = self._space.rules
-        if rules is None or any(known.cardinality is None for known in self._space.distributions.values()):
+        if any(known.cardinality is None for known in self._space.distributions.values()):
             return None
         for _ in range(_SEARCHES):
             try:
-                for point in points(rules, _SEARCHED, self.random):
+                for point in points(self._rules, _SEARCHED, self.random):
                     if self._fixed.items() <= point.items():
                         return point
                 return None
@@ -132,11 +155,12 @@ def check_feasible(space: Space) -> str | None:
     rules = space.rules
     if rules is None or not rules.restricts:
         return None
-    drawing, allowed, drawn = Drawing(space, {}, 0), 0, 0
-    while drawn < _SHARE_DRAWS and allowed < _SHARE_ALLOWED:
+    drawing, allowed, drawn = Drawing(space, rules, {}, 0), 0, 0
+    n_draws, enough = drawing.n_draws // _SHARE, drawing.n_draws // _SHARE // 100
+    while drawn < n_draws and allowed < enough:
         drawn += 1
         allowed += drawing.draw() is not None
-    if allowed >= _SHARE_ALLOWED:
+    if allowed >= enough:
         return None
     count = space.n_points()
     if count == 0:

@@ -58,7 +58,7 @@ def test_wrong_parameters_are_named(params: dict[Any, Any], message: str) -> Non
         ([5], "the colon is missing"),
         ({"lr": 5}, "lr: 5: one value leaves nothing to search; write choice(5)"),
         ({"lr": True}, "lr: true: one value leaves nothing to search"),
-        ({"lr": [["a"], "b"]}, "lr: a list can't be a choice"),
+        ({"lr": [["a"], ["a"]]}, "is given twice; leave one out"),
         ({"lr": []}, "lr: there are no choices"),
         ({"lr": "1e-5..1"}, "lr: 1e-5..1: one value leaves nothing to search; write lr: log(1e-5, 1)"),
         (["lr=0.1..1"], "lr=0.1..1: the colon is missing; write lr: float(0.1, 1)"),
@@ -70,7 +70,7 @@ def test_wrong_parameters_are_named(params: dict[Any, Any], message: str) -> Non
             "lr: float(2, 1): the lower bound is above the upper one",
         ),
         ({"lr": {"name": "FloatDistribution", "attributes": {"low": 0, "high": float("inf")}}}, "inf is not a finite number"),
-        ({"lr": {"name": "CategoricalDistribution", "attributes": {"choices": [[1]]}}}, "lr: a list can't be a choice"),
+        ({"lr": [{1, 2}]}, "lr: a set can't be a choice"),
         ({"lr": {"name": "CategoricalDistribution", "attributes": {"choices": [1, 1]}}}, "the choice 1 is there twice"),
         (
             {"lr": {"name": "Weird", "attributes": {}}},
@@ -101,6 +101,12 @@ def test_a_wrong_declaration_is_refused(items: Any, message: str) -> None:
 )
 def test_optunas_distributions_and_lists_may_be_declared(declared: object, spec: str) -> None:
     assert space_from_params({"x": declared}).distributions == {"x": parse_spec("x", spec)}
+
+
+def test_choices_that_are_lists_or_mappings_get_labels() -> None:
+    space = space_from_params({"x": [[64], {"a": 1}, "none", 3]})
+    assert space.parameters["x"] == parse_spec("x", """choice("[64]"=[64], '{"a": 1}'={"a": 1}, none="none", "3"=3)""")
+    assert [space.decode({"x": float(index)})["x"] for index in range(4)] == [[64], {"a": 1}, "none", 3]
 
 
 @pytest.mark.parametrize("config", [None, [], {}, {"params": []}, {"params": {}, "require": "a < b"}, {"params": {"a": 5}}])

@@ -212,7 +212,7 @@ def test_a_parameter_may_be_called_params(tmp_path: Path) -> None:
         ("s.yaml", "a: &a\n  b: *a\n", "an alias (*) is used"),
         ("s.yaml", "params:\n  <<: {a: 1 | 2}\n", "<<: a mapping needs type: float, int or categorical"),
         ("s.yaml", "params:\n  ? [a]\n  : 1\n", "a key is not text"),
-        ("s.yaml", "params:\n  opt: [adam, [sgd]]\n", "opt: a list can't be a choice"),
+        ("s.yaml", "params:\n  opt: [adam, [sgd], [sgd]]\n", 'opt: choice(adam="adam", "[\\"sgd\\"]"=["sgd"], "[\\"sgd\\"]"'),
         ("s.yaml", "params:\n  opt:\n", "opt: the spec is empty"),
         ("s.yaml", "params: {a: b: c}", "it is not YAML"),
         ("s.yaml", "a: 1\n---\nb: 2\n", "it is not YAML"),
