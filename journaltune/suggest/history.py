@@ -125,8 +125,13 @@ class History:
 
     def imputed(self) -> list[Asked]:
         """The trials that get the worst values imputed."""
-        asked = [_asked(*row) for row in self._rows_without_result()] + self.pending()
-        return [each for each in asked if each[1]]
+        return [asked for _, asked in self.imputed_by_state()]
+
+    def imputed_by_state(self) -> list[tuple[int, Asked]]:
+        """These trials, each behind its state."""
+        asked = [(row[1] & STATE_MASK, _asked(*row)) for row in self._rows_without_result()]
+        asked += [(RUNNING, each) for each in self.pending()]
+        return [each for each in asked if each[1][1]]
 
     def pruned(self) -> Iterator[Observed]:
         """Pruned trials as ``complete`` gives complete ones, with the value of their last step; without one they are left out."""

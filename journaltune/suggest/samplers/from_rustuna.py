@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from journaltune.journal.state import Shape
     from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
+    from journaltune.suggest.samplers.grouped import Grouped
     from journaltune.suggest.samplers.rust import Column
 
 rust = core()
@@ -37,6 +38,8 @@ class RustunaSampler:
 
     marks_enqueued = finite = False
     rules: Rules | None = None
+    groups: Sequence[Sequence[str]] | None = None
+    """Columns that trials have together, every column in one group: TPE models them by group. None: every trial has them all."""
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         self._name, self._by_index = name, by_index
@@ -48,6 +51,7 @@ class RustunaSampler:
         except (TypeError, ValueError, OverflowError) as error:
             raise wrong_options(name, options, error) from error
         self._cache: RustStudy | None = None
+        self._grouped: Grouped | None = None
 
     def _fresh(self, seed: int) -> Any:
         make = rust.TPESampler if self._name == "tpe" else rust.RandomSampler
@@ -60,6 +64,8 @@ class RustunaSampler:
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
         """See ``samplers.Sampler``. Random until enough trials finished; pending and failed ones don't count for that."""
+        if self.groups is not None and self._name == "tpe":
+            return Suggested(self._by_groups(history, distributions, seed, self.groups), {})
         if self._cache is None or not self._cache.serves(distributions, history):
             self._cache = RustStudy(history.directions, distributions, self._by_index)
         if self._name == "random" or history.n_observed() < self._n_startup:
@@ -78,6 +84,18 @@ class RustunaSampler:
         cache.discard([trial_id for trial_id, _ in added])
         self._cache = cache  # not after an exception, which leaves the imputed trials in it
         return Suggested(internal, {})
+
+    def _by_groups(
+        self, history: History, distributions: Mapping[str, Distribution], seed: int, groups: Sequence[Sequence[str]]
+    ) -> dict[str, float]:
+        from journaltune.suggest.samplers.grouped import Grouped  # few studies have conditions
+
+        grouped, self._grouped = self._grouped, None
+        if grouped is None or not grouped.serves(distributions, history, groups):
+            grouped = Grouped(history.directions, distributions, self._by_index, groups)
+        internal = grouped.suggest(history, seed, self._n_startup, self._fresh)
+        self._grouped = grouped  # as above
+        return internal
 
 
 def violation(constraints: Mapping[str, float]) -> dict[str, float]:
@@ -143,7 +161,12 @@ class RustStudy:
         self._n_discarded = 0
 
     def serves(self, distributions: Mapping[str, Distribution], history: History) -> bool:
-        return self._space is distributions and self._n_read <= history.n_finished() and self._n_discarded < _MOST_DISCARDS
+        return self._space is distributions and self._n_read <= history.n_finished() and not self.is_worn
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether so many trials were discarded that the storage is better built anew."""
+        return self._n_discarded >= _MOST_DISCARDS
 
     def at_random(self, seed: int) -> dict[str, float]:
         """A suggestion to which no trial matters."""
@@ -211,7 +234,11 @@ class RustStudy:
 
     def fits(self, shape: Shape, params: Sequence[float]) -> bool:
         """Whether a trial has every parameter of the space, inside its present bounds."""
-        return len(self._selection(shape).of(params)[0]) == len(self._space)
+        return len(self.columns_of(shape, params)) == len(self._space)
+
+    def columns_of(self, shape: Shape, params: Sequence[float]) -> list[str]:
+        """The parameters of the space that a trial has, inside their present bounds."""
+        return self._selection(shape).of(params)[0]
 
     def _selection(self, shape: Shape) -> _Selection:
         selection = self._selections.get(shape)
