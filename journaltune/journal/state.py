@@ -6,6 +6,7 @@ from _collections import deque  # type: ignore[import-not-found]  # without the 
 from array import array
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, islice
 from operator import itemgetter
 
 from journaltune.base.codes import FAIL, RUNNING
@@ -13,16 +14,18 @@ from journaltune.journal.extras import Extras
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from journaltune.journal.replay import Familiar
+    from journaltune.journal.snapshot import Sections
 
 STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
 HAS_VALUES = 0x20
 HAS_EXTRAS = 0x40
 ODD = 0x80  # a value outside its own distribution, which stock Optuna only warns of
+OWNER_ATTR = "journaltune:owner"  # system attribute: who has a running trial that changed hands
 HIDDEN_REASONS = ("interrupted", "owner-died")
 NO_TIME = -(2**63)
 COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
@@ -33,9 +36,6 @@ _MICROSECOND = timedelta(microseconds=1)
 _MOMENTS = range(*[(moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for moment in (datetime.min, datetime.max)])
 
 Shape = tuple[tuple[str, str], ...]
-
-
-OWNER_ATTR = "journaltune:owner"  # system attribute: who has a running trial that changed hands
 
 
 class LiveTrial:
@@ -106,24 +106,24 @@ class Finished:
         "_ends",
         "_extras",
         "_last_shape",
-        "_load",
         "_n_packed",
         "_row_of",
+        "_sections",
         "n_objectives",
         "pending",
         "shape_ids",
         "shape_list",
     )
 
-    def __init__(self, n_objectives: int, load: Callable[[str], Any] | None = None, n_packed: int = 0) -> None:
+    def __init__(self, n_objectives: int, sections: Sections | None = None, n_packed: int = 0) -> None:
         self.n_objectives = n_objectives
         self.pending: deque[LiveTrial] = deque()
         self.shape_list: list[Shape] = []
         self.shape_ids: dict[Shape, int] = {}
         self._n_packed = n_packed
-        self._load = load
+        self._sections = sections
         # What the snapshot holds and nobody has asked for yet.
-        self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
+        self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if sections else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
         self._extras = Extras()
         self._ends = array("q")
@@ -143,20 +143,30 @@ class Finished:
         """All rows of one column. The first call after a snapshot was opened reads it."""
         if self.pending:
             self._pack(len(self.pending))
-        if name in self._base and self._load is not None:
-            whole: array[Any] = self._load(name)
+        if name in self._base and self._sections is not None:
+            whole: array[Any] = self._sections.load(name)
             whole.extend(self._columns[name])
             self._columns[name] = whole
             self._base.discard(name)
         return self._columns[name]
+
+    def some(self, name: str, start: int, end: int) -> array[Any]:
+        """Some of a column, which lies in the snapshot or behind it: the rest of a long one is not read."""
+        if name in self._base and self._sections is not None and not self.pending:
+            length = self._sections.length(name)
+            if end <= length:
+                return self._sections.some(name, start, end)
+            if start >= length:
+                return self._columns[name][start - length : end - length]
+        return self.column(name)[start:end]
 
     @property
     def extras(self) -> Extras:
         """Attributes, intermediate values and irregular fields by trial number, for the trials that have any."""
         if self.pending:
             self._pack(len(self.pending))
-        if "extras" in self._base and self._load is not None:
-            self._extras = self._extras.over(self._load("extras"))
+        if "extras" in self._base and self._sections is not None:
+            self._extras = self._extras.over(self._sections.load("extras"))
             self._base.discard("extras")
         return self._extras
 
@@ -165,11 +175,8 @@ class Finished:
         shapes = self.column("shapes")
         if len(self._ends) == len(shapes):
             return self._ends
-        widths = [len(shape) for shape in self.shape_list]
-        end = self._ends[-1] if self._ends else 0
-        for shape in shapes[len(self._ends) :]:
-            end += widths[shape]
-            self._ends.append(end)
+        widths, end = [len(shape) for shape in self.shape_list], self._ends[-1] if self._ends else 0
+        self._ends.extend(islice(accumulate(map(widths.__getitem__, shapes[len(self._ends) :]), initial=end), 1, None))
         return self._ends
 
     def row_of(self, number: int) -> int:
@@ -202,8 +209,8 @@ class Finished:
     def parameters(self, row: int) -> tuple[Shape, list[float], int]:
         """Shape and internal parameter values of a row, and whether one of them is ODD."""
         start = self.start_of(row)
-        shape = self.shape_list[self.column("shapes")[row]]
-        return shape, self.column("params")[start : start + len(shape)].tolist(), self.column("codes")[row] & ODD
+        shape = self.shape_list[self.column("shapes")[row] if len(self.shape_list) > 1 else 0]
+        return shape, self.some("params", start, start + len(shape)).tolist(), self.column("codes")[row] & ODD
 
     def take(self, other: Finished, row: int) -> None:
         """Append a row of another one with as many objectives."""
@@ -356,10 +363,9 @@ class StudyState:
 
     def enrol(self, trial_id: int) -> int:
         """The number of a trial that is created. Ids count the trials of all studies, so most studies have one run of them."""
-        number = self.n_trials
+        number, self.n_trials = self.n_trials, self.n_trials + 1
         if not self.id_runs or trial_id - number != self.id_runs[-1][1] - self.id_runs[-1][0]:
             self.id_runs.append((number, trial_id))
-        self.n_trials = number + 1
         return number
 
     def id_of(self, number: int) -> int:
