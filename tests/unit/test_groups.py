@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from journaltune import create_study, load_study
-from journaltune.base.codes import COMPLETE, FAIL, MINIMIZE, PRUNED, RUNNING
-from journaltune.journal.state import LiveTrial, StudyState
-from journaltune.space import Distribution, space_from_params
+from journaltune.base.codes import COMPLETE, FAIL, PRUNED, RUNNING
+from journaltune.space import space_from_params
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers.registry import make
+from tests.support.made_trials import Trials
 
 COLUMNS = {"kind": "a | b", "x": "float(0, 1)", "y": "float(0, 1)", "deep": "int(1, 9)", "rate": "log(1e-4, 1)"}
 GROUPS = [["kind", "x"], ["y"], ["deep", "rate"]]
@@ -27,26 +27,8 @@ def active(internal: Mapping[str, float]) -> dict[str, float]:
     return {name: internal[name] for name in ACTIVE[internal["kind"]]}
 
 
-class Trials:
-    """A study whose trials a test makes by hand."""
-
-    def __init__(self, directions: Iterable[int] = (MINIMIZE,), space: Mapping[str, Distribution] = SPACE) -> None:
-        self.state = StudyState(0, "s", list(directions))
-        self.texts = {name: known.to_json() for name, known in space.items()}
-
-    def add(self, params: Mapping[str, float], state: int = COMPLETE, values: list[float] | None = None, **attrs: Any) -> None:
-        trial = LiveTrial(self.state, self.state.n_trials, self.state.n_trials)
-        self.state.enrol(trial.trial_id)
-        trial.state, trial.params, trial.values, trial.system_attrs = state, dict(params), values, attrs
-        trial.distributions = {name: self.texts[name] for name in params}
-        if state == RUNNING:
-            self.state.live[trial.number] = trial
-        else:
-            self.state.finished.add(trial)
-
-    @property
-    def history(self) -> History:
-        return History(self.state, "worst")
+def history(trials: Trials) -> History:
+    return History(trials.state, "worst")
 
 
 def tpe(groups: list[list[str]] | None = GROUPS, n_startup: int = 10) -> Any:
@@ -69,7 +51,7 @@ def loss(params: Mapping[str, float]) -> float:
 
 def mixed(count: int, seed: int = 0) -> Trials:
     """Trials of both kinds in every state, as a study with failures, pruning and workers has them."""
-    dice, trials = random.Random(seed), Trials()
+    dice, trials = random.Random(seed), Trials(space=SPACE)
     for number in range(count):
         params = active({name: dice.choice([0.0, 1.0]) if name == "kind" else dice.random() for name in COLUMNS} | {"deep": 3.0})
         params = {name: max(value, 1e-4) if name == "rate" else value for name, value in params.items()}
@@ -80,9 +62,9 @@ def mixed(count: int, seed: int = 0) -> Trials:
 
 @pytest.mark.parametrize("sampler", [tpe, nsgaii])
 def test_a_cached_sampler_suggests_what_a_fresh_one_does(sampler: Callable[[], Any]) -> None:
-    cached, trials = sampler(), Trials()
+    cached, trials = sampler(), Trials(space=SPACE)
     for number in range(70):
-        arguments = trials.history, SPACE, number, 1000 + number, 0
+        arguments = history(trials), SPACE, number, 1000 + number, 0
         suggested = cached.suggest(*arguments)
         assert suggested == sampler().suggest(*arguments)
         assert list(suggested.internal) == list(SPACE)
@@ -95,15 +77,15 @@ def test_a_cached_sampler_suggests_what_a_fresh_one_does(sampler: Callable[[], A
 def test_a_history_that_shrank_is_read_again() -> None:
     cached = tpe()
     for count in (60, 30, 50):
-        arguments = mixed(count).history, SPACE, count, 5, 0
+        arguments = history(mixed(count)), SPACE, count, 5, 0
         assert cached.suggest(*arguments) == tpe().suggest(*arguments)
 
 
 def test_one_group_of_all_columns_is_what_no_groups_are() -> None:
-    trials = Trials()
+    trials = Trials(space=SPACE)
     whole, none = tpe([list(SPACE)]), tpe(None)
     for number in range(40):
-        arguments = trials.history, SPACE, number, number, 0
+        arguments = history(trials), SPACE, number, number, 0
         suggested = whole.suggest(*arguments)
         assert suggested == none.suggest(*arguments)
         state = (COMPLETE, COMPLETE, FAIL, RUNNING)[number % 4]
@@ -112,12 +94,12 @@ def test_one_group_of_all_columns_is_what_no_groups_are() -> None:
 
 @pytest.mark.parametrize("states", [[COMPLETE], [COMPLETE, PRUNED]])
 def test_each_group_has_its_own_startup(states: list[int]) -> None:
-    trials, dice = Trials(), random.Random(1)
-    draws = [tpe().suggest(trials.history, SPACE, 0, seed, 0).internal for seed in range(20)]
+    trials, dice = Trials(space=SPACE), random.Random(1)
+    draws = [tpe().suggest(history(trials), SPACE, 0, seed, 0).internal for seed in range(20)]
     for number in range(24):
         params = active({"kind": float(number % 8 == 7), "x": dice.random(), "y": dice.random(), "deep": 2.0, "rate": 0.5})
         trials.add(params, states[number % len(states)], [dice.random()] if states[number % len(states)] == COMPLETE else None)
-    after = [tpe().suggest(trials.history, SPACE, 24, seed, 0).internal for seed in range(20)]
+    after = [tpe().suggest(history(trials), SPACE, 24, seed, 0).internal for seed in range(20)]
     for group, known in (("x", True), ("y", True), ("deep", False), ("rate", False)):
         assert ([a[group] for a in after] != [d[group] for d in draws]) == known
 
@@ -125,7 +107,7 @@ def test_each_group_has_its_own_startup(states: list[int]) -> None:
 def test_groups_do_not_share_their_random_numbers() -> None:
     columns = dict.fromkeys("abcd", "float(0, 1)")
     space = space_from_params(columns).distributions
-    internal = tpe([["a"], ["b"], ["c", "d"]]).suggest(Trials(space=space).history, space, 0, 1, 0).internal
+    internal = tpe([["a"], ["b"], ["c", "d"]]).suggest(history(Trials(space=space)), space, 0, 1, 0).internal
     assert len(set(internal.values())) == 4
 
 
@@ -140,27 +122,27 @@ def test_what_is_modelled_of_a_group_is_modelled_jointly() -> None:
 
     def spread(groups: list[list[str]]) -> float:
         sampler = tpe(groups)
-        asked = [sampler.suggest(trials.history, space, 400, seed, 0).internal for seed in range(60)]
+        asked = [sampler.suggest(history(trials), space, 400, seed, 0).internal for seed in range(60)]
         return sum(abs(each["u"] - each["v"]) for each in asked)
 
     assert spread([["kind"], ["u", "v"]]) < 0.7 * spread([["kind"], ["u"], ["v"]])
 
 
 def test_trials_of_before_a_parameter_was_added_count_for_the_others() -> None:
-    trials, dice = Trials(), random.Random(2)
+    trials, dice = Trials(space=SPACE), random.Random(2)
     for _ in range(60):
         x, y = dice.random(), dice.random()
         trials.add({"kind": 0.0, "x": x, "y": y}, values=[(x - 0.3) ** 2 + (y - 0.6) ** 2])
     sampler, divided = tpe([list(SPACE)]), tpe([["kind", "x", "y"], ["deep", "rate"]])
-    asked = [sampler.suggest(trials.history, SPACE, 60, seed, 0).internal for seed in range(30)]
-    assert asked == [divided.suggest(trials.history, SPACE, 60, seed, 0).internal for seed in range(30)]
+    asked = [sampler.suggest(history(trials), SPACE, 60, seed, 0).internal for seed in range(30)]
+    assert asked == [divided.suggest(history(trials), SPACE, 60, seed, 0).internal for seed in range(30)]
     assert sorted(abs(each["x"] - 0.3) for each in asked)[15] < 0.15
     assert sorted(each["rate"] for each in asked)[0] < 1e-2 < sorted(each["rate"] for each in asked)[-1]
 
 
 def test_an_interrupted_suggestion_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler, trials = tpe(), mixed(60)
-    arguments = trials.history, SPACE, 60, 1, 0
+    arguments = history(trials), SPACE, 60, 1, 0
     before = sampler.suggest(*arguments)
 
     class Interrupted:
@@ -185,9 +167,9 @@ def test_a_conditional_problem_is_searched_better_than_at_random(
     def sum_of_last(make_one: Callable[[], Any]) -> float:
         total = 0.0
         for seed in range(6):
-            searching, trials = make_one(), Trials()
+            searching, trials = make_one(), Trials(space=SPACE)
             for number in range(120):
-                suggested = searching.suggest(trials.history, SPACE, number, seed * 1000 + number, 0)
+                suggested = searching.suggest(history(trials), SPACE, number, seed * 1000 + number, 0)
                 params = active(suggested.internal)
                 trials.add(params, values=[of(params)], **suggested.attrs)
                 total += of(params) * (number >= 80)
@@ -197,9 +179,9 @@ def test_a_conditional_problem_is_searched_better_than_at_random(
 
 
 def test_a_member_of_a_generation_needs_the_columns_of_all_trials_only() -> None:
-    trials, sampler = Trials(), nsgaii(4)
+    trials, sampler = Trials(space=SPACE), nsgaii(4)
     for number in range(9):
-        suggested = sampler.suggest(trials.history, SPACE, number, number, 0)
+        suggested = sampler.suggest(history(trials), SPACE, number, number, 0)
         assert suggested.attrs["generation"] == str(number // 4)
         trials.add(active(suggested.internal), values=[loss(suggested.internal)], **suggested.attrs)
 
@@ -207,7 +189,7 @@ def test_a_member_of_a_generation_needs_the_columns_of_all_trials_only() -> None
 def test_without_a_column_that_all_trials_have_nsgaii_draws_at_random() -> None:
     sampler = nsgaii()
     sampler.always = []
-    suggested = sampler.suggest(Trials().history, SPACE, 0, 1, 0)
+    suggested = sampler.suggest(history(Trials(space=SPACE)), SPACE, 0, 1, 0)
     assert list(suggested.internal) == list(SPACE)
 
 

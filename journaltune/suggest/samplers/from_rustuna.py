@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 rust = core()
 _STARTUP_TRIALS = 10
+MOST_WHOLE = 1024
+"""Finished trials up to which TPE learns from all of them. Among some hundred it hardly leaves a local optimum any more."""
 _MOST_DISCARDS = 4096  # the storage keeps discarded trials, so it is built anew after so many
 _NO_ATTRS: Mapping[str, Any] = {}
 _EVERY_INDEX = Distribution("int", "IntDistribution", 0, 2**53)
@@ -53,9 +55,10 @@ class RustunaSampler:
         self._cache: RustStudy | None = None
         self._grouped: Grouped | None = None
 
-    def _fresh(self, seed: int) -> Any:
+    def _fresh(self, seed: int, n_startup: int | None = None) -> Any:
         make = rust.TPESampler if self._name == "tpe" else rust.RandomSampler
-        return make(seed=seed, **self._options)
+        own = self._options if n_startup in (None, self._n_startup) else {**self._options, "n_startup_trials": n_startup}
+        return make(seed=seed, **own)
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
         """See ``samplers.Sampler``: these take every space, and any number of objectives."""
@@ -64,8 +67,8 @@ class RustunaSampler:
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
         """See ``samplers.Sampler``. Random until enough trials finished; pending and failed ones don't count for that."""
-        if self.groups is not None and self._name == "tpe":
-            return Suggested(self._by_groups(history, distributions, seed, self.groups), {})
+        if self._name == "tpe" and (self.groups is not None or (history.is_bounded and history.n_finished() > MOST_WHOLE)):
+            return Suggested(self._by_groups(history, distributions, seed, self.groups or [list(distributions)]), {})
         if self._cache is None or not self._cache.serves(distributions, history):
             self._cache = RustStudy(history.directions, distributions, self._by_index)
         if self._name == "random" or history.n_observed() < self._n_startup:
@@ -88,7 +91,9 @@ class RustunaSampler:
     def _by_groups(
         self, history: History, distributions: Mapping[str, Distribution], seed: int, groups: Sequence[Sequence[str]]
     ) -> dict[str, float]:
-        from journaltune.suggest.samplers.grouped import Grouped  # few studies have conditions
+        from journaltune.suggest.samplers.grouped import Grouped  # few studies have conditions, or so many trials
+
+        self._cache = None
 
         grouped, self._grouped = self._grouped, None
         if grouped is None or not grouped.serves(distributions, history, groups):
@@ -104,11 +109,15 @@ def violation(constraints: Mapping[str, float]) -> dict[str, float]:
     Rustuna compares trials by this sum alone. But it adds up in the order of a hash table, which differs from process to
     process, and the last bit of a sum of three depends on the order: the order of equal trials would change by the process.
     """
+    return as_attrs({"violation": total_violation(constraints)}) if constraints else {}
+
+
+def total_violation(constraints: Mapping[str, float]) -> float:
     total = 0.0
     for value in constraints.values():  # not `sum`, which rounds in another way since Python 3.12
         if not value <= 0:
             total += value
-    return as_attrs({"violation": total}) if constraints else {}
+    return total
 
 
 def wrong_options(name: str, options: Mapping[str, Any], error: Exception) -> UsageError:
@@ -236,6 +245,10 @@ class RustStudy:
         """Whether a trial has every parameter of the space, inside its present bounds."""
         return len(self.columns_of(shape, params)) == len(self._space)
 
+    def columns_of_shape(self, shape: Shape) -> list[str] | None:
+        """The parameters of the space that trials of a shape have; None where their values decide."""
+        return self._selection(shape).names
+
     def columns_of(self, shape: Shape, params: Sequence[float]) -> list[str]:
         """The parameters of the space that a trial has, inside their present bounds."""
         return self._selection(shape).of(params)[0]
@@ -273,6 +286,11 @@ class _Selection:
         self._bounds = bounds if moved else None
         encoders = [(index, columns[name].encode) for index, name in enumerate(self._names)]
         self._encoders = [(index, encode) for index, encode in encoders if encode is not None]
+
+    @property
+    def names(self) -> list[str] | None:
+        """The columns of every trial of this shape; None where a value may lie outside of the present bounds."""
+        return self._names if self._bounds is None else None
 
     def of(self, params: Sequence[float]) -> tuple[list[str], list[Any], Sequence[float]]:
         """Names, distributions and Rustuna's values of a trial with these internal values."""
