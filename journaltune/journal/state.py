@@ -14,7 +14,7 @@ from journaltune.journal.extras import Extras
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.replay import Familiar
@@ -31,6 +31,7 @@ NO_TIME = -(2**63)
 COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
 KEYS = ("keys", "Q")  # not a column of all rows: see ``Finished``
 _PENDING = 8192
+_ITEMS_READ_AS_FAST = 4096  # in a long stretch of a column as one row of it alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MOMENTS = range(*[(moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for moment in (datetime.min, datetime.max)])
@@ -150,15 +151,21 @@ class Finished:
             self._base.discard(name)
         return self._columns[name]
 
-    def some(self, name: str, start: int, end: int) -> array[Any]:
-        """Some of a column, which lies in the snapshot or behind it: the rest of a long one is not read."""
-        if name in self._base and self._sections is not None and not self.pending:
-            length = self._sections.length(name)
+    def _some_params(self, start: int, end: int) -> array[float]:
+        """Some of the parameters, which lie in the snapshot or behind it: the rest of them is not read."""
+        if "params" in self._base and self._sections is not None and not self.pending:
+            length = self._sections.length("params")
             if end <= length:
-                return self._sections.some(name, start, end)
+                return self._sections.some("params", start, end)
             if start >= length:
-                return self._columns[name][start - length : end - length]
-        return self.column(name)[start:end]
+                return self._columns["params"][start - length : end - length]
+        return self.column("params")[start:end]
+
+    def several(self, rows: Sequence[int]) -> Iterator[tuple[Shape, list[float], int]]:
+        """What ``parameters`` gives for each of these rows."""
+        if self._sections is not None and self._sections.length("params") < len(rows) * _ITEMS_READ_AS_FAST:
+            self.column("params")
+        return map(self.parameters, rows)
 
     @property
     def extras(self) -> Extras:
@@ -210,7 +217,7 @@ class Finished:
         """Shape and internal parameter values of a row, and whether one of them is ODD."""
         start = self.start_of(row)
         shape = self.shape_list[self.column("shapes")[row] if len(self.shape_list) > 1 else 0]
-        return shape, self.some("params", start, start + len(shape)).tolist(), self.column("codes")[row] & ODD
+        return shape, self._some_params(start, start + len(shape)).tolist(), self.column("codes")[row] & ODD
 
     def take(self, other: Finished, row: int) -> None:
         """Append a row of another one with as many objectives."""

@@ -227,11 +227,10 @@ class History:
         """Shape and parameters of each finished trial from ``skip`` on."""
         return (_asked(*row)[1:] for row in self._study.finished.rows(skip))
 
-    def several(self, rows: Iterable[int]) -> Iterator[tuple[Shape, Sequence[float], list[float]]]:
+    def several(self, rows: Sequence[int]) -> Iterator[tuple[Shape, Sequence[float], list[float]]]:
         """Shape, parameters and values of these finished trials; values mean something where the trial ``has_result``."""
         finished = self._study.finished
-        for row in rows:
-            shape, params, odd = finished.parameters(row)
+        for row, (shape, params, odd) in zip(rows, finished.several(rows), strict=True):
             yield *_asked(row, odd, shape, params)[1:], [finite(value) for value in finished.packed_values(row)]
 
     def study_attrs(self) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from heapq import nsmallest
 from itertools import chain, compress
 
-from journaltune.base.seeds import STRETCH, derive_seed
 from journaltune.suggest.samplers.from_rustuna import MOST_WHOLE
 
 TYPE_CHECKING = False
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _BEST = 25
+_BLOCK = 4096
+_GOLDEN = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: the higher bits of its multiples look random
 _CROWD = 128  # of best trials with several objectives, of which half are kept
 
 
@@ -71,7 +72,7 @@ def _of_stretch(stretch: int, level: int) -> int:
     """
     place = stretch
     for height in range(level, 0, -1):
-        place = 2 * place + (derive_seed(place, height, STRETCH) & 1)
+        place = 2 * place + (place * _GOLDEN >> 32 + height & 1)
     return place
 
 
@@ -89,9 +90,13 @@ class Best:
         self._best: list[tuple[Any, int]] = []
 
     def add(self, rows: Sequence[int], losses: Sequence[Any]) -> None:
-        worst = nsmallest(_BEST, losses)[-1]
-        candidates = compress(zip(losses, rows, strict=True), map(worst.__ge__, losses))
-        self._best = nsmallest(_BEST, chain(self._best, candidates))
+        for start in range(0, len(rows), _BLOCK):  # most blocks of many have no better one
+            block, worst = losses[start : start + _BLOCK], self._best[-1][0] if len(self._best) == _BEST else None
+            if worst is None or min(block) < worst:
+                better: Iterator[tuple[Any, int]] = zip(block, rows[start : start + _BLOCK], strict=True)
+                if worst is not None:
+                    better = compress(better, map(worst.__gt__, block))
+                self._best = nsmallest(_BEST, chain(self._best, better))
 
     def rows(self) -> list[int]:
         return [row for _, row in self._best]
