@@ -7,12 +7,13 @@ right, a program of ours wrote the record, so decoding can wait until somebody a
 from __future__ import annotations
 
 import gc
+from binascii import crc32
 
 from journaltune.base.codes import FAIL, RUNNING
 from journaltune.base.errors import JournalDamagedError
 from journaltune.base.jsontext import loads
 from journaltune.journal import records, replay
-from journaltune.journal.state import LiveTrial
+from journaltune.journal.state import LiveTrial, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.replay import Familiar
-    from journaltune.journal.state import JournalState, StudyState
+    from journaltune.journal.state import JournalState, PlainRow, StudyState
 
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
 _REQUEST_ID = b',"id":"'
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "state"}
+_PLAIN_ASKED, _PLAIN_TOLD = 4, 8  # the fields of a record that has nothing optional, metadata and checksum included
 _TOO_DEEP = 250  # nothing of ours is nested half as deeply
 _MISPLACED = "a record that was written for an earlier place: lines were moved, doubled or put in by hand"
 _UNDO = "undo that, or take a copy of the file from before; `journaltune repair` mends only what disks and crashes do"
@@ -64,7 +66,7 @@ class Fold:
     def line(self, line: bytes) -> None:
         """Apply the line at ``self.offset``, without its newline. JournalDamagedError leaves the offset before it."""
         if not self._thorough and self._chain.value is not None and line[-26:-18] == records.SEAL:
-            own = records.own_sum(line)
+            own = crc32(line[: -records.SEAL_LENGTH])
             if line[-18:] == b'%08x%08x"}' % (own, self._chain.value) and not self.watch:
                 if defer(self.state, self._reader, line, (self._path, self.offset)) is None:
                     self._apply(line, self.offset, sealed=False)
@@ -190,6 +192,22 @@ class DeferredTrial(LiveTrial):
         if self._asked is None:
             return super().may_have_owner()
         return b'"owner":' in self._asked or b'"ttl_s":' in self._asked
+
+    def plain_row(self, n_objectives: int) -> PlainRow | None:
+        """See ``LiveTrial``. From the bytes of both records, if they say no more than most do; else None, and it is decoded."""
+        if self._asked is None or self._told is None:
+            return None
+        try:
+            asked, told = loads("{" + self._asked.decode()), loads(self._told[0].decode())
+            params, values, familiar = asked["params"], told["values"], self._familiar
+            if len(asked) != _PLAIN_ASKED or len(told) != _PLAIN_TOLD or not familiar.covers(familiar.distributions, params):
+                return None
+            if values is not None and [type(value) for value in values] != [float] * n_objectives:
+                return None
+            began, ended = to_microseconds(asked["datetime_start"]), to_microseconds(told["datetime_complete"])
+            return familiar, params.values(), values, began, ended
+        except Exception:  # decoding says what is wrong, and where
+            return None
 
     def decode(self) -> None:
         asked, where, state = self._asked, self._where, self.state

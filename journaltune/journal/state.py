@@ -9,16 +9,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, islice
 from operator import itemgetter
 
-from journaltune.base.codes import FAIL, RUNNING
+from journaltune.base.codes import RUNNING
 from journaltune.journal.extras import Extras
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from journaltune.journal.packing import Packer
     from journaltune.journal.replay import Familiar
     from journaltune.journal.snapshot import Sections
+
+    PlainRow = tuple[Familiar, Iterable[float], list[float] | None, int, int]  # parameters, values, when it began and ended
 
 STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
@@ -79,6 +82,10 @@ class LiveTrial:
     def decode(self) -> None:
         """Nothing to do before fields are set; a ``DeferredTrial`` makes its fields."""
 
+    def plain_row(self, n_objectives: int) -> PlainRow | None:
+        """What a row of columns holds of a finished trial that a ``DeferredTrial`` never decoded; None for any other one."""
+        return None
+
     @property
     def holder(self) -> Mapping[str, Any]:
         """What the latest record that gave the trial to somebody says: the ask's, or that of who took it up later."""
@@ -106,8 +113,8 @@ class Finished:
         "_columns",
         "_ends",
         "_extras",
-        "_last_shape",
         "_n_packed",
+        "_packer",
         "_row_of",
         "_sections",
         "n_objectives",
@@ -128,7 +135,7 @@ class Finished:
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
         self._extras = Extras()
         self._ends = array("q")
-        self._last_shape: tuple[dict[str, str], list[str], int] | None = None
+        self._packer: Packer | None = None
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -221,16 +228,11 @@ class Finished:
 
     def take(self, other: Finished, row: int) -> None:
         """Append a row of another one with as many objectives."""
-        shape, params, _ = other.parameters(row)
-        columns, number = self._columns, other.column("numbers")[row]
-        for name in ("numbers", "codes", "began", "ended"):
-            columns[name].append(other.column(name)[row])
-        columns["shapes"].append(self._id_of(shape))
-        columns["params"].extend(params)
-        columns["values"].extend(other.packed_values(row))
+        (shape, params, _), number = other.parameters(row), other.column("numbers")[row]
+        code, began, ended = (other.column(name)[row] for name in ("codes", "began", "ended"))
+        self.append(number, code, self.id_of(shape), params, other.packed_values(row), began, ended)
         if number in other.extras:
-            self._extras[number] = other.extras[number]
-        self._n_packed += 1
+            self.note_extras(number, other.extras[number])
 
     def packed_values(self, row: int) -> list[float]:
         """The objective values of a row that has regular ones."""
@@ -249,39 +251,33 @@ class Finished:
         return self.packed_values(row)
 
     def _pack(self, n_rows: int) -> None:
+        if self._packer is None:
+            from journaltune.journal.packing import Packer  # a process that only tells packs nothing
+
+            self._packer = Packer(self)
         for _ in range(n_rows):
-            self._pack_one(self.pending[0])
+            self._packer.pack(self.pending[0])
             self.pending.popleft()
 
-    def _pack_one(self, trial: LiveTrial) -> None:
+    def append(
+        self, number: int, code: int, shape: int, params: Iterable[float], values: Sequence[float], began: int, ended: int
+    ) -> None:
+        """A packed row. ``code``: the state and what is said of it above; ``shape``: see ``id_of``."""
         columns = self._columns
-        extras = _extras(trial)
-        values = _regular(trial.values, self.n_objectives)
-        if trial.values is not None and values is None:
-            extras["values"] = trial.values
-        code = trial.state | trial.odd | (HAS_VALUES if values is not None else 0) | (HAS_EXTRAS if extras else 0)
-        if trial.state == FAIL and trial.user_attrs.get("fail_reason") in HIDDEN_REASONS:
-            code |= HIDDEN
-        if extras:
-            self._extras[trial.number] = extras
-        columns["numbers"].append(trial.number)
+        columns["numbers"].append(number)
         columns["codes"].append(code)
-        columns["shapes"].append(self._shape_id(trial))
-        columns["params"].extend(trial.params.values())
-        columns["values"].extend(values or [0.0] * self.n_objectives)
-        columns["began"].append(trial.began)
-        columns["ended"].append(trial.ended)
+        columns["shapes"].append(shape)
+        columns["params"].extend(params)
+        columns["values"].extend(values)
+        columns["began"].append(began)
+        columns["ended"].append(ended)
         self._n_packed += 1
 
-    def _shape_id(self, trial: LiveTrial) -> int:
-        last = self._last_shape
-        if last is not None and last[0] is trial.distributions and last[1] == list(trial.params):
-            return last[2]
-        shape_id = self._id_of(tuple([(name, trial.distributions[name]) for name in trial.params]))
-        self._last_shape = (trial.distributions, list(trial.params), shape_id)
-        return shape_id
+    def note_extras(self, number: int, extras: dict[str, Any]) -> None:
+        """What the trial of a row has beside its columns."""
+        self._extras[number] = extras
 
-    def _id_of(self, shape: Shape) -> int:
+    def id_of(self, shape: Shape) -> int:
         shape_id = self.shape_ids.get(shape)
         if shape_id is None:
             shape_id = self.shape_ids[shape] = len(self.shape_list)
@@ -289,23 +285,7 @@ class Finished:
         return shape_id
 
 
-def _extras(trial: LiveTrial) -> dict[str, Any]:
-    extras: dict[str, Any] = {}
-    if trial.user_attrs:
-        extras["user_attrs"] = trial.user_attrs
-    if trial.system_attrs:
-        extras["system_attrs"] = trial.system_attrs
-    if trial.intermediate:
-        extras["intermediate"] = trial.intermediate
-    if len(trial.distributions) != len(trial.params):
-        extras["distributions"] = {k: v for k, v in trial.distributions.items() if k not in trial.params}
-    return extras
-
-
-def _regular(values: list[float] | None, n_objectives: int) -> list[float] | None:
-    if values is None or len(values) != n_objectives:
-        return None
-    return values if all(type(value) is float or (type(value) is int and abs(value) <= 2**53) for value in values) else None
+_last_second = ("", 0)  # as a time of ours begins, with the dot behind the second; and its microseconds
 
 
 def to_microseconds(text: str | None) -> int:
@@ -314,14 +294,19 @@ def to_microseconds(text: str | None) -> int:
     ValueError, TypeError or OverflowError for anything else, as for a time that lies before the year 1 or after 9999 in UTC:
     stock Optuna can't read it.
     """
+    global _last_second
     if text is None:
         return NO_TIME
+    if text[:20] == _last_second[0] and text[26:] == "+00:00" and text[20:26].isdecimal() and text.isascii():
+        return _last_second[1] + int(text[20:26])
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.astimezone()
     microseconds = (moment - _EPOCH) // _MICROSECOND
     if microseconds not in _MOMENTS:
         raise OverflowError(f"the time {text} is out of range")
+    if text[26:] == "+00:00" and text[19] == ".":
+        _last_second = text[:20], microseconds - moment.microsecond
     return microseconds
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from journaltune import JournalDamagedError, create_study, load_study
-from journaltune.journal import records
+from journaltune.journal import records, state
 from journaltune.journal.fold import DeferredTrial
+from journaltune.journal.state import COLUMNS
 from journaltune.journal.upkeep.repair import repair
 from journaltune.study import trials
 from journaltune.study.open_study import open_study
@@ -111,3 +112,55 @@ def test_a_value_outside_its_distribution_is_only_odd(path: Path) -> None:
     assert trial.params["x"] > 7
     assert trial.state.name == "COMPLETE"
     assert load_study(path).ask().number == 4
+
+
+def columns(path: Path) -> list[Any]:
+    finished = open_study(path).state().finished
+    return [list(finished.column(name)) for name, _ in COLUMNS] + [dict(finished.extras.items()), finished.shape_list]
+
+
+@pytest.mark.parametrize("directions", [["minimize"], ["minimize", "maximize"]])
+def test_a_row_is_the_same_whether_its_trial_was_decoded_or_not(
+    tmp_path: Path, directions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "study.journal"
+    study = create_study(path, params={"x": "float(0, 1)", "c": "a | b"}, seed=1, directions=directions)
+    for values in ([0.5], [1], [2**53 + 1], [float("inf")], [-1e300], [0.5], [1.5]):
+        trial = study.ask()
+        if values == [0.5]:
+            trial.report(0.25, 1)
+        study.tell(trial, values * len(directions), attrs={"k": 1} if values == [1.5] else None)
+    study.tell(study.ask(), state="fail")
+    study.tell(study.ask(), state="fail", reason="interrupted")
+    study.tell(study.ask(ttl_s=60), [3.0] * len(directions))
+    study.ask()
+    packed = columns(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(DeferredTrial, "plain_row", lambda *_: None)
+        assert packed == columns(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-06-01T12:00:00.123456+00:00",
+        "2024-06-01T12:00:00.999999+00:00",
+        "2024-06-01T12:00:00.12345+00:00",
+        "2024-06-01T12:00:00.123456+05:30",
+        "2024-06-01T12:00:00.123456",
+        "2024-06-01T12:00:00,123456+00:00",
+        "2024-06-01T12:00:00.\u06612345+00:00",
+        "2024-06-01T12:00:00.\u066123456+00:00",
+        "2024-06-01T12:00:00. 12345+00:00",
+        "0001-01-01T00:00:00.000000+00:00",
+    ],
+)
+def test_a_time_is_the_same_after_another_one_of_its_second(text: str) -> None:
+    def read(before: str) -> int | str:
+        state.to_microseconds(before)
+        try:
+            return state.to_microseconds(text)
+        except ValueError as error:
+            return str(error)
+
+    assert read(f"{text[:19]}.000007+00:00") == read("2023-01-01T00:00:00.000000+00:00")
