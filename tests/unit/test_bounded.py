@@ -6,12 +6,16 @@ import random
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from journaltune import create_study, load_study
+from journaltune.api.study import Study
 from journaltune.base.codes import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
 from journaltune.base.constraints import as_attrs
+from journaltune.base.errors import UsageError
+from journaltune.journal import records
 from journaltune.journal.journal import Journal
 from journaltune.space import space_from_params
 from journaltune.study.settings import ARITHMETIC
@@ -183,3 +187,34 @@ def test_a_study_says_that_it_learns_from_a_bounded_number_of_trials_and_verifie
     Journal(str(tmp_path / "j")).save_snapshot()
     verdict = load_study(tmp_path / "j").verify()
     assert (verdict.difference, verdict.n_verified) == (None, 90)
+
+
+def configured(path: Path, **config: Any) -> Study:
+    """A new study whose configuration has these values; None: it says nothing of them."""
+    study = create_study(path, params={"x": "float(0, 1)", "y": "float(0, 1)"}, seed=1, sampler="tpe")._study
+    new = {name: value for name, value in {**study.config, **config}.items() if value is not None}
+    record = records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr={records.CONFIG_ATTR: new})
+    with study.journal.locked():
+        study.journal.append([record])
+    return load_study(path)
+
+
+def searched(study: Study) -> list[dict[str, Any]]:
+    for _ in range(80):
+        trial = study.ask()
+        study.tell(trial, trial.params["x"] + abs(trial.params["y"] - 0.5))
+    return [trial.params for trial in study.trials]
+
+
+def test_a_study_of_before_goes_on_with_all_of_its_trials(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, new = searched(configured(tmp_path / "a", tpe=None)), searched(configured(tmp_path / "b"))
+    assert load_study(tmp_path / "a").verify().difference is None
+    n_same = next(number for number in range(80) if before[number] != new[number])
+    assert n_same == few + 1
+    monkeypatch.setattr(from_rustuna, "MOST_WHOLE", 80)
+    assert searched(configured(tmp_path / "c")) == before
+
+
+def test_a_study_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs a newer journaltune: its setting tpe is 'boundless'"):
+        configured(tmp_path / "a", tpe="boundless").ask()
