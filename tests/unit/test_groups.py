@@ -208,3 +208,29 @@ def test_a_study_whose_trials_lack_parameters_verifies(
                 study.tell(trial, trial.params["x"] + trial.params["y"])
     verdict = load_study(tmp_path / "j").verify()
     assert (verdict.difference, verdict.n_verified) == (None, 28)
+
+
+CONDITIONAL = {
+    "kind": "a | b",
+    "x": "float(0, 1)",
+    "y": "float(0, 1) if kind == a",
+    "deep": "int(1, 9) if kind == b",
+    "rate": "log(1e-4, 1) if deep > 3",
+}
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsgaii"])
+def test_a_study_with_conditions_is_searched_by_its_groups_and_verifies(tmp_path: Path, name: str) -> None:
+    options = {"n_startup_trials": 5} if name == "tpe" else {"population_size": 6}
+    study = create_study(tmp_path / "j", params=CONDITIONAL, seed=1, sampler=name, sampler_options=options)
+    for number in range(60):
+        trial = study.ask()
+        if number % 7:
+            study.tell(trial, abs(trial.params["x"] - 0.4) + (0.5 if trial.params["kind"] == "b" else trial.params["y"]))
+    late = [trial.params for trial in study.trials[30:]]
+    if name == "tpe":
+        assert sum(abs(params["x"] - 0.4) < 0.2 for params in late) > 15
+        assert sum(params["kind"] == "a" for params in late) > 20
+        assert sum(params["y"] for params in late if "y" in params) < 0.4 * sum("y" in params for params in late)
+    verdict = load_study(tmp_path / "j").verify()
+    assert (verdict.difference, verdict.n_verified) == (None, 60)

@@ -41,7 +41,7 @@ class RustunaSampler:
     marks_enqueued = finite = False
     rules: Rules | None = None
     groups: Sequence[Sequence[str]] | None = None
-    """Columns that trials have together, every column in one group: TPE models them by group. None: every trial has them all."""
+    """Columns that trials have together, every column in one group: TPE models them by group. None: those of the ``rules``."""
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         self._name, self._by_index = name, by_index
@@ -67,8 +67,11 @@ class RustunaSampler:
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
         """See ``samplers.Sampler``. Random until enough trials finished; pending and failed ones don't count for that."""
-        if self._name == "tpe" and (self.groups is not None or (history.is_bounded and history.n_finished() > MOST_WHOLE)):
-            return Suggested(self._by_groups(history, distributions, seed, self.groups or [list(distributions)]), {})
+        groups = self.groups
+        if groups is None and self.rules is not None and self.rules.optional:
+            groups = self.rules.groups
+        if self._name == "tpe" and (groups is not None or (history.is_bounded and history.n_finished() > MOST_WHOLE)):
+            return Suggested(self._by_groups(history, distributions, seed, groups or [list(distributions)]), {})
         if self._cache is None or not self._cache.serves(distributions, history):
             self._cache = RustStudy(history.directions, distributions, self._by_index)
         if self._name == "random" or history.n_observed() < self._n_startup:

@@ -46,7 +46,7 @@ class NsgaiiSampler:
     finite = False
     rules: Rules | None = None
     always: Sequence[str] | None = None
-    """The columns that every trial has; None: all. The others are drawn at random, as Optuna's NSGA-II does it."""
+    """The columns that every trial has; None: as the ``rules`` say. Others are drawn at random, as Optuna's NSGA-II does it."""
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         refuse_seed(options)
@@ -71,10 +71,13 @@ class NsgaiiSampler:
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
         """See ``samplers.Sampler``."""
-        if self.always is None:
+        always = self.always
+        if always is None and self.rules is not None and self.rules.optional:
+            always = [name for name in distributions if name not in self.rules.optional]
+        if always is None:
             return self._suggest(history, distributions, seed)
         if self._common is None or self._common[0] is not distributions:
-            self._common = distributions, {name: known for name, known in distributions.items() if name in self.always}
+            self._common = distributions, {name: known for name, known in distributions.items() if name in always}
         common = self._common[1]
         rest = {name: known for name, known in distributions.items() if name not in common}
         suggested = self._suggest(history, common, seed) if common else Suggested({}, {})
