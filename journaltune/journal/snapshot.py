@@ -154,11 +154,11 @@ def _keys(finished: Finished) -> array[Any]:
     return extended(finished, KeyMaker())
 
 
-def _place(data: memoryview, sections: list[bytes | memoryview]) -> tuple[int, int, bytes]:
-    """Where a section begins, how long it is, and the checksums of its blocks."""
-    start = sum(map(len, sections))
-    sections.append(data)
-    return start, len(data), array("I", _checksums(data)).tobytes()
+def _place(data: memoryview, sections: list[bytes | memoryview]) -> tuple[int, int, int]:
+    """Where a section begins, how long it is, and the checksum of the checksums of its blocks, which stand behind it."""
+    start, sums = sum(map(len, sections)), array("I", _checksums(data)).tobytes()
+    sections += [data, sums]
+    return start, len(data), crc32(sums)
 
 
 def _checksums(data: memoryview) -> list[int]:
@@ -240,21 +240,28 @@ class Source:
     def __del__(self) -> None:
         self.close()
 
-    def section(self, start: int, length: int, checksums: bytes, first: int = 0, end: int | None = None) -> memoryview | None:
+    def checksums(self, start: int, length: int, checksum: int) -> list[int]:
+        """Those of a section's blocks; none when they can't be read, or are not what was written."""
+        data = self._try_to_read(start + length, -(-length // _BLOCK_BYTES) * array("I").itemsize)
+        return array("I", data).tolist() if crc32(data) == checksum else []
+
+    def section(self, start: int, length: int, checksums: list[int], first: int, end: int) -> memoryview | None:
         """The bytes of a section, from ``first`` to ``end``; None when they can't be read, or are not what was written."""
-        if self._fd < 0:
-            return None
-        end = length if end is None else end
         block, last = first // _BLOCK_BYTES, -(-end // _BLOCK_BYTES)
         at, upto = block * _BLOCK_BYTES, min(last * _BLOCK_BYTES, length)
-        try:
-            data = memoryview(self._read(self._base + start + at, upto - at))
-        except OSError:  # EIO, a bad sector: the journal has all of it
-            data = memoryview(b"")
-        if len(data) == upto - at and _checksums(data) == array("I", checksums)[block:last].tolist():
+        data = memoryview(self._try_to_read(start + at, upto - at))
+        if len(data) == upto - at and len(checksums) >= last and _checksums(data) == checksums[block:last]:
             return data[first - at : end - at]
-        self.is_bad = True
+        self.is_bad = self.is_bad or self._fd >= 0
         return None
+
+    def _try_to_read(self, start: int, length: int) -> bytes:
+        if self._fd < 0:
+            return b""
+        try:
+            return self._read(self._base + start, length)
+        except OSError:  # EIO, a bad sector: the journal has all of it
+            return b""
 
     def _read(self, start: int, length: int) -> bytes:
         """Some of the file; nothing where it ends before, or a wrong length would take all memory."""
@@ -270,16 +277,15 @@ class Source:
 class Sections:
     """The columns of a study's finished trials. What can't be read in the snapshot is taken from a replay of the journal."""
 
-    __slots__ = ("_places", "_source", "_study_id")
+    __slots__ = ("_checksums", "_places", "_source", "_study_id")
 
-    def __init__(self, source: Source, study_id: int, places: dict[str, tuple[int, int, bytes]]) -> None:
+    def __init__(self, source: Source, study_id: int, places: dict[str, tuple[int, int, int]]) -> None:
         self._source, self._study_id, self._places = source, study_id, places
-        if any(len(array("I", sums)) != -(-length // _BLOCK_BYTES) for _, length, sums in places.values()):
-            raise ValueError("a checksum for each block")
+        self._checksums: dict[str, list[int]] = {}
 
     def load(self, name: str) -> Any:
         """A whole column, or the extras by number."""
-        data = self._source.section(*self._places[name])
+        data = self._bytes(name, 0, self._places[name][1])
         if data is not None:
             return _unpack_extras(data) if name == "extras" else _unpack_column(name, data)
         finished = self._replayed()
@@ -292,8 +298,14 @@ class Sections:
     def some(self, name: str, start: int, end: int) -> array[Any]:
         """These items of a column, without reading the rest."""
         size = array(_CODES[name]).itemsize
-        data = self._source.section(*self._places[name], start * size, end * size)
+        data = self._bytes(name, start * size, end * size)
         return self._replayed().column(name)[start:end] if data is None else _unpack_column(name, data)
+
+    def _bytes(self, name: str, first: int, end: int) -> memoryview | None:
+        start, length, checksum = self._places[name]
+        if name not in self._checksums:
+            self._checksums[name] = self._source.checksums(start, length, checksum)
+        return self._source.section(start, length, self._checksums[name], first, end)
 
     def _replayed(self) -> Finished:
         return self._source.replayed().studies[self._study_id].finished
