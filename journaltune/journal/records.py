@@ -6,13 +6,11 @@ only. ``crc`` is the seal, always last: 8 hex digits over the record itself, 8 o
 
 from __future__ import annotations
 
-from array import array
 from binascii import crc32
-from bisect import bisect_left
-from datetime import UTC, datetime
 
 from journaltune.base.codes import WAITING
 from journaltune.base.jsontext import dumps, loads
+from journaltune.base.lean import UTC, array, bisect_left, datetime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

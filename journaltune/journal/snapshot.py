@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from array import array
 from binascii import crc32
 
 from journaltune.base.jsontext import dumps, loads
+from journaltune.base.lean import array
 from journaltune.journal import file as files
 from journaltune.journal import system
 from journaltune.journal.records import Chain

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from _collections import deque  # type: ignore[import-not-found]  # without the package around it, which takes a millisecond
-from array import array
-from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
-from operator import itemgetter
-
 from journaltune.base.codes import FAIL, RUNNING
-from journaltune.journal.extras import Extras
+from journaltune.base.lean import UTC, array, bisect_right, datetime, deque, itemgetter, timedelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
+    from journaltune.journal.extras import Extras
     from journaltune.journal.replay import Familiar
 
 STATE_MASK = 0x0F
@@ -33,6 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MOMENTS = range(*[(moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for moment in (datetime.min, datetime.max)])
 
 Shape = tuple[tuple[str, str], ...]
+Bounds = tuple[float, float, bool]  # of a distribution's internal values, and whether they are indexes of categories
 
 
 OWNER_ATTR = "journaltune:owner"  # system attribute: who has a running trial that changed hands
@@ -125,7 +121,7 @@ class Finished:
         # What the snapshot holds and nobody has asked for yet.
         self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
-        self._extras = Extras()
+        self._extras: Extras | None = None  # until a trial has some
         self._ends = array("q")
         self._last_shape: tuple[dict[str, str], list[str], int] | None = None
         self._row_of: dict[int, int] = {}
@@ -156,8 +152,15 @@ class Finished:
         if self.pending:
             self._pack(len(self.pending))
         if "extras" in self._base and self._load is not None:
-            self._extras = self._extras.over(self._load("extras"))
+            self._extras = self._own_extras().over(self._load("extras"))
             self._base.discard("extras")
+        return self._own_extras()
+
+    def _own_extras(self) -> Extras:
+        if self._extras is None:
+            from journaltune.journal.extras import Extras  # few trials have any
+
+            self._extras = Extras()
         return self._extras
 
     def ends(self) -> array[int]:
@@ -215,7 +218,7 @@ class Finished:
         columns["params"].extend(params)
         columns["values"].extend(other.packed_values(row))
         if number in other.extras:
-            self._extras[number] = other.extras[number]
+            self._own_extras()[number] = other.extras[number]
         self._n_packed += 1
 
     def packed_values(self, row: int) -> list[float]:
@@ -249,7 +252,7 @@ class Finished:
         if trial.state == FAIL and trial.user_attrs.get("fail_reason") in HIDDEN_REASONS:
             code |= HIDDEN
         if extras:
-            self._extras[trial.number] = extras
+            self._own_extras()[trial.number] = extras
         columns["numbers"].append(trial.number)
         columns["codes"].append(code)
         columns["shapes"].append(self._shape_id(trial))
@@ -388,7 +391,7 @@ class JournalState:
         self.studies: dict[int, StudyState] = {}
         self.live: dict[int, LiveTrial] = {}
         self.n_studies = self.n_trials = self.n_records = 0
-        self.known_distributions: dict[str, tuple[float, float, bool]] = {}  # bounds, and whether they are of categories
+        self.known_distributions: dict[str, Bounds] = {}
 
     def study_named(self, name: str) -> StudyState | None:
         return next((study for study in self.studies.values() if study.name == name), None)
