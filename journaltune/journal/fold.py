@@ -237,7 +237,7 @@ def apply_own(
 ) -> LiveTrial | bool:
     """Apply a record that was just written. A trial of another process, which it may finish, stays undecoded."""
     effect = None
-    if record["op_code"] == records.SET_TRIAL_STATE_VALUES:
+    if "trial_id" in record and type(state.live.get(record["trial_id"])) is DeferredTrial:
         effect = defer(state, reader, line, (path, record["jt"]["at"]))
     return replay.apply(state, record) if effect is None else effect
 
