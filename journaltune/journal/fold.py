@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
-_REQUEST_ID = b',"id":"'
+_REQUEST_ID, _REQUEST_IDS = b',"id":"', b'"requests":'
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "state"}
 _PLAIN_ASKED, _PLAIN_TOLD = 4, 8  # the fields of a record that has nothing optional, metadata and checksum included
@@ -69,7 +69,7 @@ class Fold:
             own = crc32(line[: -records.SEAL_LENGTH])
             if line[-18:] == b'%08x%08x"}' % (own, self._chain.value) and not self.watch:
                 if defer(self.state, self._reader, line, (self._path, self.offset)) is None:
-                    self._apply(line, self.offset, sealed=False)
+                    self._apply(line, self.offset, sealed=False, ours=True)
                 self._chain.pass_own(line, self.offset, own)
                 self.offset += len(line) + 1
                 return
@@ -97,12 +97,16 @@ class Fold:
                 self._chain.lose(end)
         self.offset = end
 
-    def _apply(self, text: bytes, start: int, *, sealed: bool) -> LiveTrial | bool:
+    def _apply(self, text: bytes, start: int, *, sealed: bool, ours: bool = False) -> LiveTrial | bool:
+        """Decode a record and apply it, after checking its checksums where it is ``sealed``. With ``ours`` they are right."""
         try:
             record = self._reader.decode(text)
             if sealed:
                 self._check(text, record, start)
-            return replay.apply(self.state, record)
+            trial = None
+            if ours and replay.foresee(self.state, record):  # the reader knows its head by now
+                trial = defer(self.state, self._reader, text, (self._path, start))
+            return trial or replay.apply(self.state, record)
         except JournalDamagedError:
             raise
         except UnicodeDecodeError as error:
@@ -246,11 +250,21 @@ def defer(state: JournalState, reader: records.RecordReader, line: bytes, where:
     return None
 
 
+def apply_own(
+    state: JournalState, reader: records.RecordReader, line: bytes, record: Mapping[str, Any], path: str
+) -> LiveTrial | bool:
+    """Apply a record that was just written. A trial of another process, which it may finish, stays undecoded."""
+    effect = None
+    if "trial_id" in record and type(state.live.get(record["trial_id"])) is DeferredTrial:
+        effect = defer(state, reader, line, (path, record["jt"]["at"]))
+    return replay.apply(state, record) if effect is None else effect
+
+
 def _defer_asked(state: JournalState, fields: dict[str, Any], rest: bytes, where: tuple[str, int]) -> LiveTrial | None:
     study = state.studies.get(fields["study_id"])
     if study is None or study.familiar is None or fields["state"] != RUNNING:
         return None
-    if study.familiar.distributions is not fields["distributions"]:
+    if study.familiar.distributions is not fields["distributions"] or _REQUEST_IDS in rest:
         return None
     trial = DeferredTrial(study, state.n_trials, study.n_trials, study.familiar, rest, where)
     study.enrol(trial.trial_id)

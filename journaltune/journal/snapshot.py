@@ -1,6 +1,6 @@
 """The snapshot: a replayed state, packed, with the offset and checksums of the prefix of the journal that it stands for.
 
-Layout: magic, length and checksum of a msgpack header, the header, then sections of raw columns. A section is read only when
+Layout: magic, length and checksum of a header, the header in JSON, then sections of raw columns. A section is read only when
 somebody asks, and some rows of a long one without the rest: each block of it has its own checksum. The snapshot is a cache: on
 any doubt it is dropped and the journal is replayed. Nothing in it is trusted that was not checked, and nothing is ever executed.
 """
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from array import array
 from binascii import crc32
 
 from journaltune.base.jsontext import dumps, loads
+from journaltune.base.lean import array
 from journaltune.journal import file as files
 from journaltune.journal import system
 from journaltune.journal.records import Chain
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Rebuild = Callable[[int], JournalState]
 
-_MAGIC = b"JTSNAP6" + (b"<" if sys.byteorder == "little" else b">")
+_MAGIC = b"JTSNAP7" + (b"<" if sys.byteorder == "little" else b">")
 _CODES = dict((*COLUMNS, KEYS))
 _STICKY = 0o1000
 _TAIL_BYTES = 64 * 1024
@@ -68,8 +68,6 @@ def offset_of(journal_path: str) -> int:
 
 def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, chain: Chain) -> None:
     """Write a snapshot. OSError when the machine refuses; the one that was there stays then."""
-    import msgpack  # type: ignore[import-untyped]
-
     sections: list[bytes | memoryview] = []
     header = {
         "offset": offset,
@@ -81,7 +79,7 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
         "n_trials": state.n_trials,
         "studies": [_pack_study(study, sections) for study in state.studies.values()],
     }
-    packed = msgpack.packb(header, unicode_errors="surrogatepass")
+    packed = dumps(header).encode()
     files.make_folder(journal_path)
     data = [_MAGIC, b"%012d%08x" % (len(packed), crc32(packed)), packed, *sections]
     files.replace(path_of(journal_path), data, files.mode_of(journal_path))
@@ -138,9 +136,9 @@ def _pack_study(study: StudyState, sections: list[bytes | memoryview]) -> dict[s
         "n_trials": study.n_trials,
         "id_runs": study.id_runs,
         "n_finished": len(study.finished),
-        "attrs": dumps([study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests]),
-        "live": dumps([[getattr(trial, field) for field in LIVE_FIELDS] for trial in study.live.values()]),
-        "shapes": dumps(study.finished.shape_list),
+        "attrs": [study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests],
+        "live": [[getattr(trial, field) for field in LIVE_FIELDS] for trial in study.live.values()],
+        "shapes": study.finished.shape_list,
         "sections": placed,
     }
 
@@ -169,13 +167,13 @@ def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
     study = StudyState(packed["study_id"], packed["name"], packed["directions"])
     study.n_trials = packed["n_trials"]
     study.id_runs = [(number, trial_id) for number, trial_id in packed["id_runs"]]
-    study.user_attrs, study.system_attrs, study.config, first, study.requests = loads(packed["attrs"])
+    study.user_attrs, study.system_attrs, study.config, first, study.requests = packed["attrs"]
     study.first_distributions = {name: (number, distribution) for name, (number, distribution) in first.items()}
     finished = Finished(len(study.directions), Sections(source, study.study_id, packed["sections"]), packed["n_finished"])
-    finished.shape_list = [tuple([(name, distribution) for name, distribution in shape]) for shape in loads(packed["shapes"])]
+    finished.shape_list = [tuple([(name, distribution) for name, distribution in shape]) for shape in packed["shapes"]]
     finished.shape_ids = {shape: index for index, shape in enumerate(finished.shape_list)}
     study.finished = finished
-    for fields in loads(packed["live"]):
+    for fields in packed["live"]:
         trial = _unpack_live(study, dict(zip(LIVE_FIELDS, fields, strict=True)))
         study.live[trial.number] = trial
     return study
@@ -218,10 +216,8 @@ class Source:
         packed = self._read(len(start), length)
         if len(packed) != length or crc32(packed) != checksum:
             raise ValueError("torn snapshot")
-        import msgpack  # two milliseconds, which a study without a snapshot is spared
-
         self._base = len(start) + length
-        self.header: dict[str, Any] = msgpack.unpackb(packed, unicode_errors="surrogatepass")
+        self.header: dict[str, Any] = loads(packed.decode())
 
     def hide(self, journal_mode: int) -> None:
         """Let nobody read the snapshot who may not read the journal any more. Only for one that is surely the journal's."""

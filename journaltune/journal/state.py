@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from _collections import deque  # type: ignore[import-not-found]  # without the package around it, which takes a millisecond
-from array import array
-from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
 from itertools import accumulate, islice
-from operator import itemgetter
 
 from journaltune.base.codes import RUNNING
-from journaltune.journal.extras import Extras
+from journaltune.base.lean import UTC, array, bisect_right, datetime, deque, itemgetter, timedelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from journaltune.journal.extras import Extras
     from journaltune.journal.packing import Packer
     from journaltune.journal.replay import Familiar
     from journaltune.journal.snapshot import Sections
@@ -40,6 +36,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MOMENTS = range(*[(moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for moment in (datetime.min, datetime.max)])
 
 Shape = tuple[tuple[str, str], ...]
+Bounds = tuple[float, float, bool]  # of a distribution's internal values, and whether they are indexes of categories
 
 
 class LiveTrial:
@@ -133,7 +130,7 @@ class Finished:
         # What the snapshot holds and nobody has asked for yet.
         self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if sections else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
-        self._extras = Extras()
+        self._extras: Extras | None = None  # until a trial has some
         self._ends = array("q")
         self._packer: Packer | None = None
         self._row_of: dict[int, int] = {}
@@ -180,8 +177,15 @@ class Finished:
         if self.pending:
             self._pack(len(self.pending))
         if "extras" in self._base and self._sections is not None:
-            self._extras = self._extras.over(self._sections.load("extras"))
+            self._extras = self._own_extras().over(self._sections.load("extras"))
             self._base.discard("extras")
+        return self._own_extras()
+
+    def _own_extras(self) -> Extras:
+        if self._extras is None:
+            from journaltune.journal.extras import Extras  # few trials have any
+
+            self._extras = Extras()
         return self._extras
 
     def ends(self) -> array[int]:
@@ -275,7 +279,7 @@ class Finished:
 
     def note_extras(self, number: int, extras: dict[str, Any]) -> None:
         """What the trial of a row has beside its columns."""
-        self._extras[number] = extras
+        self._own_extras()[number] = extras
 
     def id_of(self, shape: Shape) -> int:
         shape_id = self.shape_ids.get(shape)
@@ -386,7 +390,7 @@ class JournalState:
         self.studies: dict[int, StudyState] = {}
         self.live: dict[int, LiveTrial] = {}
         self.n_studies = self.n_trials = self.n_records = 0
-        self.known_distributions: dict[str, tuple[float, float, bool]] = {}  # bounds, and whether they are of categories
+        self.known_distributions: dict[str, Bounds] = {}
 
     def study_named(self, name: str) -> StudyState | None:
         return next((study for study in self.studies.values() if study.name == name), None)

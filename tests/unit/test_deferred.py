@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from journaltune import JournalDamagedError, create_study, load_study
+from journaltune.engine.ask import ask
+from journaltune.engine.report import report
+from journaltune.engine.tell import tell
 from journaltune.journal import records, state
 from journaltune.journal.fold import DeferredTrial
 from journaltune.journal.state import COLUMNS
+from journaltune.journal.upkeep.compact import compact
 from journaltune.journal.upkeep.repair import repair
 from journaltune.study import trials
 from journaltune.study.open_study import open_study
@@ -164,3 +168,26 @@ def test_a_time_is_the_same_after_another_one_of_its_second(text: str) -> None:
             return str(error)
 
     assert read(f"{text[:19]}.000007+00:00") == read("2023-01-01T00:00:00.000000+00:00")
+
+
+def test_the_first_trial_waits_too_and_so_does_one_that_this_process_tells(tmp_path: Path) -> None:
+    path = tmp_path / "study.journal"
+    create_study(path, params={"x": "float(0, 1)", "c": "a | b"}, seed=1).ask()
+    study = open_study(path)
+    (trial,) = live(study).values()
+    tell(study, 0, 2.5)
+    assert type(trial) is DeferredTrial
+    with pytest.raises(AttributeError):
+        object.__getattribute__(trial, "params")
+    assert study.state().first_distributions.keys() == {"x", "c"}
+    assert trials.trials(study) == load_study(path).trials
+    assert trial.values == [2.5]
+
+
+def test_a_compacted_journal_remembers_requests_for_running_trials(path: Path) -> None:
+    study = open_study(path)
+    numbers = [ask(study).number for _ in range(3)]
+    report(study, numbers[-1], 0, 0.5, request_id="r1")
+    compact(path, f"{path}.compacted")
+    compacted = open_study(f"{path}.compacted")
+    assert compacted.state().requests == study.state().requests == {"report:r1": numbers[-1]}

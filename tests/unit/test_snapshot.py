@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
 
 from journaltune.base.errors import JournalDamagedError
@@ -233,8 +232,8 @@ def _with_header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes]
 
     def changed(data: bytes) -> bytes:
         length = int(data[8:20])
-        header = msgpack.unpackb(data[HEAD : HEAD + length], unicode_errors="surrogatepass")
-        packed = msgpack.packb(change(header), unicode_errors="surrogatepass")
+        header = json.loads(data[HEAD : HEAD + length])
+        packed = json.dumps(change(header)).encode()
         return data[:8] + b"%012d%08x" % (len(packed), crc32(packed)) + packed + data[HEAD + length :]
 
     return changed
@@ -259,7 +258,7 @@ FOREIGN: dict[str, Callable[[bytes], bytes]] = {
     "a header without studies": _with_header(lambda header: {k: v for k, v in header.items() if k != "studies"}),
     "a study without a field": _with_header(lambda header: {**header, "studies": [{"study_id": 0}]}),
     "live trials of another version": _with_header(
-        lambda header: {**header, "studies": [{**header["studies"][0], "live": "[[1,2,3]]"}]}
+        lambda header: {**header, "studies": [{**header["studies"][0], "live": [[1, 2, 3]]}]}
     ),
     "an offset that is none": _with_header(lambda header: {**header, "offset": "x"}),
     "a negative offset": _with_header(lambda header: {**header, "offset": -5}),
@@ -351,7 +350,7 @@ def test_a_snapshot_cut_anywhere_never_changes_an_answer(path: Path, saved: Path
 def test_a_bad_section_is_replaced_by_a_replay_also_under_a_tail(path: Path, saved: Path, name: str) -> None:
     data, offset = saved.read_bytes(), path.stat().st_size
     length = int(data[8:20])
-    header = msgpack.unpackb(data[HEAD : HEAD + length], unicode_errors="surrogatepass")
+    header = json.loads(data[HEAD : HEAD + length])
     start, size, _ = header["studies"][0]["sections"][name]
     at = HEAD + length + start + size // 2
     saved.write_bytes(data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :])

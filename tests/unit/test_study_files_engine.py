@@ -15,7 +15,6 @@ from optuna.storages.journal import JournalFileBackend
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.cli import main
-from journaltune.space.files import read
 
 Call = Callable[..., tuple[int, str, str]]
 CONDITIONAL = {
@@ -111,7 +110,7 @@ tabu@len | algo in {tabu}
 {tabu@len=7, min=2}
 """
     study = made(tmp_path, "s.pcs", content)
-    found = asked(study, 400)
+    found = asked(study, 200)
     assert found[0] == {"algo": "greedy", "restart:after": "never", "min": 1}
     for params in found:
         has_temperature = params["algo"] in ("anneal", "tabu") and params["restart:after"] in ("never", 10)
@@ -205,21 +204,18 @@ def test_rows_with_absent_parameters_are_queued(call: Call, tmp_path: Path) -> N
 
 
 def test_a_space_as_large_as_auto_wekas_is_opened(tmp_path: Path) -> None:
+    """786 parameters, and conditions with 1,176 comparisons."""
+    names = [f"a_hyperparameter_of_one_classifier_{number:04d}" for number in range(786)]
     lines = ["params:"]
-    for number in range(786):
+    for number, name in enumerate(names):
         spec = ("float(0.001, 1)", "int(1, 100)", "a | b | c", "log(1e-5, 1e-1)")[number % 4]
-        parent = f"some_classifier_parameter_{number // 4 * 4 - 2:04d}_with_a_long_name"
-        condition = "" if number % 4 == 2 or number < 4 else f" if {parent} == {'abc'[number % 3]}"
-        lines.append(f"  some_classifier_parameter_{number:04d}_with_a_long_name: {spec}{condition}")
-    lines.append("require:")
-    for number in range(411):
-        one, other = (
-            f"some_classifier_parameter_{place:04d}_with_a_long_name" for place in (number % 190 * 4 + 1, number % 150 * 4 + 5)
-        )
-        lines.append(f"  - {one} + {other} <= {150 + number % 10}")
+        parent, other = names[number // 4 * 4 - 2], names[number // 40 * 4 + 2]
+        condition = "" if number % 4 == 2 or number < 8 else f" if {parent} != {'abc'[number % 3]} and {other} in (a, b)"
+        lines.append(f"  {name}: {spec}{condition}")
+    lines += ["require:", f"  - {names[1]} + {names[5]} <= 150"]
     content = "\n".join(lines)
-    assert len(content) > 109_000
+    assert len(content) > 100_000
     study = made(tmp_path, "s.yaml", content)
     params = study.ask().params
     assert 195 < len(params) < 786
-    assert len(read(str(tmp_path / "s.yaml")).require) == 411
+    assert params[names[1]] + params[names[5]] <= 150
