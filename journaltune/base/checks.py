@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from math import inf, isnan
-from operator import index
 
 from journaltune.base.codes import MAXIMIZE, MINIMIZE
 from journaltune.base.errors import UsageError
+from journaltune.base.lean import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-SAMPLING, TRAINER, CONSTANT, REDRAW = range(4)  # purposes of a derived seed
+SAMPLING, TRAINER, CONSTANT, REDRAW, GROUP = range(5)  # purposes of a derived seed
 _MASK = 0xFFFFFFFFFFFFFFFF
 
 

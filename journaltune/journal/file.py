@@ -14,7 +14,7 @@ from journaltune.journal import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import NoReturn
 
 _NETWORK = ("nfs", "cifs", "smb", "fuse.", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "glusterfs")
@@ -325,7 +325,7 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write all of it, in as many writes as it takes. OSError as it comes."""
     view = memoryview(data)
     while view:
@@ -354,7 +354,7 @@ def remove(path: str) -> None:
         pass
 
 
-def replace(path: str, data: list[bytes], mode: int) -> None:
+def replace(path: str, data: Sequence[bytes | memoryview], mode: int) -> None:
     """Write a whole file beside its place and rename it there: readers see the old one or the new one. OSError as it comes."""
     own = f"{path}.{os.getpid()}.tmp"
     # A dead process left a file there, or somebody a trap: a FIFO would never open, a link would have its target overwritten.

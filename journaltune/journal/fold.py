@@ -7,12 +7,13 @@ right, a program of ours wrote the record, so decoding can wait until somebody a
 from __future__ import annotations
 
 import gc
+from binascii import crc32
 
 from journaltune.base.codes import FAIL, RUNNING
 from journaltune.base.errors import JournalDamagedError
 from journaltune.base.jsontext import loads
 from journaltune.journal import records, replay
-from journaltune.journal.state import LiveTrial
+from journaltune.journal.state import LiveTrial, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.replay import Familiar
-    from journaltune.journal.state import JournalState, StudyState
+    from journaltune.journal.state import JournalState, PlainRow, StudyState
 
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
-_REQUEST_ID = b',"id":"'
+_REQUEST_ID, _REQUEST_IDS = b',"id":"', b'"requests":'
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "state"}
+_PLAIN_ASKED, _PLAIN_TOLD = 4, 8  # the fields of a record that has nothing optional, metadata and checksum included
 _TOO_DEEP = 250  # nothing of ours is nested half as deeply
 _MISPLACED = "a record that was written for an earlier place: lines were moved, doubled or put in by hand"
 _UNDO = "undo that, or take a copy of the file from before; `journaltune repair` mends only what disks and crashes do"
@@ -64,10 +66,10 @@ class Fold:
     def line(self, line: bytes) -> None:
         """Apply the line at ``self.offset``, without its newline. JournalDamagedError leaves the offset before it."""
         if not self._thorough and self._chain.value is not None and line[-26:-18] == records.SEAL:
-            own = records.own_sum(line)
+            own = crc32(line[: -records.SEAL_LENGTH])
             if line[-18:] == b'%08x%08x"}' % (own, self._chain.value) and not self.watch:
                 if defer(self.state, self._reader, line, (self._path, self.offset)) is None:
-                    self._apply(line, self.offset, sealed=False)
+                    self._apply(line, self.offset, sealed=False, ours=True)
                 self._chain.pass_own(line, self.offset, own)
                 self.offset += len(line) + 1
                 return
@@ -95,12 +97,16 @@ class Fold:
                 self._chain.lose(end)
         self.offset = end
 
-    def _apply(self, text: bytes, start: int, *, sealed: bool) -> LiveTrial | bool:
+    def _apply(self, text: bytes, start: int, *, sealed: bool, ours: bool = False) -> LiveTrial | bool:
+        """Decode a record and apply it, after checking its checksums where it is ``sealed``. With ``ours`` they are right."""
         try:
             record = self._reader.decode(text)
             if sealed:
                 self._check(text, record, start)
-            return replay.apply(self.state, record)
+            trial = None
+            if ours and replay.foresee(self.state, record):  # the reader knows its head by now
+                trial = defer(self.state, self._reader, text, (self._path, start))
+            return trial or replay.apply(self.state, record)
         except JournalDamagedError:
             raise
         except UnicodeDecodeError as error:
@@ -191,6 +197,22 @@ class DeferredTrial(LiveTrial):
             return super().may_have_owner()
         return b'"owner":' in self._asked or b'"ttl_s":' in self._asked
 
+    def plain_row(self, n_objectives: int) -> PlainRow | None:
+        """See ``LiveTrial``. From the bytes of both records, if they say no more than most do; else None, and it is decoded."""
+        if self._asked is None or self._told is None:
+            return None
+        try:
+            asked, told = loads("{" + self._asked.decode()), loads(self._told[0].decode())
+            params, values, familiar = asked["params"], told["values"], self._familiar
+            if len(asked) != _PLAIN_ASKED or len(told) != _PLAIN_TOLD or not familiar.covers(familiar.distributions, params):
+                return None
+            if values is not None and [type(value) for value in values] != [float] * n_objectives:
+                return None
+            began, ended = to_microseconds(asked["datetime_start"]), to_microseconds(told["datetime_complete"])
+            return familiar, params.values(), values, began, ended
+        except Exception:  # decoding says what is wrong, and where
+            return None
+
     def decode(self) -> None:
         asked, where, state = self._asked, self._where, self.state
         if asked is None:
@@ -228,11 +250,21 @@ def defer(state: JournalState, reader: records.RecordReader, line: bytes, where:
     return None
 
 
+def apply_own(
+    state: JournalState, reader: records.RecordReader, line: bytes, record: Mapping[str, Any], path: str
+) -> LiveTrial | bool:
+    """Apply a record that was just written. A trial of another process, which it may finish, stays undecoded."""
+    effect = None
+    if "trial_id" in record and type(state.live.get(record["trial_id"])) is DeferredTrial:
+        effect = defer(state, reader, line, (path, record["jt"]["at"]))
+    return replay.apply(state, record) if effect is None else effect
+
+
 def _defer_asked(state: JournalState, fields: dict[str, Any], rest: bytes, where: tuple[str, int]) -> LiveTrial | None:
     study = state.studies.get(fields["study_id"])
     if study is None or study.familiar is None or fields["state"] != RUNNING:
         return None
-    if study.familiar.distributions is not fields["distributions"]:
+    if study.familiar.distributions is not fields["distributions"] or _REQUEST_IDS in rest:
         return None
     trial = DeferredTrial(study, state.n_trials, study.n_trials, study.familiar, rest, where)
     study.enrol(trial.trial_id)

@@ -8,9 +8,8 @@ from time import monotonic
 from journaltune.base.errors import MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
-from journaltune.journal.fold import Fold
+from journaltune.journal.fold import Fold, apply_own
 from journaltune.journal.handle import Handle
-from journaltune.journal.replay import apply
 from journaltune.journal.state import JournalState
 
 TYPE_CHECKING = False
@@ -289,7 +288,7 @@ class Journal:
         if written == data:
             self._settled_at = self.offset = self.offset + len(data)
             self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
-            return [apply(self._state, record) for record in batch]
+            return [apply_own(self._state, self._reader, *pair, self.path) for pair in zip(lines, batch, strict=True)]
         fold = Fold(self.path, self._reader, self._state, self._chain)
         fold.watch = lines
         self._fold(fold, written)

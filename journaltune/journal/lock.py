@@ -9,9 +9,9 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from struct import pack
 
 from journaltune.base.errors import LockTimeoutError, MachineError
+from journaltune.base.lean import pack
 from journaltune.journal.file import duplicate
 
 try:

@@ -6,13 +6,12 @@ only. ``crc`` is the seal, always last: 8 hex digits over the record itself, 8 o
 
 from __future__ import annotations
 
-from array import array
 from binascii import crc32
-from bisect import bisect_left
-from datetime import UTC, datetime
+from time import time_ns
 
 from journaltune.base.codes import WAITING
 from journaltune.base.jsontext import dumps, loads
+from journaltune.base.lean import UTC, array, bisect_left, datetime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +33,18 @@ _N_HEADS = 8
 _HEAD_FIELDS = ("op_code", "worker_id", "study_id", "state", "distributions")
 
 
+_last_second = (-1, "")  # since 1970, and its date and time
+
+
 def now_iso() -> str:
     """The time as Optuna writes it into its journal: UTC, microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    global _last_second
+    seconds, nanoseconds = divmod(time_ns(), 1_000_000_000)
+    known, text = _last_second
+    if seconds != known:
+        text = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+        _last_second = (seconds, text)
+    return f"{text}.{nanoseconds // 1000:06}+00:00"
 
 
 def create_study(name: str, directions: Sequence[int], config: Mapping[str, Any] | None) -> dict[str, Any]:

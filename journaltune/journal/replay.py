@@ -7,19 +7,20 @@ KeyError and the like for a record that no reader could apply; the state is not 
 
 from __future__ import annotations
 
-from array import array
 from math import nan
-from operator import le
 
 from journaltune.base.codes import DIRECTIONS, FINISHED, RUNNING, STATES
 from journaltune.base.jsontext import loads
+from journaltune.base.lean import array, le
 from journaltune.journal import records as r
 from journaltune.journal.state import ODD, JournalState, LiveTrial, StudyState, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
+
+    from journaltune.journal.state import Bounds
 
 
 def apply(state: JournalState, record: Mapping[str, Any]) -> LiveTrial | bool:
@@ -155,21 +156,28 @@ def _number(value: Any) -> float:
 
 
 class Familiar:
-    """The distributions of the latest trial that was checked one by one; a study's next trial nearly always has the same."""
+    """The distributions of a study's latest trial; the next one nearly always has the same.
 
-    __slots__ = ("_categorical", "_highs", "_lows", "_names", "distributions")
+    Their bounds are read when a value is compared with them first: a process that tells a result compares none.
+    """
 
-    def __init__(self, distributions: dict[str, str], bounds: Sequence[tuple[float, float, bool]]) -> None:
+    __slots__ = ("_highs", "_known", "_lows", "_names", "distributions")
+
+    def __init__(self, distributions: dict[str, str], known: dict[str, Bounds]) -> None:
         self.distributions = distributions
         self._names = list(distributions)
-        self._lows = [low for low, _, _ in bounds]
-        self._highs = [high for _, high, _ in bounds]
-        self._categorical = [categorical for _, _, categorical in bounds]
+        self._known = known
+        self._lows: list[float] | None = None
+        self._highs: list[float] = []
 
     def covers(self, distributions: dict[str, str], params: Mapping[str, float]) -> bool:
         """Whether these are the same distributions (the same object: see ``RecordReader``), and every value lies inside."""
         if distributions is not self.distributions or list(params) != self._names:
             return False
+        if self._lows is None:
+            bounds = [_bounds(text, self._known) for text in distributions.values()]
+            self._highs = [high for _, high, _ in bounds]
+            self._lows = [low for low, _, _ in bounds]
         values = params.values()
         return all(map(le, self._lows, values)) and all(map(le, values, self._highs))
 
@@ -177,12 +185,27 @@ class Familiar:
         """ODD if a value lies outside. KeyError, TypeError or IndexError for parameters that no reader could apply."""
         if self.covers(self.distributions, params):
             return 0
-        for name, low, high, categorical in zip(self._names, self._lows, self._highs, self._categorical, strict=True):
-            if categorical and not low <= params[name] <= high:
-                raise IndexError(f"parameter {name!r} has no category {params[name]!r}")
         if params.keys() != self.distributions.keys():
             raise KeyError(str(params.keys() ^ self.distributions.keys()))
-        return ODD
+        return _oddness(self.distributions, params, self._known)
+
+
+def foresee(state: JournalState, record: Mapping[str, Any]) -> bool:
+    """Make the distributions of a new running trial its study's familiar ones; False for another record, or another trial.
+
+    For a record that a program of ours wrote for certain: its values are compared with the bounds when somebody reads them.
+    """
+    if record["op_code"] != r.CREATE_TRIAL or record.get("state") != RUNNING:
+        return False
+    study, distributions, params = state.studies.get(record["study_id"]), record.get("distributions"), record.get("params")
+    if study is None or not isinstance(distributions, dict) or not isinstance(params, dict):
+        return False
+    if distributions.keys() != params.keys():
+        return False
+    for name, text in distributions.items():
+        study.first_distributions.setdefault(name, (study.n_trials, text))
+    study.familiar = Familiar(distributions, state.known_distributions)
+    return True
 
 
 def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, float]) -> None:
@@ -193,26 +216,35 @@ def _take_params(state: JournalState, trial: LiveTrial, params: Mapping[str, flo
     known, first, number = state.known_distributions, trial.study.first_distributions, trial.number
     if params:
         array("d", params.values())  # every value is a number that fits a double
-    for name, value in params.items():
-        text = trial.distributions[name]
-        bounds = known.get(text)
-        if bounds is None:
-            bounds = known[text] = _bounds(text)
-        if not bounds[0] <= value <= bounds[1]:
-            if bounds[2]:
-                raise IndexError(f"parameter {name!r} has no category {value!r}")
-            trial.odd = ODD
+    trial.odd |= _oddness(trial.distributions, params, known)
+    for name in params:
         if name not in first or number <= first[name][0]:
-            first[name] = (number, text)
+            first[name] = (number, trial.distributions[name])
     if params and params.keys() == trial.distributions.keys():
-        trial.study.familiar = Familiar(trial.distributions, [known[text] for text in trial.distributions.values()])
+        trial.study.familiar = Familiar(trial.distributions, known)
 
 
-def _bounds(text: str) -> tuple[float, float, bool]:
-    from journaltune.space import Distribution
+def _oddness(distributions: Mapping[str, str], params: Mapping[str, float], known: dict[str, Bounds]) -> int:
+    """ODD if a value lies outside its distribution, else 0. IndexError for a category that there is not."""
+    odd = 0
+    for name, value in params.items():
+        low, high, categorical = _bounds(distributions[name], known)
+        if not low <= value <= high:
+            if categorical:
+                raise IndexError(f"parameter {name!r} has no category {value!r}")
+            odd = ODD
+    return odd
 
-    read = Distribution.from_json(_text(text))
-    return (0, len(read.choices) - 1, True) if read.kind == "categorical" else (read.low, read.high, False)
+
+def _bounds(text: str, known: dict[str, Bounds]) -> Bounds:
+    bounds = known.get(text)
+    if bounds is None:
+        from journaltune.space import Distribution
+
+        read = Distribution.from_json(_text(text))
+        bounds = (0, len(read.choices) - 1, True) if read.kind == "categorical" else (read.low, read.high, False)
+        known[text] = bounds
+    return bounds
 
 
 def _set_trial_param(state: JournalState, record: Mapping[str, Any]) -> bool:

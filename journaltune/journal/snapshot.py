@@ -1,18 +1,18 @@
 """The snapshot: a replayed state, packed, with the offset and checksums of the prefix of the journal that it stands for.
 
-Layout: magic, length and checksum of a msgpack header, the header, then sections of raw columns, each with its checksum and
-read only when somebody asks. It is a cache: on any doubt it is dropped and the journal is replayed. Nothing in it is trusted
-that was not checked, and nothing is ever executed.
+Layout: magic, length and checksum of a header, the header in JSON, then sections of raw columns. A section is read only when
+somebody asks, and some rows of a long one without the rest: each block of it has its own checksum. The snapshot is a cache: on
+any doubt it is dropped and the journal is replayed. Nothing in it is trusted that was not checked, and nothing is ever executed.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from array import array
 from binascii import crc32
 
 from journaltune.base.jsontext import dumps, loads
+from journaltune.base.lean import array
 from journaltune.journal import file as files
 from journaltune.journal import system
 from journaltune.journal.records import Chain
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
     Rebuild = Callable[[int], JournalState]
 
-_MAGIC = b"JTSNAP5" + (b"<" if sys.byteorder == "little" else b">")
+_MAGIC = b"JTSNAP7" + (b"<" if sys.byteorder == "little" else b">")
+_CODES = dict((*COLUMNS, KEYS))
 _STICKY = 0o1000
 _TAIL_BYTES = 64 * 1024
+_BLOCK_BYTES = 16 * 1024
 _HEADER_SHARE, _HEADER_BYTES = 4, 1024 * 1024  # the longest header for a journal: its share of the journal's size, and more
 
 
@@ -66,9 +68,7 @@ def offset_of(journal_path: str) -> int:
 
 def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, chain: Chain) -> None:
     """Write a snapshot. OSError when the machine refuses; the one that was there stays then."""
-    import msgpack  # type: ignore[import-untyped]
-
-    sections: list[bytes] = []
+    sections: list[bytes | memoryview] = []
     header = {
         "offset": offset,
         "chain": chain.value,
@@ -79,7 +79,7 @@ def save(journal_path: str, journal_fd: int, state: JournalState, offset: int, c
         "n_trials": state.n_trials,
         "studies": [_pack_study(study, sections) for study in state.studies.values()],
     }
-    packed = msgpack.packb(header, unicode_errors="surrogatepass")
+    packed = dumps(header).encode()
     files.make_folder(journal_path)
     data = [_MAGIC, b"%012d%08x" % (len(packed), crc32(packed)), packed, *sections]
     files.replace(path_of(journal_path), data, files.mode_of(journal_path))
@@ -123,12 +123,12 @@ def _may_be_planted(journal_path: str, owner: int, journal_owner: int) -> bool:
     return os.stat(os.path.dirname(files.folder_of(journal_path))).st_mode & _STICKY > 0
 
 
-def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
-    placed = {name: _place(study.finished.column(name).tobytes(), sections) for name, _ in COLUMNS}
-    placed["keys"] = _place(_keys(study.finished).tobytes(), sections)
+def _pack_study(study: StudyState, sections: list[bytes | memoryview]) -> dict[str, Any]:
+    placed = {name: _place(memoryview(study.finished.column(name)).cast("B"), sections) for name, _ in COLUMNS}
+    placed["keys"] = _place(memoryview(_keys(study.finished)).cast("B"), sections)
     # One trial after the other: unpacked, those of ten thousand would for a moment be most of the process.
     extras = [f'"{number}":{dumps(fields)}' for number, fields in study.finished.extras.items()]
-    placed["extras"] = _place(f"{{{','.join(extras)}}}".encode(), sections)
+    placed["extras"] = _place(memoryview(f"{{{','.join(extras)}}}".encode()), sections)
     return {
         "study_id": study.study_id,
         "name": study.name,
@@ -136,9 +136,9 @@ def _pack_study(study: StudyState, sections: list[bytes]) -> dict[str, Any]:
         "n_trials": study.n_trials,
         "id_runs": study.id_runs,
         "n_finished": len(study.finished),
-        "attrs": dumps([study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests]),
-        "live": dumps([[getattr(trial, field) for field in LIVE_FIELDS] for trial in study.live.values()]),
-        "shapes": dumps(study.finished.shape_list),
+        "attrs": [study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests],
+        "live": [[getattr(trial, field) for field in LIVE_FIELDS] for trial in study.live.values()],
+        "shapes": study.finished.shape_list,
         "sections": placed,
     }
 
@@ -152,23 +152,28 @@ def _keys(finished: Finished) -> array[Any]:
     return extended(finished, KeyMaker())
 
 
-def _place(data: bytes, sections: list[bytes]) -> tuple[int, int, int]:
-    start = sum(map(len, sections))
-    sections.append(data)
-    return start, len(data), crc32(data)
+def _place(data: memoryview, sections: list[bytes | memoryview]) -> tuple[int, int, int]:
+    """Where a section begins, how long it is, and the checksum of the checksums of its blocks, which stand behind it."""
+    start, sums = sum(map(len, sections)), array("I", _checksums(data)).tobytes()
+    sections += [data, sums]
+    return start, len(data), crc32(sums)
+
+
+def _checksums(data: memoryview) -> list[int]:
+    return [crc32(data[start : start + _BLOCK_BYTES]) for start in range(0, len(data), _BLOCK_BYTES)]
 
 
 def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
     study = StudyState(packed["study_id"], packed["name"], packed["directions"])
     study.n_trials = packed["n_trials"]
     study.id_runs = [(number, trial_id) for number, trial_id in packed["id_runs"]]
-    study.user_attrs, study.system_attrs, study.config, first, study.requests = loads(packed["attrs"])
+    study.user_attrs, study.system_attrs, study.config, first, study.requests = packed["attrs"]
     study.first_distributions = {name: (number, distribution) for name, (number, distribution) in first.items()}
-    finished = Finished(len(study.directions), source.loader(study.study_id, packed["sections"]), packed["n_finished"])
-    finished.shape_list = [tuple([(name, distribution) for name, distribution in shape]) for shape in loads(packed["shapes"])]
+    finished = Finished(len(study.directions), Sections(source, study.study_id, packed["sections"]), packed["n_finished"])
+    finished.shape_list = [tuple([(name, distribution) for name, distribution in shape]) for shape in packed["shapes"]]
     finished.shape_ids = {shape: index for index, shape in enumerate(finished.shape_list)}
     study.finished = finished
-    for fields in loads(packed["live"]):
+    for fields in packed["live"]:
         trial = _unpack_live(study, dict(zip(LIVE_FIELDS, fields, strict=True)))
         study.live[trial.number] = trial
     return study
@@ -211,10 +216,8 @@ class Source:
         packed = self._read(len(start), length)
         if len(packed) != length or crc32(packed) != checksum:
             raise ValueError("torn snapshot")
-        import msgpack  # two milliseconds, which a study without a snapshot is spared
-
         self._base = len(start) + length
-        self.header: dict[str, Any] = msgpack.unpackb(packed, unicode_errors="surrogatepass")
+        self.header: dict[str, Any] = loads(packed.decode())
 
     def hide(self, journal_mode: int) -> None:
         """Let nobody read the snapshot who may not read the journal any more. Only for one that is surely the journal's."""
@@ -233,43 +236,85 @@ class Source:
     def __del__(self) -> None:
         self.close()
 
-    def loader(self, study_id: int, sections: dict[str, list[int]]) -> Callable[[str], Any]:
-        codes = dict((*COLUMNS, KEYS))
+    def checksums(self, start: int, length: int, checksum: int) -> list[int]:
+        """Those of a section's blocks; none when they can't be read, or are not what was written."""
+        data = self._try_to_read(start + length, -(-length // _BLOCK_BYTES) * array("I").itemsize)
+        return array("I", data).tolist() if crc32(data) == checksum else []
 
-        def load(name: str) -> Any:
-            data = self._section(*sections[name])
-            if data is not None:
-                return _unpack_extras(data) if name == "extras" else array(codes[name], data)
-            finished = self._replayed().studies[study_id].finished
-            return finished.extras if name == "extras" else finished.column(name)[:]
-
-        return load
-
-    def _section(self, start: int, length: int, checksum: int) -> bytes | None:
-        if self._fd < 0:
-            return None
-        try:
-            data = self._read(self._base + start, length)
-        except OSError:  # EIO, a bad sector: the journal has all of it
-            data = b""
-        if len(data) == length and crc32(data) == checksum:
-            return data
-        self.is_bad = True
+    def section(self, start: int, length: int, checksums: list[int], first: int, end: int) -> memoryview | None:
+        """The bytes of a section, from ``first`` to ``end``; None when they can't be read, or are not what was written."""
+        block, last = first // _BLOCK_BYTES, -(-end // _BLOCK_BYTES)
+        at, upto = block * _BLOCK_BYTES, min(last * _BLOCK_BYTES, length)
+        data = memoryview(self._try_to_read(start + at, upto - at))
+        if len(data) == upto - at and len(checksums) >= last and _checksums(data) == checksums[block:last]:
+            return data[first - at : end - at]
+        self.is_bad = self.is_bad or self._fd >= 0
         return None
+
+    def _try_to_read(self, start: int, length: int) -> bytes:
+        if self._fd < 0:
+            return b""
+        try:
+            return self._read(self._base + start, length)
+        except OSError:  # EIO, a bad sector: the journal has all of it
+            return b""
 
     def _read(self, start: int, length: int) -> bytes:
         """Some of the file; nothing where it ends before, or a wrong length would take all memory."""
         return os.pread(self._fd, length, start) if 0 <= length <= self._size - start else b""
 
-    def _replayed(self) -> JournalState:
+    def replayed(self) -> JournalState:
         if self._rebuilt is None:
             assert self._rebuild is not None
             self._rebuilt = self._rebuild(self.header["offset"])
         return self._rebuilt
 
 
-def _unpack_extras(data: bytes) -> dict[int, dict[str, Any]]:
-    extras = {int(number): fields for number, fields in loads(data.decode()).items()}
+class Sections:
+    """The columns of a study's finished trials. What can't be read in the snapshot is taken from a replay of the journal."""
+
+    __slots__ = ("_checksums", "_places", "_source", "_study_id")
+
+    def __init__(self, source: Source, study_id: int, places: dict[str, tuple[int, int, int]]) -> None:
+        self._source, self._study_id, self._places = source, study_id, places
+        self._checksums: dict[str, list[int]] = {}
+
+    def load(self, name: str) -> Any:
+        """A whole column, or the extras by number."""
+        data = self._bytes(name, 0, self._places[name][1])
+        if data is not None:
+            return _unpack_extras(data) if name == "extras" else _unpack_column(name, data)
+        finished = self._replayed()
+        return finished.extras if name == "extras" else finished.column(name)[:]
+
+    def length(self, name: str) -> int:
+        """How many items a column has."""
+        return self._places[name][1] // array(_CODES[name]).itemsize
+
+    def some(self, name: str, start: int, end: int) -> array[Any]:
+        """These items of a column, without reading the rest."""
+        size = array(_CODES[name]).itemsize
+        data = self._bytes(name, start * size, end * size)
+        return self._replayed().column(name)[start:end] if data is None else _unpack_column(name, data)
+
+    def _bytes(self, name: str, first: int, end: int) -> memoryview | None:
+        start, length, checksum = self._places[name]
+        if name not in self._checksums:
+            self._checksums[name] = self._source.checksums(start, length, checksum)
+        return self._source.section(start, length, self._checksums[name], first, end)
+
+    def _replayed(self) -> Finished:
+        return self._source.replayed().studies[self._study_id].finished
+
+
+def _unpack_column(name: str, data: memoryview) -> array[Any]:
+    column = array(_CODES[name])
+    column.frombytes(data)
+    return column
+
+
+def _unpack_extras(data: memoryview) -> dict[int, dict[str, Any]]:
+    extras = {int(number): fields for number, fields in loads(str(data, "utf-8")).items()}
     for fields in extras.values():
         if "intermediate" in fields:
             fields["intermediate"] = {_step(step): value for step, value in fields["intermediate"].items()}

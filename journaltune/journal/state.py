@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from _collections import deque  # type: ignore[import-not-found]  # without the package around it, which takes a millisecond
-from array import array
-from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
-from operator import itemgetter
+from itertools import accumulate, islice
 
-from journaltune.base.codes import FAIL, RUNNING
-from journaltune.journal.extras import Extras
+from journaltune.base.codes import RUNNING
+from journaltune.base.lean import UTC, array, bisect_right, datetime, deque, itemgetter, timedelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from journaltune.journal.extras import Extras
+    from journaltune.journal.packing import Packer
     from journaltune.journal.replay import Familiar
+    from journaltune.journal.snapshot import Sections
+
+    PlainRow = tuple[Familiar, Iterable[float], list[float] | None, int, int]  # parameters, values, when it began and ended
 
 STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
 HAS_VALUES = 0x20
 HAS_EXTRAS = 0x40
 ODD = 0x80  # a value outside its own distribution, which stock Optuna only warns of
+OWNER_ATTR = "journaltune:owner"  # system attribute: who has a running trial that changed hands
 HIDDEN_REASONS = ("interrupted", "owner-died")
 NO_TIME = -(2**63)
 COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
 KEYS = ("keys", "Q")  # not a column of all rows: see ``Finished``
 _PENDING = 8192
+_ITEMS_READ_AS_FAST = 4096  # in a long stretch of a column as one row of it alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MOMENTS = range(*[(moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND for moment in (datetime.min, datetime.max)])
 
 Shape = tuple[tuple[str, str], ...]
-
-
-OWNER_ATTR = "journaltune:owner"  # system attribute: who has a running trial that changed hands
+Bounds = tuple[float, float, bool]  # of a distribution's internal values, and whether they are indexes of categories
 
 
 class LiveTrial:
@@ -78,6 +79,10 @@ class LiveTrial:
     def decode(self) -> None:
         """Nothing to do before fields are set; a ``DeferredTrial`` makes its fields."""
 
+    def plain_row(self, n_objectives: int) -> PlainRow | None:
+        """What a row of columns holds of a finished trial that a ``DeferredTrial`` never decoded; None for any other one."""
+        return None
+
     @property
     def holder(self) -> Mapping[str, Any]:
         """What the latest record that gave the trial to somebody says: the ask's, or that of who took it up later."""
@@ -105,29 +110,29 @@ class Finished:
         "_columns",
         "_ends",
         "_extras",
-        "_last_shape",
-        "_load",
         "_n_packed",
+        "_packer",
         "_row_of",
+        "_sections",
         "n_objectives",
         "pending",
         "shape_ids",
         "shape_list",
     )
 
-    def __init__(self, n_objectives: int, load: Callable[[str], Any] | None = None, n_packed: int = 0) -> None:
+    def __init__(self, n_objectives: int, sections: Sections | None = None, n_packed: int = 0) -> None:
         self.n_objectives = n_objectives
         self.pending: deque[LiveTrial] = deque()
         self.shape_list: list[Shape] = []
         self.shape_ids: dict[Shape, int] = {}
         self._n_packed = n_packed
-        self._load = load
+        self._sections = sections
         # What the snapshot holds and nobody has asked for yet.
-        self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if load else set()
+        self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if sections else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
-        self._extras = Extras()
+        self._extras: Extras | None = None  # until a trial has some
         self._ends = array("q")
-        self._last_shape: tuple[dict[str, str], list[str], int] | None = None
+        self._packer: Packer | None = None
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -143,21 +148,44 @@ class Finished:
         """All rows of one column. The first call after a snapshot was opened reads it."""
         if self.pending:
             self._pack(len(self.pending))
-        if name in self._base and self._load is not None:
-            whole: array[Any] = self._load(name)
+        if name in self._base and self._sections is not None:
+            whole: array[Any] = self._sections.load(name)
             whole.extend(self._columns[name])
             self._columns[name] = whole
             self._base.discard(name)
         return self._columns[name]
+
+    def _some_params(self, start: int, end: int) -> array[float]:
+        """Some of the parameters, which lie in the snapshot or behind it: the rest of them is not read."""
+        if "params" in self._base and self._sections is not None and not self.pending:
+            length = self._sections.length("params")
+            if end <= length:
+                return self._sections.some("params", start, end)
+            if start >= length:
+                return self._columns["params"][start - length : end - length]
+        return self.column("params")[start:end]
+
+    def several(self, rows: Sequence[int]) -> Iterator[tuple[Shape, list[float], int]]:
+        """What ``parameters`` gives for each of these rows."""
+        if self._sections is not None and self._sections.length("params") < len(rows) * _ITEMS_READ_AS_FAST:
+            self.column("params")
+        return map(self.parameters, rows)
 
     @property
     def extras(self) -> Extras:
         """Attributes, intermediate values and irregular fields by trial number, for the trials that have any."""
         if self.pending:
             self._pack(len(self.pending))
-        if "extras" in self._base and self._load is not None:
-            self._extras = self._extras.over(self._load("extras"))
+        if "extras" in self._base and self._sections is not None:
+            self._extras = self._own_extras().over(self._sections.load("extras"))
             self._base.discard("extras")
+        return self._own_extras()
+
+    def _own_extras(self) -> Extras:
+        if self._extras is None:
+            from journaltune.journal.extras import Extras  # few trials have any
+
+            self._extras = Extras()
         return self._extras
 
     def ends(self) -> array[int]:
@@ -165,11 +193,8 @@ class Finished:
         shapes = self.column("shapes")
         if len(self._ends) == len(shapes):
             return self._ends
-        widths = [len(shape) for shape in self.shape_list]
-        end = self._ends[-1] if self._ends else 0
-        for shape in shapes[len(self._ends) :]:
-            end += widths[shape]
-            self._ends.append(end)
+        widths, end = [len(shape) for shape in self.shape_list], self._ends[-1] if self._ends else 0
+        self._ends.extend(islice(accumulate(map(widths.__getitem__, shapes[len(self._ends) :]), initial=end), 1, None))
         return self._ends
 
     def row_of(self, number: int) -> int:
@@ -202,21 +227,16 @@ class Finished:
     def parameters(self, row: int) -> tuple[Shape, list[float], int]:
         """Shape and internal parameter values of a row, and whether one of them is ODD."""
         start = self.start_of(row)
-        shape = self.shape_list[self.column("shapes")[row]]
-        return shape, self.column("params")[start : start + len(shape)].tolist(), self.column("codes")[row] & ODD
+        shape = self.shape_list[self.column("shapes")[row] if len(self.shape_list) > 1 else 0]
+        return shape, self._some_params(start, start + len(shape)).tolist(), self.column("codes")[row] & ODD
 
     def take(self, other: Finished, row: int) -> None:
         """Append a row of another one with as many objectives."""
-        shape, params, _ = other.parameters(row)
-        columns, number = self._columns, other.column("numbers")[row]
-        for name in ("numbers", "codes", "began", "ended"):
-            columns[name].append(other.column(name)[row])
-        columns["shapes"].append(self._id_of(shape))
-        columns["params"].extend(params)
-        columns["values"].extend(other.packed_values(row))
+        (shape, params, _), number = other.parameters(row), other.column("numbers")[row]
+        code, began, ended = (other.column(name)[row] for name in ("codes", "began", "ended"))
+        self.append(number, code, self.id_of(shape), params, other.packed_values(row), began, ended)
         if number in other.extras:
-            self._extras[number] = other.extras[number]
-        self._n_packed += 1
+            self.note_extras(number, other.extras[number])
 
     def packed_values(self, row: int) -> list[float]:
         """The objective values of a row that has regular ones."""
@@ -235,39 +255,33 @@ class Finished:
         return self.packed_values(row)
 
     def _pack(self, n_rows: int) -> None:
+        if self._packer is None:
+            from journaltune.journal.packing import Packer  # a process that only tells packs nothing
+
+            self._packer = Packer(self)
         for _ in range(n_rows):
-            self._pack_one(self.pending[0])
+            self._packer.pack(self.pending[0])
             self.pending.popleft()
 
-    def _pack_one(self, trial: LiveTrial) -> None:
+    def append(
+        self, number: int, code: int, shape: int, params: Iterable[float], values: Sequence[float], began: int, ended: int
+    ) -> None:
+        """A packed row. ``code``: the state and what is said of it above; ``shape``: see ``id_of``."""
         columns = self._columns
-        extras = _extras(trial)
-        values = _regular(trial.values, self.n_objectives)
-        if trial.values is not None and values is None:
-            extras["values"] = trial.values
-        code = trial.state | trial.odd | (HAS_VALUES if values is not None else 0) | (HAS_EXTRAS if extras else 0)
-        if trial.state == FAIL and trial.user_attrs.get("fail_reason") in HIDDEN_REASONS:
-            code |= HIDDEN
-        if extras:
-            self._extras[trial.number] = extras
-        columns["numbers"].append(trial.number)
+        columns["numbers"].append(number)
         columns["codes"].append(code)
-        columns["shapes"].append(self._shape_id(trial))
-        columns["params"].extend(trial.params.values())
-        columns["values"].extend(values or [0.0] * self.n_objectives)
-        columns["began"].append(trial.began)
-        columns["ended"].append(trial.ended)
+        columns["shapes"].append(shape)
+        columns["params"].extend(params)
+        columns["values"].extend(values)
+        columns["began"].append(began)
+        columns["ended"].append(ended)
         self._n_packed += 1
 
-    def _shape_id(self, trial: LiveTrial) -> int:
-        last = self._last_shape
-        if last is not None and last[0] is trial.distributions and last[1] == list(trial.params):
-            return last[2]
-        shape_id = self._id_of(tuple([(name, trial.distributions[name]) for name in trial.params]))
-        self._last_shape = (trial.distributions, list(trial.params), shape_id)
-        return shape_id
+    def note_extras(self, number: int, extras: dict[str, Any]) -> None:
+        """What the trial of a row has beside its columns."""
+        self._own_extras()[number] = extras
 
-    def _id_of(self, shape: Shape) -> int:
+    def id_of(self, shape: Shape) -> int:
         shape_id = self.shape_ids.get(shape)
         if shape_id is None:
             shape_id = self.shape_ids[shape] = len(self.shape_list)
@@ -275,23 +289,7 @@ class Finished:
         return shape_id
 
 
-def _extras(trial: LiveTrial) -> dict[str, Any]:
-    extras: dict[str, Any] = {}
-    if trial.user_attrs:
-        extras["user_attrs"] = trial.user_attrs
-    if trial.system_attrs:
-        extras["system_attrs"] = trial.system_attrs
-    if trial.intermediate:
-        extras["intermediate"] = trial.intermediate
-    if len(trial.distributions) != len(trial.params):
-        extras["distributions"] = {k: v for k, v in trial.distributions.items() if k not in trial.params}
-    return extras
-
-
-def _regular(values: list[float] | None, n_objectives: int) -> list[float] | None:
-    if values is None or len(values) != n_objectives:
-        return None
-    return values if all(type(value) is float or (type(value) is int and abs(value) <= 2**53) for value in values) else None
+_last_second = ("", 0)  # as a time of ours begins, with the dot behind the second; and its microseconds
 
 
 def to_microseconds(text: str | None) -> int:
@@ -300,14 +298,19 @@ def to_microseconds(text: str | None) -> int:
     ValueError, TypeError or OverflowError for anything else, as for a time that lies before the year 1 or after 9999 in UTC:
     stock Optuna can't read it.
     """
+    global _last_second
     if text is None:
         return NO_TIME
+    if text[:20] == _last_second[0] and text[26:] == "+00:00" and text[20:26].isdecimal() and text.isascii():
+        return _last_second[1] + int(text[20:26])
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.astimezone()
     microseconds = (moment - _EPOCH) // _MICROSECOND
     if microseconds not in _MOMENTS:
         raise OverflowError(f"the time {text} is out of range")
+    if text[26:] == "+00:00" and text[19] == ".":
+        _last_second = text[:20], microseconds - moment.microsecond
     return microseconds
 
 
@@ -356,10 +359,9 @@ class StudyState:
 
     def enrol(self, trial_id: int) -> int:
         """The number of a trial that is created. Ids count the trials of all studies, so most studies have one run of them."""
-        number = self.n_trials
+        number, self.n_trials = self.n_trials, self.n_trials + 1
         if not self.id_runs or trial_id - number != self.id_runs[-1][1] - self.id_runs[-1][0]:
             self.id_runs.append((number, trial_id))
-        self.n_trials = number + 1
         return number
 
     def id_of(self, number: int) -> int:
@@ -388,7 +390,7 @@ class JournalState:
         self.studies: dict[int, StudyState] = {}
         self.live: dict[int, LiveTrial] = {}
         self.n_studies = self.n_trials = self.n_records = 0
-        self.known_distributions: dict[str, tuple[float, float, bool]] = {}  # bounds, and whether they are of categories
+        self.known_distributions: dict[str, Bounds] = {}
 
     def study_named(self, name: str) -> StudyState | None:
         return next((study for study in self.studies.values() if study.name == name), None)

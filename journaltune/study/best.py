@@ -15,6 +15,7 @@ from journaltune.study.trials import trials_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator, Sequence
     from typing import Any
 
@@ -81,7 +82,9 @@ def _losses(state: StudyState, signs: list[float]) -> list[Loss]:
     plain = codes.translate(_PLAIN)
     losses = list(_losses_with_extras(state, signs, codes))
     values = finished.column("values")
-    comparable = [value for value in compress(values, plain) if value == value]
+    comparable: Sequence[float] = list(compress(values, plain)) if 0 in plain else values
+    if isnan(sum(comparable)):  # a NaN among them, or infinities of both signs
+        comparable = [value for value in comparable if value == value]
     if comparable:
         best = min(comparable) if signs[0] > 0 else max(comparable)
         losses += [((signs[0] * best,), numbers[row], row) for row in _places(values, best) if plain[row]]
@@ -115,8 +118,11 @@ def _is_feasible(system_attrs: dict[str, Any]) -> bool:
     return all(value <= 0 for value in constraints_in(system_attrs).values())
 
 
-def _places(values: Sequence[float], wanted: float) -> Iterator[int]:
-    return (place for place, value in enumerate(values) if value == wanted)
+def _places(values: array[float], wanted: float) -> Iterator[int]:
+    place = -1
+    for _ in range(values.count(wanted)):
+        place = values.index(wanted, place + 1)
+        yield place
 
 
 def _groups(state: StudyState, signs: list[float], replicates: int) -> dict[int, list[Loss]]:

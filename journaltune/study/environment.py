@@ -37,18 +37,26 @@ def describe(lock_file: str | None = None) -> dict[str, str]:
     return present
 
 
+_looked: tuple[list[str], dict[str, str]] = ([], {})  # ``sys.path``, and what was found there: it is read once in a process
+
+
 def _library_versions() -> dict[str, str]:
-    versions: dict[str, str] = {}
-    for folder in reversed(sys.path):  # the first one that has it counts, as for an import
-        try:
-            names = [name for name in os.listdir(folder or ".") if name.startswith(_LIBRARIES) and name.endswith(_SUFFIX)]
-        except OSError:  # a zip archive, or not there
-            continue
-        for name in names:
-            library, _, version = name[: -len(_SUFFIX)].partition("-")
-            if library in _LIBRARIES:
-                versions[library] = version
-    return dict(sorted(versions.items()))
+    global _looked
+    path, versions = _looked
+    if path != sys.path:
+        path, versions = list(sys.path), {}
+        for folder in reversed(path):  # the first one that has it counts, as for an import
+            try:
+                names = [name for name in os.listdir(folder or ".") if name.endswith(_SUFFIX)]
+            except OSError:  # a zip archive, or not there
+                continue
+            for name in names:
+                library, _, version = name[: -len(_SUFFIX)].partition("-")
+                if library in _LIBRARIES:
+                    versions[library] = version
+        versions = dict(sorted(versions.items()))
+        _looked = path, versions
+    return versions
 
 
 def _platform() -> str:

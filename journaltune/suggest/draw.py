@@ -99,7 +99,7 @@ def visible(study: OpenStudy, number: int) -> StudyState:
 
 def history(study: OpenStudy, number: int) -> History:
     """The history that the sampler sees for trial ``number``."""
-    return History(visible(study, number), study.failures)
+    return History(visible(study, number), study.failures, _marked(study, "tpe", "bounded"))
 
 
 def by_index(study: OpenStudy) -> bool:
@@ -108,10 +108,15 @@ def by_index(study: OpenStudy) -> bool:
     A study that does not record the setting ``grid`` was made before this was so. It keeps the old arithmetic, so that ``verify``
     gets the same values. UsageError for a word of a newer version.
     """
-    grid = study.config.get("grid")
-    if grid not in (None, "index"):
-        raise UsageError(f"study {study.name!r} needs a newer journaltune: its setting grid is {grid!r}")
-    return grid == "index"
+    return _marked(study, "grid", "index")
+
+
+def _marked(study: OpenStudy, name: str, word: str) -> bool:
+    """Whether a study computes in the new way: see ``settings.ARITHMETIC``. UsageError for a word of a newer version."""
+    marked = study.config.get(name)
+    if marked not in (None, word):
+        raise UsageError(f"study {study.name!r} needs a newer journaltune: its setting {name} is {marked!r}")
+    return marked == word
 
 
 def sampler_of(study: OpenStudy) -> Sampler:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from itertools import compress, repeat
 from math import inf, isfinite, isnan
-from operator import itemgetter
+from operator import gt, itemgetter, neg, or_
 from sys import float_info
 
 from journaltune.base.codes import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
@@ -34,18 +34,21 @@ if TYPE_CHECKING:
 STUDY_ATTRS = "journaltune:study"
 _NO_ATTRS: Mapping[str, Any] = {}
 _IS_OBSERVED = bytes(code & STATE_MASK == COMPLETE and code & HAS_VALUES > 0 for code in range(256))
+_IS_PRUNED = bytes(code & STATE_MASK == PRUNED for code in range(256))
+_IS_FAILED = bytes(code & STATE_MASK == FAIL and not code & HIDDEN for code in range(256))
 
 
 class History:
     """A study as a sampler sees it when it is asked.
 
-    ``directions`` holds MINIMIZE or MAXIMIZE for each objective.
+    ``directions`` holds MINIMIZE or MAXIMIZE for each objective. ``is_bounded``: TPE is to learn from some of many trials.
     """
 
-    __slots__ = ("_failures", "_study", "directions")
+    __slots__ = ("_failures", "_study", "directions", "is_bounded")
 
-    def __init__(self, study: StudyState, failures: str) -> None:
+    def __init__(self, study: StudyState, failures: str, is_bounded: bool = False) -> None:
         self._study = study
+        self.is_bounded = is_bounded
         self._failures = failures
         self.directions = [MAXIMIZE if direction == MAXIMIZE else MINIMIZE for direction in study.directions]
 
@@ -99,7 +102,7 @@ class History:
                 values = finished.packed_values(row)
                 if not any(map(isnan, values)):
                     attrs = extras[number].get("system_attrs", _NO_ATTRS) if code & HAS_EXTRAS else _NO_ATTRS
-                    yield *_asked(number, code, shape, params), [_finite(value) for value in values], attrs
+                    yield *_asked(number, code, shape, params), [finite(value) for value in values], attrs
 
     def worst(self) -> list[float] | None:
         """The worst value of each objective among the complete trials; None before the first."""
@@ -110,7 +113,7 @@ class History:
             columns = list(zip(*[values for _, _, _, values, _ in self.complete()], strict=True))
         if not columns or not columns[0]:
             return None
-        return [_finite((max if d == MINIMIZE else min)(column)) for column, d in zip(columns, self.directions, strict=True)]
+        return [finite((max if d == MINIMIZE else min)(column)) for column, d in zip(columns, self.directions, strict=True)]
 
     def worst_constraints(self) -> dict[str, float]:
         """Each constraint's largest value, by name in order, so that imputed trials violate all of them.
@@ -137,7 +140,7 @@ class History:
                     values = finished.packed_values(row)
                     if not any(map(isnan, values)):
                         attrs = finished.extras.get(number, {}).get("system_attrs", _NO_ATTRS)
-                        yield *_asked(number, code, shape, params), [_finite(value) for value in values], attrs
+                        yield *_asked(number, code, shape, params), [finite(value) for value in values], attrs
 
     def failed(self) -> list[Asked]:
         """The failed trials that say something about their parameters."""
@@ -160,6 +163,75 @@ class History:
         for row in self._study.finished.rows(skip):
             if not row[1] & HIDDEN:
                 yield row[1] & STATE_MASK, _asked(*row)
+
+    def masks(self, skip: int) -> tuple[bytes, bytes, bytes]:
+        """Which finished trials from ``skip`` on a sampler sees, which are complete, and which are pruned: 1 or 0 for each."""
+        codes = self._study.finished.column("codes")[skip:].tobytes()
+        observed, pruned = self._without_nan(skip, codes.translate(_IS_OBSERVED)), codes.translate(_IS_PRUNED)
+        failed = codes.translate(_IS_FAILED) if self._failures == "worst" else b""
+        visible = bytes(map(or_, observed, pruned)) if 1 in pruned else observed
+        return bytes(map(or_, visible, failed)) if 1 in failed else visible, observed, pruned
+
+    def _without_nan(self, skip: int, observed: bytes) -> bytes:
+        width = len(self.directions)
+        values = self._study.finished.column("values")[skip * width :]
+        if isfinite(sum(values)):
+            return observed
+        has_nan = bytes(any(map(isnan, values[start : start + width])) for start in range(0, len(values), width))
+        return bytes(map(gt, observed, has_nan))
+
+    def losses(self, skip: int, observed: bytes) -> Sequence[Any]:
+        """The values of the ``observed`` trials from ``skip`` on, as if they were minimized; tuples where there are several."""
+        width = len(self.directions)
+        values = self._study.finished.column("values")[skip * width :]
+        columns: list[Iterable[float]] = [
+            compress(values[at::width], observed) if d == MINIMIZE else map(neg, compress(values[at::width], observed))
+            for at, d in enumerate(self.directions)
+        ]
+        if width > 1:
+            return list(zip(*columns, strict=True))
+        return values if self.directions == [MINIMIZE] and 0 not in observed else list(columns[0])
+
+    def constraints(self, skip: int) -> dict[int, dict[str, float]]:
+        """The constraints of the complete trials from ``skip`` on that have any, by row."""
+        if not self._any_extras(skip):
+            return {}
+        finished = self._study.finished
+        codes, numbers, wanted = finished.column("codes"), finished.column("numbers"), COMPLETE | HAS_VALUES | HAS_EXTRAS
+        rows = [row for row in range(skip, len(codes)) if codes[row] & ~ODD == wanted]
+        found = (
+            (row, constraints_in(attrs)) for row, attrs in zip(rows, self._attrs([numbers[row] for row in rows]), strict=True)
+        )
+        return {row: constraints for row, constraints in found if constraints}
+
+    def constraints_of(self, row: int) -> dict[str, float]:
+        return constraints_in(next(self._attrs([self._study.finished.column("numbers")[row]])))
+
+    def has_result(self, row: int) -> bool:
+        """Whether a finished trial is complete and has values, which may be NaN."""
+        code: int = self._study.finished.column("codes")[row]
+        return _IS_OBSERVED[code] == 1
+
+    def shapes(self, skip: int) -> tuple[list[Shape], Sequence[int]]:
+        """All shapes, and which one each finished trial from ``skip`` on has."""
+        finished = self._study.finished
+        n_all = len(finished.column("codes"))
+        one = len(finished.shape_list) == 1
+        return finished.shape_list, bytes(n_all - skip) if one else finished.column("shapes")[skip:]
+
+    def any_odd(self, skip: int) -> bool:
+        """Whether a finished trial from ``skip`` on has a value outside its own distribution."""
+        return any(code & ODD for code in set(self._study.finished.column("codes")[skip:].tobytes()))
+
+    def asked(self, skip: int) -> Iterator[tuple[Shape, Sequence[float]]]:
+        """Shape and parameters of each finished trial from ``skip`` on."""
+        return (_asked(*row)[1:] for row in self._study.finished.rows(skip))
+
+    def several(self, rows: Sequence[int]) -> Iterator[tuple[Shape, Sequence[float], list[float]]]:
+        """Shape, parameters and values of these finished trials; values mean something where the trial ``has_result``."""
+        finished = self._study.finished
+        for row, (shape, params, odd) in zip(rows, finished.several(rows), strict=True):
+            yield *_asked(row, odd, shape, params)[1:], [finite(value) for value in finished.packed_values(row)]
 
     def study_attrs(self) -> dict[str, Any]:
         """Samplers' notes on the whole study: its own system attributes, and over them those that asks wrote, the latest last.
@@ -215,7 +287,8 @@ def _rows(flat: array[float], width: int) -> Iterator[tuple[float, ...]]:
     return zip(*[iter(flat.tolist())] * width, strict=True)
 
 
-def _finite(value: float) -> float:
+def finite(value: float) -> float:
+    """The value, or the largest double for an infinity."""
     if isfinite(value):
         return value
     return float_info.max if value == inf else -float_info.max

@@ -1,4 +1,4 @@
-"""The real program, as a subprocess in a folder of its own."""
+"""The real program, as a process in a folder of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import forked
 import pytest
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Program:
         self, *arguments: str | bytes, env: dict[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[bytes]:
         environment = {**os.environ, **(env or {})}
+        if not options and not any(name.startswith(("PYTHON", "LC_", "LANG")) for name in env or {}):
+            return forked.call(arguments, self.folder, environment)
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         return subprocess.run(self.command(*arguments), cwd=self.folder, env=environment, check=False, **streams)
 

@@ -91,7 +91,7 @@ def burn(test: Path, body: str, *options: str) -> subprocess.CompletedProcess[st
     paths = os.pathsep.join([str(SUPPORT), *sys.path])
     return subprocess.run(
         [*command, str(test), *options],
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=test.parent,
         capture_output=True,
         text=True,
@@ -99,7 +99,7 @@ def burn(test: Path, body: str, *options: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize(("kind", "workers"), [("lost", ()), ("wrong", ("-n", "2"))])
+@pytest.mark.parametrize(("kind", "workers"), [("lost", ()), ("wrong", ("-p", "xdist.plugin", "-n", "2"))])
 def test_whatever_is_found_is_kept_and_exits_1(burns: Path, tmp_path: Path, kind: str, workers: tuple[str, ...]) -> None:
     done = burn(burns, f'run.find("{kind}", "gone")', "--scale", "0.2", "--folder", str(tmp_path), "--seed", "3", *workers)
     assert done.returncode == 1

@@ -34,7 +34,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_row_runs_and_its_lines_stand_in_the_table(group: str, tmp_path: Path) -> None:
+def test_every_row_runs_and_its_lines_stand_in_the_table_under_the_machine_and_the_versions(group: str, tmp_path: Path) -> None:
     journals, numbers = tmp_path / "journals", tmp_path / "numbers.json"
     journals.mkdir()
     wanted = {name for name in FIRST if name.startswith(group)}
@@ -43,7 +43,12 @@ def test_every_row_runs_and_its_lines_stand_in_the_table(group: str, tmp_path: P
     rows = json.loads(numbers.read_text(encoding="utf-8"))["rows"]
     assert {row["row"] for row in rows} == wanted
     assert all(sample > 0 for row in rows for sample in [*row["ours"], *row["peer"]])
-    heading, rule, *lines = done.stdout.split("\n\n")[1].splitlines()
+    above, table = done.stdout.split("\n\n")[:2]
+    machine, versions, meanwhile = above.splitlines()
+    assert machine.startswith("machine: ")
+    assert f"optuna {optuna.__version__}" in versions
+    assert meanwhile.startswith("meanwhile: other programs used ")
+    heading, rule, *lines = table.splitlines()
     assert heading.split() == ["row", "ours", "peer", "ratio", "bar"]
     assert set(rule) == {"-", " "}
     assert len(lines) == len(rows)
@@ -88,13 +93,6 @@ def test_every_problem_has_its_optimum_at_0(name: str) -> None:
     median, worst = regrets.scale(name)
     assert 0 < median < worst
     assert landscapes.ALL[name].noise < worst
-
-
-def test_the_machine_and_the_versions_stand_above_the_table(tmp_path: Path) -> None:
-    machine, versions, meanwhile = bench("--quick", "--dir", str(tmp_path), "single").stdout.split("\n\n")[0].splitlines()
-    assert machine.startswith("machine: ")
-    assert f"optuna {optuna.__version__}" in versions
-    assert meanwhile.startswith("meanwhile: other programs used ")
 
 
 def test_a_row_that_is_not_there_is_refused_with_the_names_of_those_that_are() -> None:

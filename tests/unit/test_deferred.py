@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 
 from journaltune import JournalDamagedError, create_study, load_study
-from journaltune.journal import records
+from journaltune.engine.ask import ask
+from journaltune.engine.report import report
+from journaltune.engine.tell import tell
+from journaltune.journal import records, state
 from journaltune.journal.fold import DeferredTrial
+from journaltune.journal.state import COLUMNS
+from journaltune.journal.upkeep.compact import compact
 from journaltune.journal.upkeep.repair import repair
 from journaltune.study import trials
 from journaltune.study.open_study import open_study
@@ -111,3 +116,78 @@ def test_a_value_outside_its_distribution_is_only_odd(path: Path) -> None:
     assert trial.params["x"] > 7
     assert trial.state.name == "COMPLETE"
     assert load_study(path).ask().number == 4
+
+
+def columns(path: Path) -> list[Any]:
+    finished = open_study(path).state().finished
+    return [list(finished.column(name)) for name, _ in COLUMNS] + [dict(finished.extras.items()), finished.shape_list]
+
+
+@pytest.mark.parametrize("directions", [["minimize"], ["minimize", "maximize"]])
+def test_a_row_is_the_same_whether_its_trial_was_decoded_or_not(
+    tmp_path: Path, directions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "study.journal"
+    study = create_study(path, params={"x": "float(0, 1)", "c": "a | b"}, seed=1, directions=directions)
+    for values in ([0.5], [1], [2**53 + 1], [float("inf")], [-1e300], [0.5], [1.5]):
+        trial = study.ask()
+        if values == [0.5]:
+            trial.report(0.25, 1)
+        study.tell(trial, values * len(directions), attrs={"k": 1} if values == [1.5] else None)
+    study.tell(study.ask(), state="fail")
+    study.tell(study.ask(), state="fail", reason="interrupted")
+    study.tell(study.ask(ttl_s=60), [3.0] * len(directions))
+    study.ask()
+    packed = columns(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(DeferredTrial, "plain_row", lambda *_: None)
+        assert packed == columns(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-06-01T12:00:00.123456+00:00",
+        "2024-06-01T12:00:00.999999+00:00",
+        "2024-06-01T12:00:00.12345+00:00",
+        "2024-06-01T12:00:00.123456+05:30",
+        "2024-06-01T12:00:00.123456",
+        "2024-06-01T12:00:00,123456+00:00",
+        "2024-06-01T12:00:00.\u06612345+00:00",
+        "2024-06-01T12:00:00.\u066123456+00:00",
+        "2024-06-01T12:00:00. 12345+00:00",
+        "0001-01-01T00:00:00.000000+00:00",
+    ],
+)
+def test_a_time_is_the_same_after_another_one_of_its_second(text: str) -> None:
+    def read(before: str) -> int | str:
+        state.to_microseconds(before)
+        try:
+            return state.to_microseconds(text)
+        except ValueError as error:
+            return str(error)
+
+    assert read(f"{text[:19]}.000007+00:00") == read("2023-01-01T00:00:00.000000+00:00")
+
+
+def test_the_first_trial_waits_too_and_so_does_one_that_this_process_tells(tmp_path: Path) -> None:
+    path = tmp_path / "study.journal"
+    create_study(path, params={"x": "float(0, 1)", "c": "a | b"}, seed=1).ask()
+    study = open_study(path)
+    (trial,) = live(study).values()
+    tell(study, 0, 2.5)
+    assert type(trial) is DeferredTrial
+    with pytest.raises(AttributeError):
+        object.__getattribute__(trial, "params")
+    assert study.state().first_distributions.keys() == {"x", "c"}
+    assert trials.trials(study) == load_study(path).trials
+    assert trial.values == [2.5]
+
+
+def test_a_compacted_journal_remembers_requests_for_running_trials(path: Path) -> None:
+    study = open_study(path)
+    numbers = [ask(study).number for _ in range(3)]
+    report(study, numbers[-1], 0, 0.5, request_id="r1")
+    compact(path, f"{path}.compacted")
+    compacted = open_study(f"{path}.compacted")
+    assert compacted.state().requests == study.state().requests == {"report:r1": numbers[-1]}

@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def make(path: Path, **options: Any) -> Study:
-    return create_study(path, **{"params": SMALL, "seed": 1, **options})
+    return create_study(path, **{"params": SMALL, "sampler": "tpe", "seed": 1, **options})
 
 
 def spelled(params: dict[str, Any]) -> str:
@@ -65,7 +65,7 @@ def test_without_a_policy_parameters_come_again(path: Path) -> None:
 
 
 def test_resample_leaves_no_trial_behind(path: Path) -> None:
-    study = make(path, duplicates="resample")
+    study = make(path, duplicates="resample", sampler="auto")
     ask_all(study)
     assert len(study.trials) == 20
     assert not any(trial.user_attrs for trial in study.trials)

@@ -6,12 +6,12 @@ import errno
 import json
 import os
 import random
+import struct
 from binascii import crc32
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
 
 from journaltune.base.errors import JournalDamagedError
@@ -127,6 +127,59 @@ def test_snapshots_upon_snapshots_stay_the_same(tmp_path: Path, n_trials: int) -
         assert view(journal) == truth(path)
 
 
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    """A journal with a snapshot whose columns have several blocks, with trials of two shapes, and some behind the snapshot."""
+    path = tmp_path / "s.journal"
+    path.write_bytes(stock_line(0, study_name="s", directions=[1]))
+    for count in (3000, 40):
+        with path.open("ab") as file:
+            for number in range(count):
+                params = {"x": number / 7} | ({"y": number / 3} if number % 3 else {})
+                distributions = {name: json.dumps(FLOAT) for name in params}
+                record = {"study_id": 0, "datetime_start": None, "state": 1, "value": 0.5}
+                file.write(stock_line(4, **record, params=params, distributions=distributions))
+        if count == 3000:
+            Journal(str(path)).save_snapshot()
+    return path
+
+
+FLOAT = {"name": "FloatDistribution", "attributes": {"step": None, "low": 0.0, "high": 1e4, "log": False}}
+
+
+def parameters(journal: Journal, rows: Iterable[int]) -> list[Any]:
+    finished = journal.state.studies[0].finished
+    return [finished.parameters(row) for row in rows]
+
+
+def test_the_parameters_of_a_few_trials_are_read_without_those_of_the_others(long: Path) -> None:
+    rows = [0, 1, 1364, 1365, 2999, 3000, 3039, 2]
+    journal, reads = Journal(str(long)), []
+    finished = journal.state.studies[0].finished
+    load = snapshot.Sections.load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot.Sections, "load", lambda self, name: reads.append(name) or load(self, name))
+        few = parameters(journal, rows)
+    assert "params" not in reads
+    assert finished.column("params")[0] == 0.0
+    assert few == parameters(journal, rows)
+    os.unlink(snapshot.path_of(str(long)))
+    assert few == parameters(Journal(str(long)), rows)
+
+
+def test_of_a_section_with_a_bad_block_the_journal_itself_gives_what_is_asked_for(long: Path) -> None:
+    at = Path(snapshot.path_of(str(long)))
+    good, whole = parameters(Journal(str(long)), range(3040)), at.read_bytes()
+    value = struct.pack("d", 1501 / 7)
+    assert whole.count(value) == 1
+    at.write_bytes(whole.replace(value, struct.pack("d", 0.25)))
+    for rows in ([0], [1501, 0], range(3040)):
+        journal = Journal(str(long))
+        assert parameters(journal, rows) == [good[row] for row in rows]
+        assert journal._source is not None
+        assert journal._source.is_bad == (1501 in rows)
+
+
 def test_a_snapshot_may_end_between_a_place_and_the_record_that_was_written_for_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,8 +232,8 @@ def _with_header(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes]
 
     def changed(data: bytes) -> bytes:
         length = int(data[8:20])
-        header = msgpack.unpackb(data[HEAD : HEAD + length], unicode_errors="surrogatepass")
-        packed = msgpack.packb(change(header), unicode_errors="surrogatepass")
+        header = json.loads(data[HEAD : HEAD + length])
+        packed = json.dumps(change(header)).encode()
         return data[:8] + b"%012d%08x" % (len(packed), crc32(packed)) + packed + data[HEAD + length :]
 
     return changed
@@ -205,7 +258,7 @@ FOREIGN: dict[str, Callable[[bytes], bytes]] = {
     "a header without studies": _with_header(lambda header: {k: v for k, v in header.items() if k != "studies"}),
     "a study without a field": _with_header(lambda header: {**header, "studies": [{"study_id": 0}]}),
     "live trials of another version": _with_header(
-        lambda header: {**header, "studies": [{**header["studies"][0], "live": "[[1,2,3]]"}]}
+        lambda header: {**header, "studies": [{**header["studies"][0], "live": [[1, 2, 3]]}]}
     ),
     "an offset that is none": _with_header(lambda header: {**header, "offset": "x"}),
     "a negative offset": _with_header(lambda header: {**header, "offset": -5}),
@@ -297,7 +350,7 @@ def test_a_snapshot_cut_anywhere_never_changes_an_answer(path: Path, saved: Path
 def test_a_bad_section_is_replaced_by_a_replay_also_under_a_tail(path: Path, saved: Path, name: str) -> None:
     data, offset = saved.read_bytes(), path.stat().st_size
     length = int(data[8:20])
-    header = msgpack.unpackb(data[HEAD : HEAD + length], unicode_errors="surrogatepass")
+    header = json.loads(data[HEAD : HEAD + length])
     start, size, _ = header["studies"][0]["sections"][name]
     at = HEAD + length + start + size // 2
     saved.write_bytes(data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :])

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from journaltune.journal.state import Shape
     from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
+    from journaltune.suggest.samplers.grouped import Grouped
     from journaltune.suggest.samplers.rust import Column
 
 rust = core()
 _STARTUP_TRIALS = 10
+MOST_WHOLE = 2048
+"""Finished trials up to which TPE learns from all of them. With a quarter as many it hardly left a local optimum any more."""
 _MOST_DISCARDS = 4096  # the storage keeps discarded trials, so it is built anew after so many
 _NO_ATTRS: Mapping[str, Any] = {}
 _EVERY_INDEX = Distribution("int", "IntDistribution", 0, 2**53)
@@ -37,6 +40,8 @@ class RustunaSampler:
 
     marks_enqueued = finite = False
     rules: Rules | None = None
+    groups: Sequence[Sequence[str]] | None = None
+    """Columns that trials have together, every column in one group: TPE models them by group. None: those of the ``rules``."""
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         self._name, self._by_index = name, by_index
@@ -48,10 +53,12 @@ class RustunaSampler:
         except (TypeError, ValueError, OverflowError) as error:
             raise wrong_options(name, options, error) from error
         self._cache: RustStudy | None = None
+        self._grouped: Grouped | None = None
 
-    def _fresh(self, seed: int) -> Any:
+    def _fresh(self, seed: int, n_startup: int | None = None) -> Any:
         make = rust.TPESampler if self._name == "tpe" else rust.RandomSampler
-        return make(seed=seed, **self._options)
+        own = self._options if n_startup in (None, self._n_startup) else {**self._options, "n_startup_trials": n_startup}
+        return make(seed=seed, **own)
 
     def check(self, distributions: Mapping[str, Distribution], n_objectives: int) -> None:
         """See ``samplers.Sampler``: these take every space, and any number of objectives."""
@@ -60,6 +67,11 @@ class RustunaSampler:
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
         """See ``samplers.Sampler``. Random until enough trials finished; pending and failed ones don't count for that."""
+        groups = self.groups
+        if groups is None and self.rules is not None and self.rules.optional:
+            groups = self.rules.groups
+        if self._name == "tpe" and (groups is not None or (history.is_bounded and history.n_finished() > MOST_WHOLE)):
+            return Suggested(self._by_groups(history, distributions, seed, groups or [list(distributions)]), {})
         if self._cache is None or not self._cache.serves(distributions, history):
             self._cache = RustStudy(history.directions, distributions, self._by_index)
         if self._name == "random" or history.n_observed() < self._n_startup:
@@ -79,6 +91,20 @@ class RustunaSampler:
         self._cache = cache  # not after an exception, which leaves the imputed trials in it
         return Suggested(internal, {})
 
+    def _by_groups(
+        self, history: History, distributions: Mapping[str, Distribution], seed: int, groups: Sequence[Sequence[str]]
+    ) -> dict[str, float]:
+        from journaltune.suggest.samplers.grouped import Grouped  # few studies have conditions, or so many trials
+
+        self._cache = None
+
+        grouped, self._grouped = self._grouped, None
+        if grouped is None or not grouped.serves(distributions, history, groups):
+            grouped = Grouped(history.directions, distributions, self._by_index, groups)
+        internal = grouped.suggest(history, seed, self._n_startup, self._fresh)
+        self._grouped = grouped  # as above
+        return internal
+
 
 def violation(constraints: Mapping[str, float]) -> dict[str, float]:
     """How far a trial violates its constraints, as the only constraint that Rustuna gets; empty if it has no constraints.
@@ -86,11 +112,15 @@ def violation(constraints: Mapping[str, float]) -> dict[str, float]:
     Rustuna compares trials by this sum alone. But it adds up in the order of a hash table, which differs from process to
     process, and the last bit of a sum of three depends on the order: the order of equal trials would change by the process.
     """
+    return as_attrs({"violation": total_violation(constraints)}) if constraints else {}
+
+
+def total_violation(constraints: Mapping[str, float]) -> float:
     total = 0.0
     for value in constraints.values():  # not `sum`, which rounds in another way since Python 3.12
         if not value <= 0:
             total += value
-    return as_attrs({"violation": total}) if constraints else {}
+    return total
 
 
 def wrong_options(name: str, options: Mapping[str, Any], error: Exception) -> UsageError:
@@ -143,7 +173,12 @@ class RustStudy:
         self._n_discarded = 0
 
     def serves(self, distributions: Mapping[str, Distribution], history: History) -> bool:
-        return self._space is distributions and self._n_read <= history.n_finished() and self._n_discarded < _MOST_DISCARDS
+        return self._space is distributions and self._n_read <= history.n_finished() and not self.is_worn
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether so many trials were discarded that the storage is better built anew."""
+        return self._n_discarded >= _MOST_DISCARDS
 
     def at_random(self, seed: int) -> dict[str, float]:
         """A suggestion to which no trial matters."""
@@ -211,7 +246,15 @@ class RustStudy:
 
     def fits(self, shape: Shape, params: Sequence[float]) -> bool:
         """Whether a trial has every parameter of the space, inside its present bounds."""
-        return len(self._selection(shape).of(params)[0]) == len(self._space)
+        return len(self.columns_of(shape, params)) == len(self._space)
+
+    def columns_of_shape(self, shape: Shape) -> list[str] | None:
+        """The parameters of the space that trials of a shape have; None where their values decide."""
+        return self._selection(shape).names
+
+    def columns_of(self, shape: Shape, params: Sequence[float]) -> list[str]:
+        """The parameters of the space that a trial has, inside their present bounds."""
+        return self._selection(shape).of(params)[0]
 
     def _selection(self, shape: Shape) -> _Selection:
         selection = self._selections.get(shape)
@@ -246,6 +289,11 @@ class _Selection:
         self._bounds = bounds if moved else None
         encoders = [(index, columns[name].encode) for index, name in enumerate(self._names)]
         self._encoders = [(index, encode) for index, encode in encoders if encode is not None]
+
+    @property
+    def names(self) -> list[str] | None:
+        """The columns of every trial of this shape; None where a value may lie outside of the present bounds."""
+        return self._names if self._bounds is None else None
 
     def of(self, params: Sequence[float]) -> tuple[list[str], list[Any], Sequence[float]]:
         """Names, distributions and Rustuna's values of a trial with these internal values."""

@@ -16,6 +16,7 @@ from journaltune.base.codes import MINIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps, loads
+from journaltune.base.seeds import GROUP, derive_seed
 from journaltune.suggest.history import STUDY_ATTRS
 from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.from_rustuna import RustStudy, refuse_seed, rust, violation, wrong_options
@@ -44,6 +45,8 @@ class NsgaiiSampler:
     marks_enqueued = True
     finite = False
     rules: Rules | None = None
+    always: Sequence[str] | None = None
+    """The columns that every trial has; None: as the ``rules`` say. Others are drawn at random, as Optuna's NSGA-II does it."""
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool) -> None:
         refuse_seed(options)
@@ -56,6 +59,7 @@ class NsgaiiSampler:
         if self._size < 2:
             raise UsageError(f"sampler {name} does not take these options: population_size must be at least 2")
         self._members: _Members | None = None
+        self._common: tuple[Mapping[str, Distribution], Mapping[str, Distribution]] | None = None
 
     def _fresh(self, seed: int) -> Any:
         return rust.NSGAIISampler(seed=seed, **self._options)
@@ -67,12 +71,29 @@ class NsgaiiSampler:
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
         """See ``samplers.Sampler``."""
+        always = self.always
+        if always is None and self.rules is not None and self.rules.optional:
+            always = [name for name in distributions if name not in self.rules.optional]
+        if always is None:
+            return self._suggest(history, distributions, seed)
+        if self._common is None or self._common[0] is not distributions:
+            self._common = distributions, {name: known for name, known in distributions.items() if name in always}
+        common = self._common[1]
+        rest = {name: known for name, known in distributions.items() if name not in common}
+        suggested = self._suggest(history, common, seed) if common else Suggested({}, {})
+        values = suggested.internal | self._study(history, rest).at_random(derive_seed(seed, 1, GROUP))
+        return Suggested({name: values[name] for name in distributions}, suggested.attrs)
+
+    def _study(self, history: History, distributions: Mapping[str, Distribution]) -> RustStudy:
+        return RustStudy(history.directions, distributions, self._by_index, modelled=False)
+
+    def _suggest(self, history: History, distributions: Mapping[str, Distribution], seed: int) -> Suggested:
         members = self._members
         if members is None or members.space is not distributions or members.n_read > history.n_finished():
             members = self._members = _Members(distributions, self._by_index)
         members.catch_up(history)
         generation = members.first_with_room(self._size)
-        study, sampler = RustStudy(history.directions, distributions, self._by_index, modelled=False), self._fresh(seed)
+        study, sampler = self._study(history, distributions), self._fresh(seed)
         attrs: dict[str, Any] = {GENERATION: str(generation)}
         if not generation:
             return Suggested(study.suggest(sampler), attrs)

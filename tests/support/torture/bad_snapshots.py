@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import msgpack  # type: ignore[import-untyped]
 
 from journaltune.base.errors import JournalDamagedError
 from journaltune.journal import snapshot
@@ -89,11 +88,11 @@ class Base:
     def header(self, path: Path) -> dict[str, Any]:
         """The header as if the snapshot had been made for the journal at ``path``, so that the file's identity fits."""
         packed = self.snapshot[_HEAD_BYTES : _HEAD_BYTES + self.header_bytes]
-        return {**msgpack.unpackb(packed, unicode_errors="surrogatepass"), "inode": path.stat().st_ino}
+        return {**json.loads(packed), "inode": path.stat().st_ino}
 
     def sealed(self, header: object, sections: bytes = b"") -> bytes:
         """A snapshot with right checksums, whatever its header is."""
-        packed: bytes = msgpack.packb(header, unicode_errors="surrogatepass")
+        packed = json.dumps(header).encode()
         return self.snapshot[:8] + b"%012d%08x" % (len(packed), crc32(packed)) + packed + sections
 
     def of(self, path: Path) -> bytes:
