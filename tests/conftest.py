@@ -32,7 +32,12 @@ for variable in list(os.environ):
 
 
 def pytest_make_parametrize_id(val: object) -> str:
-    """The same in every worker of pytest-xdist: without addresses and process numbers, and short."""
+    """The same in every worker of pytest-xdist: without addresses and process numbers, and short.
+
+    A number is itself: one that happens to be this process's would be another one elsewhere.
+    """
+    if isinstance(val, int | float):
+        return ascii(val)
     text = re.sub(
         rf" at 0x[0-9a-f]+|\b{os.getpid()}\b", "", val.__name__ if callable(val) and hasattr(val, "__name__") else ascii(val)
     )

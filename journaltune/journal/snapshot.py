@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from journaltune.journal.extras import Extras, Saved
+
     Rebuild = Callable[[int], JournalState]
 
-_MAGIC = b"JTSNAP7" + (b"<" if sys.byteorder == "little" else b">")
+_MAGIC = b"JTSNAP8" + (b"<" if sys.byteorder == "little" else b">")
 _CODES = dict((*COLUMNS, KEYS))
 _STICKY = 0o1000
 _TAIL_BYTES = 64 * 1024
@@ -126,9 +128,7 @@ def _may_be_planted(journal_path: str, owner: int, journal_owner: int) -> bool:
 def _pack_study(study: StudyState, sections: list[bytes | memoryview]) -> dict[str, Any]:
     placed = {name: _place(memoryview(study.finished.column(name)).cast("B"), sections) for name, _ in COLUMNS}
     placed["keys"] = _place(memoryview(_keys(study.finished)).cast("B"), sections)
-    # One trial after the other: unpacked, those of ten thousand would for a moment be most of the process.
-    extras = [f'"{number}":{dumps(fields)}' for number, fields in study.finished.extras.items()]
-    placed["extras"] = _place(memoryview(f"{{{','.join(extras)}}}".encode()), sections)
+    placed["extras"] = _place(memoryview(_extras(study.finished)), sections)
     return {
         "study_id": study.study_id,
         "name": study.name,
@@ -181,7 +181,10 @@ def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
 
 def _unpack_live(study: StudyState, fields: dict[str, Any]) -> LiveTrial:
     trial = LiveTrial(study, fields["trial_id"], fields["number"])
-    fields["intermediate"] = {_step(step): value for step, value in fields["intermediate"].items()}
+    if fields["intermediate"]:
+        from journaltune.journal.extras import step_of
+
+        fields["intermediate"] = {step_of(step): value for step, value in fields["intermediate"].items()}
     for name, value in fields.items():
         setattr(trial, name, value)
     return trial
@@ -283,7 +286,7 @@ class Sections:
         """A whole column, or the extras by number."""
         data = self._bytes(name, 0, self._places[name][1])
         if data is not None:
-            return _unpack_extras(data) if name == "extras" else _unpack_column(name, data)
+            return _saved(data) if name == "extras" else _unpack_column(name, data)
         finished = self._replayed()
         return finished.extras if name == "extras" else finished.column(name)[:]
 
@@ -313,17 +316,15 @@ def _unpack_column(name: str, data: memoryview) -> array[Any]:
     return column
 
 
-def _unpack_extras(data: memoryview) -> dict[int, dict[str, Any]]:
-    extras = {int(number): fields for number, fields in loads(str(data, "utf-8")).items()}
-    for fields in extras.values():
-        if "intermediate" in fields:
-            fields["intermediate"] = {_step(step): value for step, value in fields["intermediate"].items()}
-    return extras
+def _extras(finished: Finished) -> bytes:
+    if not finished.has_extras():
+        return b""
+    from journaltune.journal.extras import section_of
+
+    return section_of(finished.extras)
 
 
-def _step(text: str) -> float:
-    """A step as JSON's keys hold it: an int, or whatever number another program's record had."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+def _saved(data: memoryview) -> Saved | Extras:
+    from journaltune.journal.extras import Extras, Saved
+
+    return Saved(data) if data else Extras()

@@ -181,6 +181,10 @@ class Finished:
             self._base.discard("extras")
         return self._own_extras()
 
+    def has_extras(self) -> bool:
+        """Whether any trial has some."""
+        return any(code & HAS_EXTRAS for code in set(self.column("codes")))
+
     def _own_extras(self) -> Extras:
         if self._extras is None:
             from journaltune.journal.extras import Extras  # few trials have any

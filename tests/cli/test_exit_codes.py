@@ -80,7 +80,7 @@ def limit_files_to(size_bytes: int) -> Any:
         (["delete"], "delete: NAME is missing: which study? `journaltune studies` lists them"),
         (["create"], "create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'"),
         (["create", *PARAM, "--seed", "-1"], "create: --seed must be a whole number of at least 0, not '-1'"),
-        (["create", *PARAM, "--require", "x < 1"], "create: --require is not supported yet; leave it out"),
+        (["create", *PARAM, "--require", "y < 1"], "require: y < 1: y is not a parameter"),
         (["create", *PARAM, "--replicates", "0"], "create: --replicates must be a whole number of at least 1, not '0'"),
     ],
 )

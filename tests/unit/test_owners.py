@@ -81,7 +81,7 @@ def test_a_process_that_is_not_waited_for_is_still_described() -> None:
         os.waitpid(pid, 0)
 
 
-@pytest.mark.parametrize("pid", [0, -1, -os.getpid(), 2**22 + 1, 2**40, 10**30, "1", 1.0, None])
+@pytest.mark.parametrize("pid", [0, -1, pytest.param(-os.getpid(), id="negative"), 2**22 + 1, 2**40, 10**30, "1", 1.0, None])
 def test_what_names_no_single_process_is_refused(pid: Any) -> None:
     with pytest.raises(UsageError):
         describe(pid)

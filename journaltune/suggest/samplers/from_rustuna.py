@@ -11,7 +11,7 @@ from itertools import compress, repeat
 from journaltune.base.codes import MINIMIZE
 from journaltune.base.constraints import as_attrs, constraints_in
 from journaltune.base.errors import JournaltuneError, UsageError
-from journaltune.space import Distribution, compatible
+from journaltune.space import Distribution, agrees
 from journaltune.suggest.samplers import Suggested
 from journaltune.suggest.samplers.rust import as_in_optuna, as_it_is, core
 
@@ -280,7 +280,7 @@ class _Selection:
         rust_space: Mapping[str, Any],
     ) -> None:
         known = [(place, name, Distribution.from_json(text)) for place, (name, text) in enumerate(shape) if name in space]
-        taken = [(place, name, then) for place, name, then in known if compatible(space[name], then)]
+        taken = [(place, name, then) for place, name, then in known if agrees(space[name], then)]
         self._places = None if len(taken) == len(shape) else [place for place, _, _ in taken]
         self._names = [name for _, name, _ in taken]
         self._distributions = [rust_space[name] if rust_space else as_it_is(then).drawn for _, name, then in taken]
