@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from journaltune.base import checks
 from journaltune.base.codes import RUNNING, WAITING
-from journaltune.base.constraints import as_attrs
 from journaltune.base.errors import ExhaustedError, NotFoundError
 from journaltune.base.seeds import trainer_seed
 from journaltune.journal import records
@@ -190,6 +189,7 @@ def _new_record(study: OpenStudy, choice: Choice) -> dict[str, Any]:
     state, system_attrs = study.state(), choice.attrs
     record = records.create_trial(state.study_id, study.stored_distributions, choice.internal, RUNNING)
     if choice.twin is not None:
+        from journaltune.base.constraints import as_attrs
         from journaltune.study.trials import result_of
 
         record["state"], record["values"], constraints = result_of(state, choice.twin.number)

@@ -16,7 +16,6 @@ from operator import gt, itemgetter, neg, or_
 from sys import float_info
 
 from journaltune.base.codes import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
-from journaltune.base.constraints import constraints_in
 from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, ODD, STATE_MASK
 from journaltune.space import Distribution
 
@@ -122,7 +121,7 @@ class History:
         """
         worst: dict[str, float] = {}
         for _, _, _, _, attrs in self.complete() if self._any_extras(0) else ():
-            for name, value in constraints_in(attrs).items():
+            for name, value in _constraints_in(attrs).items():
                 worst[name] = max(value, worst.get(name, -inf))
         return dict(sorted(worst.items()))
 
@@ -200,12 +199,12 @@ class History:
         codes, numbers, wanted = finished.column("codes"), finished.column("numbers"), COMPLETE | HAS_VALUES | HAS_EXTRAS
         rows = [row for row in range(skip, len(codes)) if codes[row] & ~ODD == wanted]
         found = (
-            (row, constraints_in(attrs)) for row, attrs in zip(rows, self._attrs([numbers[row] for row in rows]), strict=True)
+            (row, _constraints_in(attrs)) for row, attrs in zip(rows, self._attrs([numbers[row] for row in rows]), strict=True)
         )
         return {row: constraints for row, constraints in found if constraints}
 
     def constraints_of(self, row: int) -> dict[str, float]:
-        return constraints_in(next(self._attrs([self._study.finished.column("numbers")[row]])))
+        return _constraints_in(next(self._attrs([self._study.finished.column("numbers")[row]])))
 
     def has_result(self, row: int) -> bool:
         """Whether a finished trial is complete and has values, which may be NaN."""
@@ -266,6 +265,14 @@ class History:
             for row in self._study.finished.rows():
                 if row[1] & STATE_MASK in wanted and not row[1] & HIDDEN:
                     yield row
+
+
+def _constraints_in(attrs: Mapping[str, Any]) -> dict[str, float]:
+    if not attrs:
+        return {}
+    from journaltune.base.constraints import constraints_in  # most studies have none
+
+    return constraints_in(attrs)
 
 
 def _asked(number: int, code: int, shape: Shape, params: Sequence[float]) -> Asked:

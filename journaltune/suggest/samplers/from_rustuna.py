@@ -9,7 +9,6 @@ from __future__ import annotations
 from itertools import compress, repeat
 
 from journaltune.base.codes import MINIMIZE
-from journaltune.base.constraints import as_attrs, constraints_in
 from journaltune.base.errors import JournaltuneError, UsageError
 from journaltune.space import Distribution, agrees
 from journaltune.suggest.samplers import Suggested
@@ -112,7 +111,17 @@ def violation(constraints: Mapping[str, float]) -> dict[str, float]:
     Rustuna compares trials by this sum alone. But it adds up in the order of a hash table, which differs from process to
     process, and the last bit of a sum of three depends on the order: the order of equal trials would change by the process.
     """
-    return as_attrs({"violation": total_violation(constraints)}) if constraints else {}
+    if not constraints:
+        return {}
+    from journaltune.base.constraints import as_attrs  # most studies have none
+
+    return as_attrs({"violation": total_violation(constraints)})
+
+
+def _violation_in(attrs: Mapping[str, Any]) -> dict[str, float]:
+    from journaltune.base.constraints import constraints_in
+
+    return violation(constraints_in(attrs))
 
 
 def total_violation(constraints: Mapping[str, float]) -> float:
@@ -201,7 +210,7 @@ class RustStudy:
 
     def catch_up(self, history: History) -> None:
         for _, shape, params, values, attrs in history.complete(self._n_read):
-            _, whole = self.add(shape, params, values, violation(constraints_in(attrs)) if attrs else attrs)
+            _, whole = self.add(shape, params, values, _violation_in(attrs) if attrs else attrs)
             self.n_complete += 1
             self._n_partial += not whole
         self._n_read = history.n_finished()
