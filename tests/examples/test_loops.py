@@ -24,7 +24,7 @@ case $1 in ask) exit "$ASK_EXITS" ;; esac
 # One that is removed once it has handed out a trial, as by an install that removes the old program first.
 VANISHES = """#!/bin/sh
 case $1 in ask)
-    for name in lr l2 momentum batch epochs hidden activation x y opt width; do echo "JT_$name=1"; done
+    for name in lr l2 momentum batch epochs hidden activation x y opt width tour; do echo "JT_$name=1"; done
     echo JT_TRIAL=0 JT_SEED=1 JT_ATTEMPT=1
     rm -f "$0"
 esac
