@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _LONGEST = 100  # letters that are compared, of a word that may be anything
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-"
@@ -35,6 +35,11 @@ def quote(text: str) -> str:
 def quoted(words: Iterable[str]) -> str:
     """A command line for a POSIX shell."""
     return " ".join(map(quote, words))
+
+
+def arguments_of(params: Mapping[str, object]) -> list[str]:
+    """All parameters as ``--name value``."""
+    return [word for name, value in params.items() for word in (f"--{name}", text_of(value))]
 
 
 def near(text: str, known: Iterable[str]) -> str | None:

@@ -24,6 +24,7 @@ COMMAND = Command(
 Each line is one JSON object; NaN and infinities are the strings "nan", "inf", "-inf". With --format sh there is one
 assignment a line, quoted for eval: JT_TRIAL, JT_SEED, JT_ATTEMPT, and JT_NAME for each parameter. Characters that a
 shell name can't have become _. Booleans are true and false, null is empty, a parameter that does not apply is unset.
+--format args prints --NAME VALUE for each parameter, quoted; the trial's number is said on stderr.
 
 --owner names the process that works on the trial: $$ in a shell script. Once that process is proven dead, the next ask
 hands out the same trial again (number, parameters, seed) with "attempt" one higher: a script that was killed is simply
@@ -31,7 +32,7 @@ started again. A suggestion that can't be printed, or that Ctrl-C cuts off, is a
 Exits 11 when the space is exhausted or the study has its --trials.""",
     (
         Option("-n", "count", "K", "ask K times; each suggestion is printed as soon as it is recorded", whole(1), 1),
-        Option("--format", "format", "json|sh", "how to print a suggestion (default json)", one_of("json", "sh")),
+        Option("--format", "format", "json|sh|args", "how to print a suggestion (default json)", one_of("json", "sh", "args")),
         Option(
             "--template",
             "template",
@@ -133,11 +134,20 @@ def _renderer(options: Options, study: OpenStudy, template: str | None) -> Calla
         return lambda asked: assignments(
             {"JT_TRIAL": asked.number, "JT_SEED": asked.seed, "JT_ATTEMPT": asked.attempt}, asked.params, names
         )
+    if options["format"] == "args":
+        return _arguments
     return lambda asked: output.json_line(_facts(asked)) + "\n"
 
 
 def _facts(asked: Suggestion) -> dict[str, object]:
     return {"number": asked.number, "params": asked.params, "seed": asked.seed, "attempt": asked.attempt}
+
+
+def _arguments(asked: Suggestion) -> str:
+    from journaltune.base.words import arguments_of, quoted
+
+    output.note(f"this is trial {asked.number}; --format sh says so on stdout, and --template FILE can")
+    return quoted(arguments_of(asked.params)) + "\n"
 
 
 def _template_renderer(path: str, text: str, study: OpenStudy) -> Callable[[Suggestion], str]:

@@ -27,9 +27,9 @@ standard deviation, and "replicates" how many trials it has.
 A trial of `run` has "usage" too: wall_s, cpu_s, and peak_bytes, the most memory that its processes had.
 
 --format sh prints JT_TRIAL, JT_SEED, JT_ATTEMPT, JT_VALUE and JT_NAME for each
-parameter, quoted for eval.""",
+parameter, quoted for eval; --format args prints --NAME VALUE for each parameter.""",
     (
-        Option("--format", "format", "json|sh", "how to print it (default json)", one_of("json", "sh"), "json"),
+        Option("--format", "format", "json|sh|args", "how to print it (default json)", one_of("json", "sh", "args"), "json"),
         Option(
             "--recommended",
             "recommended",
@@ -48,11 +48,15 @@ journaltune best --recommended                # of noisy results""",
 
 def run(options: Options) -> int:
     with opened(options) as study:
-        if options["format"] == "sh":
-            _require_single_objective(study)
+        if options["format"] != "json":
+            _require_single_objective(study, options["format"])
         trials = _chosen(study, options["recommended"])
         if options["format"] == "sh":
             output.write(_assignments(study, trials[0]))
+        elif options["format"] == "args":
+            from journaltune.base.words import arguments_of, quoted
+
+            output.write(quoted(arguments_of(trials[0].params)) + "\n")
         else:
             several = len(study.directions) > 1
             output.write("".join(output.json_line(facts(trial, several)) + "\n" for trial in trials))
@@ -84,9 +88,9 @@ def _replicates(trial: Trial, several: bool) -> dict[str, Any]:
     return {"replicates": trial.user_attrs["replicates"], "spread": spread if several else spread[0]}
 
 
-def _require_single_objective(study: OpenStudy) -> None:
+def _require_single_objective(study: OpenStudy, form: str) -> None:
     if len(study.directions) > 1:
-        raise UsageError(f"study {study.name!r} has several objectives, so no single best for --format sh; use --format json")
+        raise UsageError(f"study {study.name!r} has several objectives, so no single best for --format {form}; use --format json")
 
 
 def _assignments(study: OpenStudy, trial: Trial) -> str:

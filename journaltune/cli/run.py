@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from journaltune.run.prepare import Call
 
 _UNSET = object()
-_OF_CREATE = ("objectives", "sampler", "sampler_options", "seed", "space")
+_OF_CREATE = ("objectives", "sampler", "sampler_options", "seed", "space", "require")
 
 
 def _or_none(convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -129,7 +129,7 @@ def _run(options: Options, link: Link) -> int:
     from journaltune.suggest.samplers.rust import without_its_package
 
     without_its_package()
-    study, plan = prepare(_call(options))
+    study, plan = prepare(_call(options), lambda text: output.note(f"run: {text}"))
     with study:
         shows = listener(len(study.directions), options["quiet"])
         try:
@@ -182,6 +182,7 @@ def _call(options: Options) -> Call:
         options["n_trials"] if options["n_trials"] is not None else n_trials,
         kept,
         None if file is None else with_path(options["space"], file.space),
+        options["require"],
         creation,
         options["deterministic"],
         options["timeout_s"],

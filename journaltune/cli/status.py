@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REFRESH_S = 1.0
 MOST_RUNNING = 20  # trials that the text names
+MOST_OF_SPACE, _LONGEST_SPEC = 12, 120  # lines on the space, and characters of each
 _WITH_MODEL, _MOST_MODELLED = ("auto", "gp"), 300  # a model of 300 trials takes a third of a second
 
 COMMAND = Command(
@@ -170,6 +171,7 @@ def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
         f"journal    {known['journal']}, {known['size_bytes']:,} bytes",
         f"objective  {', '.join(objectives)}",
         f"sampler    {', '.join(settings) or 'not known: another program made the study'}",
+        *_space_lines(known["space"], known["require"]),
         f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
         *_running_lines(known["running"]),
@@ -179,6 +181,18 @@ def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
         *(f"lock       {lock}" for lock in known["locks"]),
     ]
     return [output.visible(line) for line in lines]
+
+
+def _space_lines(space: dict[str, str] | None, require: list[str]) -> list[str]:
+    """What is searched, and what each suggestion keeps; the first lines only."""
+    from journaltune.space.grammar import one_line
+
+    if space is None:
+        return ["space      none: another program made the study"]
+    lines = [f"{name}: {spec}" for name, spec in space.items()] + [f"require: {constraint}" for constraint in require]
+    rest = len(lines) - MOST_OF_SPACE
+    shown = [one_line(line, _LONGEST_SPEC) for line in lines[:MOST_OF_SPACE]] + ([f"and {rest} more"] if rest > 0 else [])
+    return [f"{'' if place else 'space':10} {line}" for place, line in enumerate(shown)]
 
 
 def _recommended_lines(best: Any, recommended: int | None) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.base.words import quoted, text_of
+from journaltune.base.words import arguments_of, quoted, text_of
 from journaltune.space.literals import one_line
 
 TYPE_CHECKING = False
@@ -38,11 +38,6 @@ class Filling(Frozen):
     def own(self, name: str) -> str:
         """The text for a placeholder that is not a parameter."""
         return quoted(arguments_of(self.params)) if name == ARGS else str(getattr(self, name))
-
-
-def arguments_of(params: Mapping[str, Any]) -> list[str]:
-    """All parameters as ``--name value``."""
-    return [word for name, value in params.items() for word in (f"--{name}", text_of(value))]
 
 
 class CommandLine:

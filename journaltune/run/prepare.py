@@ -16,7 +16,7 @@ from journaltune.study.open_study import open_study, space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from journaltune.study.open_study import OpenStudy
@@ -36,15 +36,19 @@ class Call(Frozen):
     n_trials: int | None = None
     kept: Mapping[str, Any] = {}
     space: Space | None = None
+    require: Sequence[str] = ()
     creation: Mapping[str, Any] = {}
     is_deterministic: bool = False
     timeout_s: float | None = None
     start: Sequence[Mapping[str, Any]] = ()
 
 
-def prepare(call: Call) -> tuple[OpenStudy, Plan]:
-    """The study, with what the call says of it recorded, and the run. UsageError before anything is written."""
-    study, made = _prepared(call)
+def prepare(call: Call, on_note: Callable[[str], object] | None = None) -> tuple[OpenStudy, Plan]:
+    """The study, with what the call says of it recorded, and the run. UsageError before anything is written.
+
+    ``on_note`` is called with what is odd about a new study's space, in a line.
+    """
+    study, made = _prepared(call, on_note)
     try:
         enqueue_start(study, call.start)
     except BaseException:
@@ -53,14 +57,14 @@ def prepare(call: Call) -> tuple[OpenStudy, Plan]:
     return study, made
 
 
-def _prepared(call: Call) -> tuple[OpenStudy, Plan]:
+def _prepared(call: Call, on_note: Callable[[str], object] | None) -> tuple[OpenStudy, Plan]:
     line = CommandLine(call.command) if call.command else None
-    space = _declared(line, call.space)
+    space = _declared(line, call.space, call.require)
     try:
         study = open_study(call.path, call.study_name, **call.access)
     except NotFoundError:
         try:
-            return _new(call, line, space)
+            return _new(call, line, space, on_note)
         except ConflictError:  # another run made it just now
             study = open_study(call.path, call.study_name, **call.access)
     try:
@@ -70,24 +74,28 @@ def _prepared(call: Call) -> tuple[OpenStudy, Plan]:
         raise
 
 
-def _declared(line: CommandLine | None, file: Space | None) -> Space | None:
-    """The space of the command's own declarations and of a space file."""
-    declared = space_from_params(line.specs) if line is not None and line.specs else None
+def _declared(line: CommandLine | None, file: Space | None, require: Sequence[str]) -> Space | None:
+    """The space of the command's own declarations, of constraints, and of a space file. Its expressions may read what only the
+    study has."""
+    specs = line.specs if line is not None else {}
+    declared = space_from_params(specs, require, partial=True) if specs or require else None
     if declared is None or file is None:
         return declared or file
-    twice = [name for name in declared.distributions if name in file.distributions]
+    twice = [name for name in declared.parameters if name in file.parameters]
     if twice:
         raise UsageError(f"{one_line(twice[0])} is declared twice, in command and space file; write {{{twice[0]}}} here")
-    return Space({**file.distributions, **declared.distributions})
+    return Space({**file.parameters, **declared.parameters}, [*file.require, *declared.require])
 
 
-def _new(call: Call, line: CommandLine | None, space: Space | None) -> tuple[OpenStudy, Plan]:
+def _new(
+    call: Call, line: CommandLine | None, space: Space | None, on_note: Callable[[str], object] | None
+) -> tuple[OpenStudy, Plan]:
     if line is None:
         raise UsageError(
             f"there is no study in {call.path} yet, so the command is missing: journaltune run -n 100 -- ./train --lr "
             "'{lr: log(1e-5, 1)}'"
         )
-    if space is None:
+    if space is None or not space.parameters:
         raise UsageError("the command declares no parameter; write what to search, such as --lr '{lr: log(1e-5, 1)}'")
     kept = _kept({}, call.kept)
     directions = call.creation.get("directions") or ("minimize",)
@@ -100,6 +108,7 @@ def _new(call: Call, line: CommandLine | None, space: Space | None) -> tuple[Ope
         trials=call.n_trials,
         run=kept,
         check_space=lambda space: check_start(space, call.start),
+        on_note=on_note,
         **{**call.creation, **({"lag": len(made.devices)} if call.is_deterministic else {})},
         **call.access,
     )
@@ -161,12 +170,30 @@ def _check_space(study: OpenStudy, line: CommandLine, declared: Space) -> None:
                 f"{one_line(spec_text(distribution))} in the command; write {{{name}}} to go on with the study's, or change it "
                 f"with {change} --param"
             )
-    hidden = [name for name in line.hides(known) if name not in declared.parameters]
+    for constraint in declared.require:
+        if constraint not in space_of(study).require:
+            raise UsageError(
+                f"study {study.name!r} does not have the constraint {one_line(constraint)}; add it with {change} --require, or "
+                "leave it out"
+            )
+    hidden = [name for name in _hidden(line, space_of(study)) if name not in declared.parameters]
     if hidden:
         raise UsageError(
             f"study {study.name!r} has {', '.join(map(one_line, hidden))}, which the command does not name: write "
             f"{{{hidden[0]}}}, or {{args}} for all"
         )
+
+
+def _hidden(line: CommandLine, space: Space) -> list[str]:
+    """The searched parameters that no trainer sees: neither named, nor read by the expression of one that is."""
+    hidden = line.hides(space.parameters)
+    if space.rules is None or not hidden:
+        return hidden
+    seen = set(space.parameters) - set(hidden)
+    for step in reversed(space.rules.steps):  # each stands behind those that it reads
+        if step.name in seen:
+            seen.update(step.reads)
+    return [step.name for step in space.rules.steps if step.name not in seen and step.columns]
 
 
 def _check_creation(study: OpenStudy, given: Mapping[str, Any]) -> None:

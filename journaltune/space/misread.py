@@ -38,6 +38,7 @@ _FUNCTIONS = {
 }
 _USAGE = {"min": "min(x, y, ...)", "max": "max(x, y, ...)", "round": "round(x) or round(x, digits)"}
 _LONGEST = 200
+_SHORTEST_PART = 3  # of a name: "of" and "n" say little
 _LONGEST_SLIP = 40  # a thousand names are compared letter by letter
 
 
@@ -123,13 +124,22 @@ def word_instead(word: str, known: Mapping[str, Any], names: Collection[str], ch
     if small in _KEYWORDS:
         return f"write {small}"
     texts = [choice for choice in choices or () if isinstance(choice, str)]
-    better = near(word, [*texts, *known]) if len(word) <= _LONGEST_SLIP else None
+    better = near(word, [*texts, *known]) or _kin(word, () if texts else known) if len(word) <= _LONGEST_SLIP else None
     if better is not None:
         return f"did you mean {literal_text(better) if better in texts else written(better)}?"
     for name in [] if texts else [*names, *known]:
         if word in _texts(known, [name]):
             return f"write {written(name)} == {word}"
     return f"it is one of {listed(choices or ())}" if texts else "declare it, or quote it if it is a text"
+
+
+def _kin(word: str, known: Collection[str]) -> str | None:
+    """The name that ``word`` is another form of: ``opt`` of optimizer, ``layers`` of num_layers, ``lr`` of learning_rate."""
+    small = word.lower().replace("-", "_")
+    parts = small.split("_")
+    forms = {small, "".join([part[:1] for part in parts]), *(part for part in parts if len(part) >= _SHORTEST_PART)}
+    names = [name for name in known if len(name) > 1 and (name.lower() in forms or small.startswith(name.lower()))]
+    return max(names, key=len, default=None)
 
 
 def listed(choices: tuple[Any, ...]) -> str:

@@ -76,7 +76,7 @@ def limit_files_to(size_bytes: int) -> Any:
         (["enqueue"], "enqueue: --params is missing; for example --params '{\"lr\": 0.01}'"),
         (["enqueue", "--params", "[]"], "enqueue: --params must be a JSON object such as"),
         (["trials", "--states", "done"], "trials: --states must be one of running, waiting, complete, pruned, fail, not 'done'"),
-        (["best", "--format", "yaml"], "best: --format must be one of json, sh, not 'yaml'"),
+        (["best", "--format", "yaml"], "best: --format must be one of json, sh, args, not 'yaml'"),
         (["delete"], "delete: NAME is missing: which study? `journaltune studies` lists them"),
         (["create"], "create: give the search space by either --space FILE or --param, such as --param 'lr: log(1e-5, 1e-1)'"),
         (["create", *PARAM, "--seed", "-1"], "create: --seed must be a whole number of at least 0, not '-1'"),
