@@ -6,7 +6,7 @@ from journaltune.base.codes import STATE_NAMES
 from journaltune.cli import output
 from journaltune.cli.options import Command, Option, opened
 from journaltune.cli.shell import text_of
-from journaltune.cli.values import list_of, one_of
+from journaltune.cli.values import list_of, one_of, plain, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,15 +26,20 @@ _STEERING = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) i
 
 COMMAND = Command(
     "trials",
-    """Prints the study's trials, by number. The table fits the terminal: cells are shortened, and columns that still
+    """Prints the study's trials, by number, or by a column of the table or of the CSV: the least first, of a value the best,
+and trials without one last. The table fits the terminal: cells are shortened, and columns that still
 don't fit are left out, which a line on stderr says. csv, json (one array) and jsonl (one object a line) hold all,
 with floats as exact as they are; in JSON, NaN and infinities are the strings "nan", "inf", "-inf".""",
     (
         Option("--format", "format", "|".join(FORMATS), "how to print them (default table)", one_of(*FORMATS), "table"),
         Option("--states", "states", "STATE,...", f"only trials in these states: {', '.join(STATES)}", list_of(*STATES)),
+        Option("--sort", "sort", "COLUMN", "sort by this column: value, number, duration, a parameter's name, ...", plain),
+        Option("--top", "top", "K", "the first K only; without --sort those with the best values", whole(1)),
     ),
     examples="""journaltune trials
 journaltune trials --states complete,pruned --format csv > trials.csv
+journaltune trials --top 5
+journaltune trials --sort lr
 journaltune trials --format jsonl | jq 'select(.state == "fail").params'""",
 )
 
@@ -45,6 +50,10 @@ def run(options: Options) -> int:
     output.require_open()
     with opened(options) as study:
         listed = trials(study, options["states"])
+        if options["sort"] or options["top"]:
+            from journaltune.cli.sorting import ordered
+
+            listed = ordered(study, listed, options["sort"])[: options["top"]]
         standings = _standings(study, listed)
         text = _FORMATTERS[options["format"]](study, listed, standings)
     if text:
@@ -103,8 +112,8 @@ def _as_csv(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> 
 
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
-    params, attrs = _param_names(study, listed), _distinct(trial.user_attrs for trial in listed)
-    values = _value_names(study)
+    params, attrs = param_names(study, listed), _distinct(trial.user_attrs for trial in listed)
+    values = value_names(study)
     values_missing: list[Any] = [None] * len(values)
     constraints, usages = _distinct(trial.constraints for trial in listed), _distinct(trial.usage or {} for trial in listed)
     rest = ("datetime_start", "datetime_complete", "duration_s", "seed", "attempt", "owner", "standing", "intermediate_values")
@@ -143,7 +152,7 @@ def _as_table(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -
 def _columns(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> list[Any]:
     from journaltune.cli.table import Column
 
-    values, params = _value_names(study), _param_names(study, listed)
+    values, params = value_names(study), param_names(study, listed)
     columns = [
         Column("number", [str(trial.number) for trial in listed], right=True),
         Column("state", [_state(trial) for trial in listed], rank=1),
@@ -207,14 +216,14 @@ def duration_text(seconds: float | None) -> str:
     return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
 
 
-def _value_names(study: OpenStudy) -> list[str]:
+def value_names(study: OpenStudy) -> list[str]:
     """``value``, or one name for each objective: its own, else its place."""
     if len(study.directions) == 1:
         return ["value"]
     return [f"values_{i if name is None else name}" for i, name in enumerate(study.objective_names)]
 
 
-def _param_names(study: OpenStudy, listed: Sequence[Trial]) -> list[str]:
+def param_names(study: OpenStudy, listed: Sequence[Trial]) -> list[str]:
     """The space's parameters in its order, then those that only trials have (stock Optuna's studies)."""
     declared = study.space.shell_names() if study.space else {}
     return _distinct([declared, *(trial.fixed_params for trial in listed)])

@@ -10,7 +10,7 @@ from journaltune.base.model import optunas
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
 from journaltune.run.outcome import is_pruned, reason_of
-from journaltune.space.distributions import categorical_distribution, float_distribution, int_distribution
+from journaltune.space.distributions import Distribution, categorical_distribution, float_distribution, int_distribution
 from journaltune.space.grammar import spec_text
 from journaltune.space.literals import one_line
 from journaltune.study.trials import is_running, live_user_attrs
@@ -20,12 +20,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
-    from typing import Any, Protocol
+    from typing import Any, NoReturn, Protocol
 
     from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage
 
-    from journaltune.space import Distribution, Space
+    from journaltune.space import Space
+    from journaltune.space.parameters import Parameter
     from journaltune.study.open_study import OpenStudy
     from journaltune.suggest.choice import Suggestion
 
@@ -67,7 +68,8 @@ class Suggests:
         return int(self._suggest(name, lambda: int_distribution(low, high, log, step)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """The parameter's value. SpaceError unless the call declares the study's choices, in the same order."""
+        """The parameter's value, or its label where it has one. SpaceError unless the call declares the study's choices, in the
+        same order."""
         return self._suggest(name, lambda: categorical_distribution(choices))
 
     def _suggest(self, name: str, wanted: Callable[[], Distribution]) -> Any:
@@ -75,10 +77,10 @@ class Suggests:
             distribution = wanted()
         except (ValueError, TypeError, ArithmeticError) as error:
             raise SpaceError(f"{one_line(str(name))}: {error}") from None
-        self._check(name, distribution)
-        return self.params[name]
+        return self._checked(name, distribution)
 
-    def _check(self, name: str, wanted: Distribution) -> None:
+    def _checked(self, name: str, wanted: Distribution) -> Any:
+        """The value that Optuna would return for this call. SpaceError where there is none."""
         raise NotImplementedError
 
     def set_user_attr(self, key: str, value: Any) -> None:
@@ -197,25 +199,33 @@ class AskedTrial(Suggests):
         if is_running(self._opened, self.number):
             self._told_by(self._opened, state="fail", reason=reason)
 
-    def _check(self, name: str, wanted: Distribution) -> None:
+    def _checked(self, name: str, wanted: Distribution) -> Any:
+        parameters = self._space.parameters if self._space is not None else {}
         declared = None if self._space is None else self._space.distributions.get(name)
         if name not in self.params:
-            if declared is not None:
-                raise SpaceError(
-                    f"{one_line(str(name))} is absent from trial {self.number}; ask for it where its condition holds only"
-                )
-            known = ", ".join(one_line(known) for known in list(self.params)[:10])
-            raise SpaceError(
-                f"{one_line(str(name))} is not a parameter of this study, which are {known}; "
-                f"declare it: create_study(..., exist_ok=True, params={{{name!r}: {_spelled(wanted)!r}}})"
-            )
+            self._refuse_absent(name, wanted)
         if declared is None:
-            raise SpaceError(f"{one_line(name)} is not one number or choice; take trial.params[{name!r}]")
+            spec = f" is declared as {_spelled(parameters[name])}, for which Optuna has no call" if name in parameters else ""
+            raise SpaceError(f"{one_line(name)}{spec or ' is not declared'}; take trial.params[{name!r}]")
         if not _alike(declared, wanted):
             raise SpaceError(
                 f"{one_line(name)}: the study declares {_spelled(declared)}, and the objective asks for {_spelled(wanted)}; "
                 "say the same in both"
             )
+        return _one_of_columns(parameters[name], self.params[name])
+
+    def _refuse_absent(self, name: str, wanted: Distribution) -> NoReturn:
+        shown, parameters = one_line(str(name)), {} if self._space is None else self._space.parameters
+        if name in parameters:
+            raise SpaceError(f"{shown} is absent from trial {self.number}; ask for it where its condition holds only")
+        for whole, parameter in parameters.items():
+            if not isinstance(parameter, Distribution) and name in parameter.columns(whole):
+                raise SpaceError(f"{shown} is how a part of {one_line(whole)} is stored; take trial.params[{whole!r}]")
+        known = ", ".join(one_line(known) for known in list(parameters or self.params)[:10])
+        raise SpaceError(
+            f"{shown} is not a parameter of this study, which are {known}; "
+            f"declare it: create_study(..., exist_ok=True, params={{{name!r}: {_spelled(wanted)!r}}})"
+        )
 
     def __enter__(self) -> AskedTrial:
         return self
@@ -239,7 +249,15 @@ def _alike(declared: Distribution, wanted: Distribution) -> bool:
         return False
 
 
-def _spelled(distribution: Distribution) -> str:
+def _one_of_columns(parameter: Distribution | Parameter, value: object) -> Any:
+    """The external value of a parameter's one column: of a labelled choice the label."""
+    if isinstance(parameter, Distribution):
+        return value
+    (known,) = parameter.columns("").values()
+    return known.to_external(parameter.encode(value, False)[0])
+
+
+def _spelled(distribution: Distribution | Parameter) -> str:
     try:
         return one_line(spec_text(distribution), 200)
     except ValueError:
@@ -266,7 +284,7 @@ class FixedTrial(Suggests):
     def should_prune(self) -> bool:
         return False
 
-    def _check(self, name: str, wanted: Distribution) -> None:
+    def _checked(self, name: str, wanted: Distribution) -> Any:
         if name not in self.params:
             raise SpaceError(f"{one_line(str(name))} is missing; FixedTrial takes every parameter that the objective asks for")
         try:
@@ -277,3 +295,4 @@ class FixedTrial(Suggests):
             from warnings import warn
 
             warn(f"{one_line(name)}: {error}", stacklevel=4)
+        return self.params[name]

@@ -201,15 +201,18 @@ class Rules:
         """SpaceError for derived values that are given otherwise, and for a broken constraint, as far as the values say."""
         for step in self.steps:
             value = walk.values.get(step.name, UNKNOWN)
-            if step.derived is None or step.name not in params or step.name in walk.undecided:
+            if step.derived is None or step.name not in params:
                 continue
+            if step.name in walk.undecided and params[step.name] is not None:
+                read = ", ".join(map(one_line, step.reads))
+                raise SpaceError(f"{one_line(step.name)} is computed, so it can't be given alone; give {read}")
             if value is UNKNOWN and params[step.name] is not None:
                 raise SpaceError(f"{one_line(step.name)} is absent here, as what it is computed from is; leave it out")
             if value is not UNKNOWN and value != params[step.name]:
                 raise SpaceError(f"{one_line(step.name)} is computed, and is {value!r} here; leave it out")
         for each in self.require if bounded else ():
             if walk.undecided.isdisjoint(each.names) and not _all_hold([each], walk.values):
-                raise SpaceError(f"require: {_text(each)} does not hold; change one of {', '.join(map(one_line, each.names))}")
+                raise SpaceError(f"require: {_text(each)} does not hold; change {_any(each.names)}")
 
     def n_points(self) -> int | None:
         """See ``Space.n_points``."""
@@ -222,7 +225,7 @@ class Walk:
     """Some columns, as far as they say what a configuration is.
 
     ``missing``: parameters that are there under their conditions and not given; ``misplaced``: given ones that are not there;
-    ``undecided``: the names of those of which too little is given to say.
+    ``undecided``: the names of those of which too little is given to say; ``absent``: of those that are given as null.
     """
 
     def __init__(self, rules: Rules, internal: Mapping[str, float], absent: set[str] | frozenset[str] = frozenset()) -> None:
@@ -230,18 +233,22 @@ class Walk:
         self.missing: list[Step] = []
         self.misplaced: list[Step] = []
         self.undecided: set[str] = set()
+        self.absent = absent
         for step in rules.steps:
-            self._look_at(rules, step, internal, absent)
+            self._look_at(rules, step, internal)
 
     def check(self, only: Collection[str] | None = None) -> None:
         """SpaceError for what is misplaced, and for what is missing, or just for those of these names."""
         for step in self.misplaced:
             raise SpaceError(f"{one_line(step.name)} is absent where {_text(step.condition)} does not hold; leave it out")
         for step in self.missing:
+            if step.name in self.absent and step.condition is not None:
+                where = f"there where {_text(step.condition)} holds"
+                raise SpaceError(f"{one_line(step.name)} is null, and {where}; give {step.parameter.allowed()}")
             if only is None or step.name in only:
                 raise SpaceError(f"{one_line(step.name)} is missing; give {step.parameter.allowed()}")
 
-    def _look_at(self, rules: Rules, step: Step, internal: Mapping[str, float], absent: set[str] | frozenset[str]) -> None:
+    def _look_at(self, rules: Rules, step: Step, internal: Mapping[str, float]) -> None:
         given = bool(step.columns) and step.is_in(internal)
         if step.condition is not None and not _holds(step.condition, self.values):
             if not self.undecided.isdisjoint(step.condition.names) and _is_open(step.condition, self.values):
@@ -258,7 +265,7 @@ class Walk:
                 self.values[step.name] = step.seen(step.external(internal))
         else:
             self.missing.append(step)
-            if step.name not in absent:
+            if step.name not in self.absent:
                 self.undecided.add(step.name)
 
 
@@ -344,6 +351,11 @@ def _encoded(parameter: Distribution | Parameter, value: object, bounded: bool) 
     if isinstance(parameter, Distribution):
         return [parameter.to_internal(value, bounded)]
     return parameter.encode(value, bounded)
+
+
+def _any(names: Sequence[str]) -> str:
+    shown = ", ".join(map(one_line, names))
+    return f"one of {shown}" if len(names) > 1 else shown
 
 
 def _text(expression: Expression | None) -> str:

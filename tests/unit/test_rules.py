@@ -81,7 +81,10 @@ def test_what_was_printed_can_be_given_back() -> None:
     [
         ({"opt": "adam"}, "momentum is absent where opt == sgd does not hold; leave it out"),
         ({"momentum": 0.1}, "nesterov is absent where momentum > 0.5 does not hold; leave it out"),
-        ({"momentum": None, "nesterov": None}, "momentum is missing; give a number from 0.0 to 0.99"),
+        (
+            {"momentum": None, "nesterov": None},
+            "momentum is null, and there where opt == sgd holds; give a number",
+        ),
         ({"layers": 8}, "require: layers * width <= 256 does not hold; change one of layers, width"),
         ({"units": 5}, "units is computed, and is 128 here; leave it out"),
         ({"epochs": 28}, "epochs is computed, and is 27 here; leave it out"),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 
 import journaltune
 from journaltune.base.errors import JournaltuneError, UsageError
 from journaltune.cli import main
+from journaltune.engine.ask import ask
 from journaltune.run.prepare import Call, prepare
 from journaltune.space import Space, space_from_params
 
@@ -114,6 +120,203 @@ def test_a_name_in_another_form_is_known_again(word: str, hint: str) -> None:
     with pytest.raises(JournaltuneError) as caught:
         space_from_params(params, word)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"batch": 64}, "batch is computed, so it can't be given alone; give batch_pow"),
+        ({"batch_pow": 4}, "require: batch_pow != 4 does not hold; change batch_pow"),
+        ({"opt": "sgd", "momentum": None}, "momentum is null, and there where opt == sgd holds; give a number from 0.0 to 0.99"),
+        ({"opt": "adam", "momentum": 0.5}, "momentum is absent where opt == sgd does not hold; leave it out"),
+        ({"mix": [0.5, 0.5]}, "mix: [0.5, 0.5] is not allowed; give a mapping of x, y to proportions that sum to 1"),
+    ],
+)
+def test_enqueue_says_what_can_not_be(run: Run, params: dict[str, object], message: str) -> None:
+    assert message in run("enqueue", "--params", json.dumps(params), code=2)
+    assert json.loads(run("status", "--format", "json"))["trials"]["waiting"] == 0
+
+
+def test_enqueue_skips_what_is_there_in_any_spelling(run: Run) -> None:
+    run("enqueue", "--params", json.dumps(ADAM))
+    again = {**ADAM, "arch": [64], "momentum": None, "batch": 8}
+    assert json.loads(run("enqueue", "--skip-if-exists", "--params", json.dumps(again))) == {"number": None}
+
+
+class TestSorted:
+    """`trials --sort` and `--top`."""
+
+    @pytest.fixture
+    def numbers(self, study: journaltune.Study, run: Run) -> Callable[..., list[int]]:
+        for params, value in ((SGD, 3.0), (ADAM, 1.0), ({**SGD, "momentum": 0.25, "order": ["b", "a", "c"]}, None), (SGD, 2.0)):
+            study.enqueue(params)
+            study.tell(study.ask(), value, state=None if value else "fail", attrs={"epochs": 3.0 - (value or 0)})
+        study.enqueue({"shift": 0.1})
+        return lambda *options: [json.loads(line)["number"] for line in run("trials", "--format", "jsonl", *options).splitlines()]
+
+    @pytest.mark.parametrize(
+        ("column", "numbers_in_order"),
+        [
+            ("value", [1, 3, 0, 2, 4]),
+            ("momentum", [2, 0, 3, 1, 4]),
+            ("shift", [4, 1, 0, 2, 3]),
+            ("params_batch", [1, 0, 2, 3, 4]),
+            ("opt", [1, 0, 2, 3, 4]),
+            ("order", [1, 2, 0, 3, 4]),
+            ("user_attrs_epochs", [0, 3, 1, 2, 4]),
+            ("number", [0, 1, 2, 3, 4]),
+            ("state", [0, 1, 3, 2, 4]),
+        ],
+    )
+    def test_the_least_first_and_the_absent_last(
+        self, numbers: Callable[..., list[int]], column: str, numbers_in_order: list[int]
+    ) -> None:
+        assert numbers("--sort", column) == numbers_in_order
+        assert numbers("--sort", column, "--top", "2") == numbers_in_order[:2]
+
+    def test_the_best_at_the_top(self, numbers: Callable[..., list[int]]) -> None:
+        assert numbers("--top", "2") == [1, 3]
+
+    def test_a_column_that_there_is_not(self, numbers: Callable[..., list[int]], run: Run) -> None:
+        assert "there is no column 'momentun'; did you mean momentum?" in run("trials", "--sort", "momentun", code=2)
+
+    def test_a_value_that_is_maximized(self, tmp_path: Path, run: Run) -> None:
+        study = journaltune.create_study(
+            tmp_path / "two.journal", params={"x": "float(0, 1)"}, directions=["minimize", "maximize"]
+        )
+        study.set_metric_names(["loss", "acc"])
+        for values in ((1.0, 1.0), (2.0, 3.0), (3.0, 2.0)):
+            study.tell(study.ask(), values)
+        two = ["-f", str(tmp_path / "two.journal"), "--format", "jsonl"]
+        lines = run("trials", *two, "--sort", "acc").splitlines()
+        assert [json.loads(line)["number"] for line in lines] == [1, 2, 0]
+        assert "--top needs --sort in a study with several objectives" in run("trials", *two, "--top", "1", code=2)
+
+
+def test_optunas_calls_on_parameters_that_are_more_than_one_column(study: journaltune.Study) -> None:
+    study.enqueue(SGD)
+    trial = study.ask()
+    assert trial.suggest_categorical("opt", ["adam", "sgd"]) == "sgd"
+    assert trial.suggest_float("momentum", 0, 0.99) == 0.5
+    assert trial.suggest_categorical("arch", ["tiny", "small"]) == "small"  # one of the choices, as Optuna promises
+    assert trial.params["arch"] == [64, 64]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("shift", "shift is absent from trial 0; ask for it where its condition holds only"),
+        ("batch", "batch is declared as = 2 ** batch_pow, for which Optuna has no call; take trial.params['batch']"),
+        ("mix", "mix is declared as simplex(x, y), for which Optuna has no call; take trial.params['mix']"),
+        ("mix.x", "mix.x is how a part of mix is stored; take trial.params['mix']"),
+        ("shift.quantile", "shift.quantile is how a part of shift is stored; take trial.params['shift']"),
+        ("decay", "decay is not a parameter of this study, which are opt, momentum, batch_pow"),
+        ("momentum", "momentum: the study declares float(0.0, 0.99), and the objective asks for float(0.0, 1.0)"),
+    ],
+)
+def test_what_optunas_calls_can_not_have_is_said(study: journaltune.Study, name: str, message: str) -> None:
+    study.enqueue(SGD)
+    trial = study.ask()
+    with pytest.raises(JournaltuneError) as caught:
+        trial.suggest_float(name, 0, 1)
+    assert message in str(caught.value)
+
+
+def objective(trial: Any) -> float:
+    """One that Optuna's users write: a parameter is asked for where the objective has it."""
+    opt = trial.suggest_categorical("opt", ["adam", "sgd"])
+    return float(trial.suggest_float("momentum", 0, 0.99)) if opt == "sgd" else 2.0
+
+
+def test_an_objective_with_conditions_runs_with_given_parameters(study: journaltune.Study) -> None:
+    """Of a journaltune, and of an Optuna, as a trial or as a best one."""
+    study.enqueue(SGD)
+    study.enqueue(ADAM)
+    study.optimize(objective, n_trials=2)
+    assert [trial.value for trial in study.trials] == [0.5, 2.0]
+    for fixed in (journaltune.FixedTrial, optuna.trial.FixedTrial):
+        assert objective(fixed(study.best_params)) == 0.5
+        assert objective(fixed({"opt": "adam"})) == 2.0
+        with pytest.raises((JournaltuneError, ValueError), match="momentum"):
+            objective(fixed({"opt": "sgd"}))
+
+
+def test_what_holds_a_space_can_be_pickled(study: journaltune.Study) -> None:
+    study.enqueue(SGD)
+    trial = study.ask()
+    assert pickle.loads(pickle.dumps(trial)).params == trial.params == SHOWN
+    study.tell(pickle.loads(pickle.dumps(trial)), 1.0)
+    again = pickle.loads(pickle.dumps(study))
+    assert again.trials == study.trials
+    assert pickle.loads(pickle.dumps(study.trials)) == study.trials
+    space = study._study.space
+    assert space is not None
+    assert space.rules is not None
+    copy = pickle.loads(pickle.dumps(space))
+    assert copy == space
+    assert copy.rules.settled(space.encode(SGD)) == space.encode(SGD)
+    assert again.ask().number == 1
+
+
+def test_objectives_in_a_child_process_get_whole_parameters(study: journaltune.Study) -> None:
+    study.enqueue(SGD)
+    study.optimize(lambda trial: trial.params["mix"]["y"] + trial.params["batch"], n_trials=1, isolate=True)
+    assert study.best_value == 32.75
+
+
+def test_a_dead_workers_trial_is_the_same_again(study: journaltune.Study) -> None:
+    study.enqueue({"mix": {"x": 0.1, "y": 0.9}})
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        asked = [ask(study._study, owner_pid=worker.pid) for _ in range(2)]
+        worker.kill()
+    again = [study.ask() for _ in range(2)]
+    assert [(trial.number, trial.params, trial.seed, trial.attempt) for trial in again] == [
+        (trial.number, trial.params, trial.seed, 2) for trial in asked
+    ]
+    study.release(1)
+    assert study.ask().params == asked[1].params
+    assert study.verify().difference is None
+
+
+def test_retry_asks_the_same_parameters(study: journaltune.Study, run: Run) -> None:
+    study.enqueue(SGD)
+    study.tell(study.ask(), state="fail", reason="oom")
+    run("retry")
+    assert study.ask().params == SHOWN
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "auto"])
+@pytest.mark.parametrize("options", [{"lag": 2}, {"replicates": 2}, {"duplicates": "reuse"}, {"duplicates": "resample"}])
+def test_every_way_to_ask_is_verified(tmp_path: Path, sampler: str, options: dict[str, Any]) -> None:
+    study = journaltune.create_study(tmp_path / "s.journal", params=PARAMS, require=REQUIRE, seed=3, sampler=sampler, **options)
+    running = [study.ask(), study.ask()]
+    for value in range(12):
+        study.tell(running.pop(0), value)
+        running.append(study.ask())
+    assert all(("shift" in trial.params) == (trial.params["opt"] == "adam") for trial in study.trials)
+    assert study.verify().difference is None
+
+
+def test_a_damaged_journal_is_mended_around_a_trial(study: journaltune.Study, run: Run) -> None:
+    for number in range(4):
+        study.tell(study.ask(), number)
+    journal = Path(study._study.path)
+    before = {trial.number: (trial.params, trial.values) for trial in study.trials}
+    lines = journal.read_bytes().splitlines(keepends=True)
+    damaged = [place for place, line in enumerate(lines) if b'"order.0"' in line and b'"params"' in line][2]
+    lines[damaged] = lines[damaged][:40] + b"#" * 9 + lines[damaged][49:]
+    journal.write_bytes(b"".join(lines))
+    run("check", code=6)
+    run("repair")
+    run("check")
+    run("compact", "short.journal")
+    for path in ("study.journal", "short.journal"):
+        trials = journaltune.load_study(journal.parent / path).trials
+        assert {trial.number: (trial.params, trial.values) for trial in trials if trial.number != 2} == {
+            number: known for number, known in before.items() if number != 2
+        }
+        assert trials[2].state.name == "FAIL"
+    assert json.loads(run("ask", "-f", "short.journal"))["number"] == 4
 
 
 def call(path: Path, *command: str, space: Space | None = None, require: list[str] | None = None) -> Call:
