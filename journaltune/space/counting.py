@@ -30,7 +30,7 @@ def n_points(rules: Rules) -> int | None:
     """The number of configurations; None where they are continuous, or more than can be looked at."""
     budget = [MOST_TRIED]
     try:
-        counts = [_Counted(rules, component, budget).count() for component in _components(rules)]
+        counts = [_Counted(rules, component, budget).count() for component in components(rules)]
     except TooManyError:
         return None
     if 0 in counts:
@@ -38,7 +38,7 @@ def n_points(rules: Rules) -> int | None:
     return None if None in counts else prod(counts)  # type: ignore[arg-type]
 
 
-def _components(rules: Rules) -> list[list[int]]:
+def components(rules: Rules) -> list[list[int]]:
     """The places of the steps, in groups that no rule connects, each in order."""
     leader = {step.name: step.name for step in rules.steps}
 
@@ -63,6 +63,7 @@ class _Counted:
     def __init__(self, rules: Rules, places: Sequence[int], budget: list[int]) -> None:
         self._rules, self._budget = rules, budget
         self._places = places
+        self._seen: dict[int, list[Any]] = {}  # by place: what expressions see of each value
         if len(places) > _DEEPEST:
             raise TooManyError("too many parameters depend on each other")
 
@@ -74,15 +75,16 @@ class _Counted:
             return None
 
     def _from(self, level: int, values: dict[str, Any]) -> int:
+        """``values`` is changed: what stands there of later parameters is of another configuration, and nothing reads it."""
         if level == len(self._places):
             return 1
         place = self._places[level]
         step = self._rules.steps[place]
         if step.derived is not None or not self._rules.is_present(step, values):
-            inner = dict(values)
-            if not self._rules.enter_derived(step, inner) or not self._rules.allows(place, inner):
+            values.pop(step.name, None)
+            if not self._rules.enter_derived(step, values) or not self._rules.allows(place, values):
                 return 0
-            return self._from(level + 1, inner)
+            return self._from(level + 1, values)
         counts = [known.cardinality for known in step.distributions]
         if None in counts:
             if self._from(level + 1, values):  # whatever else there is, it is not empty
@@ -90,15 +92,21 @@ class _Counted:
             return 0
         if not step.is_read:
             return prod(counts) * self._from(level + 1, values)  # type: ignore[arg-type]
-        total = 0
-        for internal in _values(step):
-            self._budget[0] -= 1
-            if self._budget[0] < 0:
-                raise TooManyError("too many configurations to count")
-            inner = {**values, step.name: step.seen(step.external(internal))}
-            if self._rules.allows(place, inner):
-                total += self._from(level + 1, inner)
+        total, is_last = 0, level + 1 == len(self._places)
+        for value in self._all_seen(place, step, prod(counts)):  # type: ignore[arg-type]
+            values[step.name] = value
+            if self._rules.allows(place, values):
+                total += 1 if is_last else self._from(level + 1, values)
         return total
+
+    def _all_seen(self, place: int, step: Step, count: int) -> list[Any]:
+        """What expressions see of each value of a parameter. TooManyError beyond the budget."""
+        self._budget[0] -= count
+        if self._budget[0] < 0:
+            raise TooManyError("too many configurations to count")
+        if place not in self._seen:
+            self._seen[place] = [step.seen(step.external(internal)) for internal in _values(step)]
+        return self._seen[place]
 
 
 class _ContinuousError(Exception):
@@ -117,23 +125,27 @@ def _values(step: Step, uniform: Callable[[], float] = float) -> Iterator[dict[s
         yield dict(zip(step.columns, values, strict=True))
 
 
-def points(rules: Rules, most: int, uniform: Callable[[], float] = float) -> Iterator[dict[str, float]]:
+def points(
+    rules: Rules, most: int, uniform: Callable[[], float] = float, component: Sequence[int] | None = None
+) -> Iterator[dict[str, float]]:
     """Every configuration once, as internal values of the columns that it has. TooManyError beyond ``most`` tried values.
 
     All columns have finitely many values. They are tried in order, from the first one on, or from where ``uniform``, which gives
-    numbers in [0, 1), says.
+    numbers in [0, 1), says. With a ``component``, places of steps that no rule connects with others, it is of these only.
     """
     budget = [most]
+    places = range(len(rules.steps)) if component is None else component
 
-    def walk(place: int, values: dict[str, Any], kept: dict[str, float]) -> Iterator[dict[str, float]]:
-        if place == len(rules.steps):
+    def walk(level: int, values: dict[str, Any], kept: dict[str, float]) -> Iterator[dict[str, float]]:
+        if level == len(places):
             yield {column: kept[column] for column in rules.columns if column in kept}
             return
+        place = places[level]
         step = rules.steps[place]
         if step.derived is not None or not rules.is_present(step, values):
             inner = dict(values)
             if rules.enter_derived(step, inner) and rules.allows(place, inner):
-                yield from walk(place + 1, inner, kept)
+                yield from walk(level + 1, inner, kept)
             return
         for internal in _values(step, uniform):
             budget[0] -= 1
@@ -141,7 +153,7 @@ def points(rules: Rules, most: int, uniform: Callable[[], float] = float) -> Ite
                 raise TooManyError(f"the space has more than {most} combinations that would have to be looked at")
             inner = {**values, step.name: step.seen(step.external(internal))} if step.is_read else values
             if rules.allows(place, inner):
-                yield from walk(place + 1, inner, {**kept, **internal})
+                yield from walk(level + 1, inner, {**kept, **internal})
 
     if rules.allows_nothing():
         return

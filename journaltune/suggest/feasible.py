@@ -2,7 +2,8 @@
 
 A sampler suggests a value for every column, whether a condition leaves it out or not. What its rules don't allow is never handed
 out: the sampler is asked again with other seeds, then columns of its suggestions are mixed with those of the best trials, and at
-last the space is drawn from at random, and searched value by value.
+last the space is drawn from at random, and searched value by value. Parameters that no rule connects are drawn apart, so that
+constraints on some are kept by drawing those again; and where a suggestion breaks some, the rest of it stays.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.space import Space
-    from journaltune.space.rules import Rules
+    from journaltune.space.rules import Rules, Step
     from journaltune.suggest.samplers import Suggested
+
+    # Parameters that rules connect: of each its place and step, a function for each column, and whether one is fixed.
+    Part = list[tuple[int, Step, list[Callable[[float], float]], bool]]
 
 SUGGESTIONS = 12  # of the sampler
 _MIXTURES = 200
@@ -61,43 +65,22 @@ def settled(
         if suggested.internal == before:  # this sampler's suggestions do not depend on its seed
             break
         before = suggested.internal
-    return suggested.but(internal=drawing.mixed(suggested.internal, others()) or drawing.found())
+    return suggested.but(internal=drawing.mixed(suggested.internal, others()) or drawing.found(suggested.internal))
 
 
 class Drawing:
-    """Random configurations of a space, with some columns fixed. ``random`` gives numbers in [0, 1)."""
+    """Random configurations of a space with rules, with some columns fixed. ``random`` gives numbers in [0, 1)."""
 
     def __init__(self, space: Space, rules: Rules, fixed: Mapping[str, float], seed: int) -> None:
         self._space, self._rules, self._fixed = space, rules, fixed
         self.random = Random(derive_seed(seed, 0, _FEASIBLE)).random
-        self._drawers = {name: drawer(known) for name, known in space.distributions.items() if name not in fixed}
-        # As many columns as a hundred thousand configurations of ten.
-        self.n_draws = max(1000, min(_DRAWS, 10 * _DRAWS // max(1, len(self._drawers))))
+        self._parts: list[Part] | None = None
+        self.n_draws = _n_draws(len(space.distributions) - len(fixed))
 
     def draw(self) -> dict[str, float] | None:
-        """The next draw; None if the rules don't allow it, or a fixed column is not in it.
-
-        Parameters are drawn in an order in which constraints show as early as they can, and none that is absent.
-        """
-        rules = self._rules
-        values: dict[str, Any] = {}
-        kept: dict[str, float] = {}
-        if rules.allows_nothing():
-            return None
-        for place, step in enumerate(rules.steps):
-            if step.derived is not None:
-                if not rules.enter_derived(step, values):
-                    return None
-            elif rules.is_present(step, values):
-                for column in step.columns:
-                    kept[column] = self._drawers[column](self.random()) if column in self._drawers else self._fixed[column]
-                if step.is_read:
-                    values[step.name] = step.seen(step.external(kept))
-            if rules.decided[place] and not rules.allows(place, values):
-                return None
-        if self._fixed and not self._fixed.keys() <= kept.keys():
-            return None
-        return {column: kept[column] for column in rules.columns if column in kept}
+        """The next draw, settled; None if the rules don't allow it."""
+        drawn = [] if self._rules.allows_nothing() else [self._of(part) for part in self._components()]
+        return None if None in drawn or not drawn else self._joined(drawn)
 
     def settle(self, internal: Mapping[str, float]) -> dict[str, float] | None:
         """The configuration, if the rules allow it and every fixed column is in it."""
@@ -108,43 +91,103 @@ class Drawing:
     def mixed(self, suggested: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
         """A suggestion some of whose columns are replaced by those of another configuration; None if none is allowed."""
         random = self.random
+        broken = {name for part in self._components() if self._of(part, suggested) is None for name in _columns(part)}
         for _ in range(_MIXTURES if others else 0):
             other, share = others[int(random() * len(others))], random()
-            mixture = self.settle({name: other.get(name, own) if random() < share else own for name, own in suggested.items()})
+            mixture = self.settle(
+                {name: other.get(name, own) if name in broken and random() < share else own for name, own in suggested.items()}
+            )
             if mixture is not None and mixture != other:
                 return mixture
         return None
 
-    def found(self) -> dict[str, float]:
-        """An allowed configuration. InfeasibleError, which says how many draws were allowed, when there seems to be none."""
-        for _ in range(self.n_draws):
-            drawn = self.draw()
-            if drawn is not None:
-                return drawn
-        searched = self._searched()
-        if searched is None:
+    def found(self, suggested: Mapping[str, float] | None = None) -> dict[str, float]:
+        """An allowed configuration, of a suggestion what can stay. InfeasibleError when there seems to be none."""
+        kept = []
+        for part in self._components():
+            found = None if suggested is None else self._of(part, suggested)
+            kept.append(self._drawn(part) if found is None else found)
+            if kept[-1] is None:
+                break
+        if None in kept or self._rules.allows_nothing():
             raise InfeasibleError(
-                f"none of {self.n_draws:,} random draws keeps to the constraints and conditions of the space"
+                f"none of {_n_draws(len(_columns(part))):,} random draws keeps to the constraints and conditions of the space"
                 + (" with the parameters that are fixed" if self._fixed else "")
                 + "; loosen a constraint (`require`), or narrow the ranges to where they hold"
             )
-        return searched
+        return self._joined(kept)
 
-    def _searched(self) -> dict[str, float] | None:
-        """An allowed configuration, where values are finite: parameters in order, and of each all values from a random one on."""
+    def _components(self) -> list[Part]:
+        if self._parts is None:
+            from journaltune.space.counting import components
+
+            self._parts = [self._part(places) for places in components(self._rules)]
+        return self._parts
+
+    def _part(self, places: Sequence[int]) -> Part:
+        steps = [(place, self._rules.steps[place]) for place in places]
+        return [(place, step, self._drawers(step), not self._fixed.keys().isdisjoint(step.columns)) for place, step in steps]
+
+    def _drawers(self, step: Step) -> list[Callable[[float], float]]:
+        known = zip(step.columns, step.distributions, strict=True)
+        return [_always(self._fixed[name]) if name in self._fixed else drawer(each) for name, each in known]
+
+    def _of(self, part: Part, given: Mapping[str, float] | None = None) -> dict[str, float] | None:
+        """A component's columns, drawn at random or as ``given``; None if the rules don't allow them."""
+        rules, random = self._rules, self.random
+        values: dict[str, Any] = {}
+        kept: dict[str, float] = {}
+        for place, step, drawers, is_fixed in part:
+            if step.derived is not None:
+                if not rules.enter_derived(step, values):
+                    return None
+            elif step.condition is None or rules.is_present(step, values):
+                for column, draw in zip(step.columns, drawers, strict=True):
+                    kept[column] = draw(random()) if given is None else given[column]
+                if step.is_read:
+                    values[step.name] = step.seen(step.external(kept))
+            elif is_fixed:
+                return None
+            if rules.decided[place] and not rules.allows(place, values):
+                return None
+        return kept
+
+    def _drawn(self, part: Part) -> dict[str, float] | None:
+        """A component's columns as the rules allow them: by draws, or else where values are finite, by looking at them in order,
+        from random ones on."""
+        for _ in range(_n_draws(len(_columns(part)))):
+            drawn = self._of(part)
+            if drawn is not None:
+                return drawn
+        if any(known.cardinality is None for _, step, *_ in part for known in step.distributions):
+            return None
         from journaltune.space.counting import TooManyError, points
 
-        if any(known.cardinality is None for known in self._space.distributions.values()):
-            return None
+        fixed, places = {name: self._fixed[name] for name in _columns(part) if name in self._fixed}, [each[0] for each in part]
         for _ in range(_SEARCHES):
             try:
-                for point in points(self._rules, _SEARCHED, self.random):
-                    if self._fixed.items() <= point.items():
-                        return point
-                return None
+                searched = points(self._rules, _SEARCHED, self.random, places)
+                return next((point for point in searched if fixed.items() <= point.items()), None)
             except TooManyError:
                 pass
         return None
+
+    def _joined(self, parts: Sequence[Mapping[str, float] | None]) -> dict[str, float]:
+        kept = {column: value for part in parts if part is not None for column, value in part.items()}
+        return {column: kept[column] for column in self._rules.columns if column in kept}
+
+
+def _n_draws(n_columns: int) -> int:
+    """As many as have together as many columns as a hundred thousand configurations of ten."""
+    return max(1000, min(_DRAWS, 10 * _DRAWS // max(1, n_columns)))
+
+
+def _columns(part: Part) -> list[str]:
+    return [column for _, step, *_ in part for column in step.columns]
+
+
+def _always(value: float) -> Callable[[float], float]:
+    return lambda _: value
 
 
 def check_feasible(space: Space) -> str | None:
