@@ -105,7 +105,7 @@ class _Counted:
         if self._budget[0] < 0:
             raise TooManyError("too many configurations to count")
         if place not in self._seen:
-            self._seen[place] = [step.seen(step.external(internal)) for internal in _values(step)]
+            self._seen[place] = [step.value(internal) for internal in _values(step)]
         return self._seen[place]
 
 
@@ -151,7 +151,7 @@ def points(
             budget[0] -= 1
             if budget[0] < 0:
                 raise TooManyError(f"the space has more than {most} combinations that would have to be looked at")
-            inner = {**values, step.name: step.seen(step.external(internal))} if step.is_read else values
+            inner = {**values, step.name: step.value(internal)} if step.is_read else values
             if rules.allows(place, inner):
                 yield from walk(level + 1, inner, {**kept, **internal})
 

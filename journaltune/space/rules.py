@@ -7,6 +7,8 @@ makes a condition false, and a configuration with such a derived value or constr
 
 from __future__ import annotations
 
+from itertools import compress
+
 from journaltune.base.errors import SpaceError
 from journaltune.space.distributions import Distribution
 from journaltune.space.evaluation import UNKNOWN, Uncomputable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 class Step:
     """One parameter, its columns, and the expression that it stands under or is computed by."""
 
-    __slots__ = ("columns", "condition", "decoders", "derived", "distributions", "is_read", "name", "parameter")
+    __slots__ = ("_decoder", "columns", "condition", "decoders", "derived", "distributions", "is_read", "name", "parameter")
 
     def __init__(self, name: str, parameter: Distribution | Parameter, expression: Expression | None, is_read: bool) -> None:
         self.name, self.parameter, self.is_read = name, parameter, is_read
@@ -37,6 +39,8 @@ class Step:
         columns = {name: parameter} if isinstance(parameter, Distribution) else parameter.columns(name)
         self.columns, self.distributions = tuple(columns), tuple(columns.values())
         self.decoders = tuple([known.decoder for known in self.distributions])
+        # Of a parameter that is the value of its one column, or has a label there: the short way of `value`.
+        self._decoder = self.decoders[0] if self.columns == (name,) else None
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -51,10 +55,14 @@ class Step:
 
     def is_in(self, columns: Mapping[str, Any]) -> bool:
         """Whether all its columns are there."""
-        return all(column in columns for column in self.columns)
+        return self.name in columns if self._decoder else all(column in columns for column in self.columns)
+
+    def value(self, internal: Mapping[str, float]) -> Any:
+        """The value that expressions see, from internal values of the columns: of a labelled choice the label."""
+        return self._decoder(internal[self.name]) if self._decoder else self.seen(self.external(internal))
 
     def seen(self, columns: Sequence[Any]) -> Any:
-        """The value that expressions see, from external values of the columns: of a labelled choice the label."""
+        """The same from external values of the columns."""
         if isinstance(self.parameter, Distribution | Labelled):
             return columns[0]
         return self.parameter.decode(columns)
@@ -67,7 +75,7 @@ class Rules:
     """The rules of one space. ``optional``: columns that a condition may leave out; ``parents``: columns that conditions read."""
 
     __slots__ = (
-        *("_names", "_require", "columns", "constants", "decided"),
+        *("_always", "_deciding", "_names", "_require", "columns", "constants", "decided"),
         *("groups", "optional", "parents", "require", "steps"),
     )
 
@@ -81,6 +89,11 @@ class Rules:
         self.constants = {column: float(known.low) for column, known in singles}
         self.groups = _groups(steps)
         self.parents = _parents(steps)
+        # The steps that `present` has to look at: the other ones decide nothing, and are always there.
+        parents = set(self.parents)
+        decides = [bool(step.condition or step.derived) or not parents.isdisjoint(step.columns) for step in steps]
+        self._deciding = list(compress(steps, decides))
+        self._always = [column for step, each in zip(steps, decides, strict=True) if not each for column in step.columns]
         # By step: the constraints that can be looked at once its value is known.
         places = {step.name: place for place, step in enumerate(steps)}
         self.decided: list[list[Expression]] = [[] for _ in steps]
@@ -109,7 +122,7 @@ class Rules:
                 for column in step.columns:
                     kept[column] = internal[column]
                 if step.is_read:
-                    values[step.name] = step.seen(step.external(internal))
+                    values[step.name] = step.value(internal)
             if constraints and not _all_hold(constraints, values):
                 return None
         return {column: kept[column] for column in self.columns if column in kept}
@@ -147,14 +160,14 @@ class Rules:
         out."""
         parents = {**self.constants, **parents}
         values: dict[str, Any] = {}
-        found: set[str] = set()
-        for step in self.steps:
+        found = set(self._always)
+        for step in self._deciding:
             if step.derived is not None:
                 self.enter_derived(step, values)
-            elif self.is_present(step, values):
+            elif step.condition is None or _holds(step.condition, values):
                 found.update(step.columns)
                 if step.is_read and step.is_in(parents):
-                    values[step.name] = step.seen(step.external(parents))
+                    values[step.name] = step.value(parents)
         return found
 
     def values(self, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,7 +275,7 @@ class Walk:
                 self.undecided.add(step.name)
         elif given:
             if step.is_read:
-                self.values[step.name] = step.seen(step.external(internal))
+                self.values[step.name] = step.value(internal)
         else:
             self.missing.append(step)
             if step.name not in self.absent:

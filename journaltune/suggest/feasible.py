@@ -145,7 +145,7 @@ class Drawing:
                 for column, draw in zip(step.columns, drawers, strict=True):
                     kept[column] = draw(random()) if given is None else given[column]
                 if step.is_read:
-                    values[step.name] = step.seen(step.external(kept))
+                    values[step.name] = step.value(kept)
             elif is_fixed:
                 return None
             if rules.decided[place] and not rules.allows(place, values):

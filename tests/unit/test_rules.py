@@ -229,15 +229,13 @@ def test_a_space_without_any_configuration_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_space_with_few_configurations_is_named_and_answers(tmp_path: Path) -> None:
-    params = dict.fromkeys("abcd", "int(1, 100)")
+    params = dict.fromkeys("abc", "int(1, 100)")
     with pytest.warns(UserWarning, match="random draws keep to the constraints of the space"):
-        study = journaltune.create_study(
-            tmp_path / "s.journal", params=params, require="a + b + c + d == 30", seed=1, sampler="tpe"
-        )
+        study = journaltune.create_study(tmp_path / "s.journal", params=params, require="a + b + c == 30", seed=1, sampler="tpe")
     for _ in range(12):
         trial = study.ask()
-        a, b, c, d = (trial.params[name] for name in "abcd")
-        assert a + b + c + d == 30
+        a, b, c = (trial.params[name] for name in "abc")
+        assert a + b + c == 30
         study.tell(trial, a)
     assert study.verify().difference is None
 
