@@ -52,20 +52,23 @@ def drawer(known: Distribution) -> Callable[[float], float]:
 def settled(
     drawing: Drawing, suggest: Callable[[int], Suggested], others: Callable[[], Sequence[Mapping[str, float]]]
 ) -> Suggested:
-    """The first of the sampler's suggestions that is allowed, or else what is made of it, or else a random configuration.
+    """The sampler's suggestion if it is allowed, or else what is made of it, or else a random configuration.
 
-    ``suggest(k)`` is the k-th suggestion, with a value for every column; ``others`` are good configurations that were tried.
+    ``suggest(k)`` is the k-th suggestion, with a value for every column: what breaks a constraint in the first ones is taken from
+    later ones. ``others`` are good configurations that were tried.
     """
-    before: Mapping[str, float] | None = None
-    for attempt in range(SUGGESTIONS):
-        suggested = suggest(attempt)
-        kept = drawing.settle(suggested.internal)
+    suggested = suggest(0)
+    kept, internal, before = drawing.settle(suggested.internal), suggested.internal, suggested.internal
+    for attempt in range(1, SUGGESTIONS):
         if kept is not None:
             return suggested.but(internal=kept)
+        suggested = suggest(attempt)
         if suggested.internal == before:  # this sampler's suggestions do not depend on its seed
             break
         before = suggested.internal
-    return suggested.but(internal=drawing.mixed(suggested.internal, others()) or drawing.found(suggested.internal))
+        internal = {**internal, **{name: before[name] for name in drawing.broken(internal)}}
+        kept = drawing.settle(internal)
+    return suggested.but(internal=kept or drawing.mixed(internal, others()) or drawing.found(internal))
 
 
 class Drawing:
@@ -91,7 +94,7 @@ class Drawing:
     def mixed(self, suggested: Mapping[str, float], others: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
         """A suggestion some of whose columns are replaced by those of another configuration; None if none is allowed."""
         random = self.random
-        broken = {name for part in self._components() if self._of(part, suggested) is None for name in _columns(part)}
+        broken = self.broken(suggested)
         for _ in range(_MIXTURES if others else 0):
             other, share = others[int(random() * len(others))], random()
             mixture = self.settle(
@@ -100,6 +103,10 @@ class Drawing:
             if mixture is not None and mixture != other:
                 return mixture
         return None
+
+    def broken(self, internal: Mapping[str, float]) -> set[str]:
+        """The columns that would have to be others: those of parameters that are connected by a rule which does not hold."""
+        return {name for part in self._components() if self._of(part, internal) is None for name in _columns(part)}
 
     def found(self, suggested: Mapping[str, float] | None = None) -> dict[str, float]:
         """An allowed configuration, of a suggestion what can stay. InfeasibleError when there seems to be none."""
