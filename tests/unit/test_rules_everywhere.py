@@ -7,11 +7,15 @@ import pickle
 import shlex
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import rustuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 import journaltune
 from journaltune.base.errors import JournaltuneError, UsageError
@@ -317,6 +321,50 @@ def test_a_damaged_journal_is_mended_around_a_trial(study: journaltune.Study, ru
         }
         assert trials[2].state.name == "FAIL"
     assert json.loads(run("ask", "-f", "short.journal"))["number"] == 4
+
+
+def columns_of(trial: Any) -> float:
+    """What an objective of Optuna's, or of Rustuna's, asks for in this space: the columns."""
+    is_sgd = trial.suggest_categorical("opt", ["adam", "sgd"]) == "sgd"
+    name, high = ("momentum", 0.99) if is_sgd else ("shift.quantile", 1)
+    value = trial.suggest_float(name, 0, high) + trial.suggest_float("mix.x", 0, 1)
+    trial.suggest_categorical("arch", ["tiny", "small"])
+    ints = [trial.suggest_int(name, low, high) for name, low, high in (("batch_pow", 3, 6), ("order.0", 0, 2), ("order.1", 0, 1))]
+    return float(value + sum(ints))
+
+
+def test_optuna_and_rustuna_write_into_the_study_at_once(study: journaltune.Study) -> None:
+    path, n_each = study._study.path, 6
+
+    def with_optuna() -> None:
+        stock = optuna.load_study(study_name="study", storage=JournalStorage(JournalFileBackend(path)))
+        stock.optimize(columns_of, n_trials=n_each)
+
+    def with_rustuna() -> None:
+        theirs = rustuna.load_study(study_name="study", storage=rustuna.storages.JournalFileStorage(path))
+        for _ in range(n_each):
+            trial = theirs.ask()
+            theirs.tell(trial.number, columns_of(trial))
+
+    def with_ours() -> None:
+        ours = journaltune.load_study(path)
+        ours.optimize(lambda trial: trial.params["mix"]["x"] + trial.params["batch"], n_trials=n_each)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(write) for write in (with_optuna, with_rustuna, with_ours)]:
+            done.result()
+    trials = study.trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3 * n_each
+    for trial in trials:
+        assert list(trial.params) == [name for name in PARAMS if name in trial.params]
+        assert trial.params.keys() ^ PARAMS.keys() == {"momentum" if trial.params["opt"] == "adam" else "shift"}
+        assert trial.params["batch"] == 2 ** trial.params["batch_pow"]
+        assert sorted(trial.params["order"]) == ["a", "b", "c"]
+    verdict = study.verify()
+    assert (verdict.n_verified, verdict.n_foreign, verdict.difference) == (n_each, 2 * n_each, None)
+    again = study.to_optuna()
+    again.optimize(columns_of, n_trials=2)
+    assert all(trial.params.keys() >= {"batch", "order", "mix"} for trial in study.trials[-2:])
 
 
 def call(path: Path, *command: str, space: Space | None = None, require: list[str] | None = None) -> Call:
