@@ -206,10 +206,10 @@ class History:
     def constraints_of(self, row: int) -> dict[str, float]:
         return _constraints_in(next(self._attrs([self._study.finished.column("numbers")[row]])))
 
-    def has_result(self, row: int) -> bool:
-        """Whether a finished trial is complete and has values, which may be NaN."""
-        code: int = self._study.finished.column("codes")[row]
-        return _IS_OBSERVED[code] == 1
+    def have_results(self, rows: Sequence[int]) -> list[bool]:
+        """Of each of these finished trials whether it is complete and has values, which may be NaN."""
+        codes = self._study.finished.column("codes")
+        return [_IS_OBSERVED[codes[row]] == 1 for row in rows]
 
     def shapes(self, skip: int) -> tuple[list[Shape], Sequence[int]]:
         """All shapes, and which one each finished trial from ``skip`` on has."""
@@ -227,7 +227,7 @@ class History:
         return (_asked(*row)[1:] for row in self._study.finished.rows(skip))
 
     def several(self, rows: Sequence[int]) -> Iterator[tuple[Shape, Sequence[float], list[float]]]:
-        """Shape, parameters and values of these finished trials; values mean something where the trial ``has_result``."""
+        """Shape, parameters and values of these finished trials; values mean something where ``have_results`` says so."""
         finished = self._study.finished
         for row, (shape, params, odd) in zip(rows, finished.several(rows), strict=True):
             yield *_asked(row, odd, shape, params)[1:], [finite(value) for value in finished.packed_values(row)]

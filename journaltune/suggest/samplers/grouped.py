@@ -201,8 +201,9 @@ class _Part:
         if self.study.is_worn:
             self.study, self._held = self._make(), {}
         chosen, held = self._chosen.rows(), self._held
-        self._without_result = [row for row in chosen if not history.has_result(row)]
-        wanted = dict.fromkeys(row for row in chosen if history.has_result(row))
+        have_results = history.have_results(chosen)
+        self._without_result = [row for row, has_result in zip(chosen, have_results, strict=True) if not has_result]
+        wanted = dict.fromkeys(compress(chosen, have_results))
         self.study.discard([held.pop(row) for row in list(held) if row not in wanted])
         new = [row for row in wanted if row not in held]
         for row, trial in zip(new, history.several(new), strict=True):
