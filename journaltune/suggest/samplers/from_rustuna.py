@@ -100,7 +100,8 @@ class RustunaSampler:
         grouped, self._grouped = self._grouped, None
         if grouped is None or not grouped.serves(distributions, history, groups):
             grouped = Grouped(history.directions, distributions, self._by_index, groups)
-        internal = grouped.suggest(history, seed, self._n_startup, self._fresh)
+        present = None if self.rules is None else self.rules.present
+        internal = grouped.suggest(history, seed, self._n_startup, self._fresh, present)
         self._grouped = grouped  # as above
         return internal
 

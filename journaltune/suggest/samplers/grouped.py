@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from journaltune.space import Distribution
     from journaltune.suggest.history import History
 
+    Present = Callable[[Mapping[str, float]], Collection[str]]
     MakeSampler = Callable[[int, int], Any]  # of a seed, and of the number of trials up to which it draws at random
     Asked = tuple[Shape, Sequence[float]]
     Imputed = tuple[list[float], dict[str, float]] | None  # values, and attributes that say how far they violate constraints
@@ -57,17 +58,24 @@ class Grouped:
     def serves(self, space: Mapping[str, Distribution], history: History, groups: Sequence[Sequence[str]]) -> bool:
         return self._space is space and self._groups == groups and self._n_read <= history.n_finished()
 
-    def suggest(self, history: History, seed: int, n_startup: int, sampler: MakeSampler) -> dict[str, float]:
+    def suggest(
+        self, history: History, seed: int, n_startup: int, sampler: MakeSampler, present: Present | None = None
+    ) -> dict[str, float]:
         """Internal values for every column, in declared order. ``sampler`` makes a fresh one of Rustuna's.
 
-        In each group they are random until ``n_startup`` of its trials finished.
+        In each group they are random until ``n_startup`` of its trials finished, and where the values before leave it out:
+        ``present`` says which columns are there with these.
         """
         while self._n_read < history.n_finished():
             self._catch_up(history)
         pending = [(frozenset(self._whole.columns_of(*asked[1:])), asked[1:]) for asked in history.pending()]
-        imputed, values = self._imputed(), dict[str, float]()
+        imputed, values, absent = self._imputed(), dict[str, float](), dict[str, float]()
         for index, part in enumerate(self._parts):
             own = derive_seed(seed, index, GROUP) if index else seed
+            if index and present is not None and part.columns[0] not in present(values):
+                absent = absent or self._whole.at_random(own)
+                values |= {name: absent[name] for name in part.columns}
+                continue
             whole = [asked for has, asked in pending if has.issuperset(part.columns)]
             if part.has_begun(n_startup, None if imputed is None else len(whole)):
                 n_trials = part.fill(history, whole, imputed, self._constrained)
@@ -158,13 +166,19 @@ class _Part:
 
     def __init__(self, columns: Sequence[str], make: Callable[[], RustStudy], n_objectives: int) -> None:
         self.columns = list(columns)
-        self.study = make()
+        self._study: RustStudy | None = None  # until a suggestion needs it
         self._make = make
         self._chosen = Chosen(n_objectives)
         self._n_complete = self._n_pruned = 0
         self._held: dict[int, int] = {}  # the trials in the storage: its id by row
         self._without_result: list[int] = []  # rows that are chosen, and get the worst values
         self._added: list[int] = []  # the ids of trials that are discarded after the suggestion
+
+    @property
+    def study(self) -> RustStudy:
+        if self._study is None:
+            self._study = self._make()
+        return self._study
 
     def add(self, skip: int, mask: bytes | None, visible: bytes, observed: bytes, pruned: bytes, losses: Sequence[Any]) -> None:
         """Take note of the finished trials from ``skip`` on, if the ``mask`` has them. ``losses``: those of all ``observed``."""
@@ -199,7 +213,7 @@ class _Part:
     def _hold_chosen(self, history: History, constrained: bool) -> None:
         """Let the storage hold just the chosen trials. They keep their order: new ones finished later than all that are held."""
         if self.study.is_worn:
-            self.study, self._held = self._make(), {}
+            self._study, self._held = self._make(), {}
         chosen, held = self._chosen.rows(), self._held
         have_results = history.have_results(chosen)
         self._without_result = [row for row, has_result in zip(chosen, have_results, strict=True) if not has_result]
