@@ -49,7 +49,15 @@ A parameter is written 'NAME: SPEC', where SPEC is one of
   float(LOW, HIGH)   float(LOW, HIGH, step=S)   log(LOW, HIGH)
   int(LOW, HIGH)     int(LOW, HIGH, step=S)     int(LOW, HIGH, log)
   a | b | c          choice(a, b, c)            quotes force a string: "1" | "2"
-  = 27               a constant, handed out and not searched
+  ordered(16, 32, 64)          a choice whose order counts
+  choice(a=[64], b=[64, 64])   labels are searched, any JSON is handed out
+  permutation(a, b, c)         permutation(5)    an order of the items
+  simplex(3)                   simplex(a, b, c)  proportions that sum to 1
+  normal(MEAN, SD)             lognormal(MEAN, SD), and LOW, HIGH to cut off
+  = 2 ** pow                   computed, or a constant: handed out only
+and each but the last with a condition: float(0, 0.99) if opt == sgd
+Conditions, `=` and --require know parameters, their choices, and or not in
+== != < <= > >= + - * / // % ** min max abs round floor ceil log log2 exp sqrt.
 A file holds the same under `params:`, as YAML, TOML or JSON by its ending, and may hold the rest of the study: minimize or
 maximize, the settings below by their names, trials, command, and start, a list of configurations to ask first. What the call
 says wins. Files of Weights & Biases, Hydra's Optuna sweeper, NNI, Optuna, ConfigSpace and SMAC (.pcs) are read as well;
