@@ -42,7 +42,7 @@ class Places:
         parts = [rows[:, self._line]]
         if self._arc.size:
             angle = rows[:, self._arc]
-            parts += [np.nan_to_num(np.cos(angle)), np.nan_to_num(np.sin(angle))]
+            parts += [_zero_where_absent(np.cos(angle)), _zero_where_absent(np.sin(angle))]
         if self._corners.size:
             choice = rows[:, self._of_corners]
             here = (choice == self._corners) | (np.isnan(choice) & np.isnan(self._corners))
@@ -55,7 +55,7 @@ class Places:
         if not self._arc.size:
             return lines
         angle = row[self._arc]
-        return np.concatenate([lines, np.nan_to_num(-np.sin(angle)), np.nan_to_num(np.cos(angle))])
+        return np.concatenate([lines, _zero_where_absent(-np.sin(angle)), _zero_where_absent(np.cos(angle))])
 
     def squared_differences(self, rows: Array) -> Array:
         """Column by column, for each pair of different rows as ``np.tril_indices`` lists them: (columns, pairs)."""
@@ -69,6 +69,12 @@ class Places:
             choice = np.nan_to_num(rows[:, column], nan=-1.0)
             found[column] = choice[one] != choice[other]
         return found
+
+
+def _zero_where_absent(values: Array) -> Array:
+    """``np.nan_to_num`` takes ten times as long."""
+    values[np.isnan(values)] = 0.0
+    return values
 
 
 def matern(squared: Array) -> tuple[Array, Array]:
