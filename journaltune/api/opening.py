@@ -35,6 +35,8 @@ def create_study(
     metric_names: Sequence[str] | None = None,
     sampler: str | None = None,
     sampler_options: Mapping[str, Any] | None = None,
+    pruner: str | None = None,
+    pruner_options: Mapping[str, Any] | None = None,
     seed: int | None = None,
     failures: str | None = None,
     duplicates: str | None = None,
@@ -48,7 +50,6 @@ def create_study(
     allow_network_fs: bool = False,
     storage: object = None,
     load_if_exists: bool = False,
-    pruner: object = None,
 ) -> Study:
     """Create a study in the journal at ``path``; a missing journal is made.
 
@@ -56,7 +57,8 @@ def create_study(
     distributions, or is a Space; ``require`` are constraints that each suggestion keeps (``"layers * width <= 4096"``). ``space``
     is a study file instead, whose settings hold where none are given here. ``direction``: "minimize" (default) or "maximize";
     ``directions``: one of them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its
-    keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
+    keyword arguments in ``sampler_options``. ``pruner`` and ``pruner_options`` likewise, with the names of ``suggest.pruners``;
+    "none" when left out. ``seed``: drawn when left out, and stored.
 
     ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
     result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
@@ -68,7 +70,7 @@ def create_study(
     that it has, the given parameters are added or changed, those named in ``drop`` are no longer searched, and the rest stays.
     Earlier trials count by what they have of the parameters; ``engine.change`` says it for each sampler.
 
-    ``storage``, ``load_if_exists`` and ``pruner`` are Optuna's: the error for them shows the line to write.
+    ``storage`` and ``load_if_exists`` are Optuna's, as are objects for a sampler or a pruner: the error shows the line to write.
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
     """
     given = locals()  # so that a new setting needs its parameter here, and no other line

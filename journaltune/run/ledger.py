@@ -11,6 +11,7 @@ from journaltune.base.errors import ExhaustedError, JournaltuneError, WaitTimeou
 from journaltune.engine import own_trials
 from journaltune.engine.ask import ask
 from journaltune.engine.owners import ALIVE, Probe
+from journaltune.engine.prune import should_prune
 from journaltune.engine.reap import release
 from journaltune.engine.resume import holder_of, standing
 from journaltune.journal.state import STATE_MASK
@@ -18,7 +19,6 @@ from journaltune.run.loop import unrecorded
 from journaltune.run.tally import Tally, tally_of
 from journaltune.study.trials import running_with
 from journaltune.suggest.choice import Suggestion
-from journaltune.suggest.pruners import should_prune
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

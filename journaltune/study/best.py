@@ -10,7 +10,7 @@ from journaltune.base.codes import COMPLETE, MAXIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import NotFoundError
 from journaltune.journal.keys import KeyMaker, extended
-from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, STATE_MASK
+from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, STATE_MASK
 from journaltune.study.trials import trials_at
 
 TYPE_CHECKING = False
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     Loss = tuple[tuple[float, ...], int, int]  # values to be minimized, the trial's number, its row
 
 # Which codes belong to complete trials: those of which a row holds everything, and those with attributes or irregular values.
-_PLAIN = bytes(code & STATE_MASK == COMPLETE and code & HAS_VALUES > 0 and not code & HAS_EXTRAS for code in range(256))
-_WITH_EXTRAS = bytes(code & STATE_MASK == COMPLETE and code & HAS_EXTRAS > 0 for code in range(256))
+# Those that were withdrawn don't count.
+_PLAIN = bytes(code & (STATE_MASK | HIDDEN | HAS_VALUES | HAS_EXTRAS) == COMPLETE | HAS_VALUES for code in range(256))
+_WITH_EXTRAS = bytes(code & (STATE_MASK | HIDDEN | HAS_EXTRAS) == COMPLETE | HAS_EXTRAS for code in range(256))
 
 
 def best_trials(study: OpenStudy) -> list[Trial]:
@@ -41,10 +42,11 @@ def best_trials(study: OpenStudy) -> list[Trial]:
     ``values``, and in ``user_attrs`` ``replicates``, the number of its trials, and ``spread``, the sample standard deviation of
     each objective.
     """
-    return study.look(lambda state: _best(state, study.replicates))
+    return study.look(lambda state: best_of(state, study.replicates))
 
 
-def _best(state: StudyState, replicates: int) -> list[Trial]:
+def best_of(state: StudyState, replicates: int = 1) -> list[Trial]:
+    """See ``best_trials``."""
     signs = [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
     groups = _groups(state, signs, replicates) if replicates > 1 else {}
     losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
@@ -70,7 +72,7 @@ def why_none(state: StudyState) -> str:
 
 
 def _is_complete(code: int) -> bool:
-    return code & STATE_MASK == COMPLETE
+    return code & (STATE_MASK | HIDDEN) == COMPLETE
 
 
 def _losses(state: StudyState, signs: list[float]) -> list[Loss]:

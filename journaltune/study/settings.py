@@ -91,6 +91,8 @@ def _command(given: Sequence[str] | str) -> list[str]:
     return [word if word == "" else checks.text(word, "a word of the command") for word in words]
 
 
+PRUNERS = ("none", "median", "percentile", "halving", "hyperband", "threshold", "patient", "wilcoxon")  # see suggest.pruners
+
 _TABLE = (
     Setting("space", dict, lambda space: space.to_config()),
     Setting("objectives", list, _names),
@@ -115,6 +117,27 @@ _TABLE = (
         option="--sampler-option",
         metavar="KEY=JSON",
         help="a keyword argument of the sampler",
+    ),
+    Setting(
+        "pruner",
+        str,
+        lambda name: checks.one_of(name, PRUNERS, "pruner"),
+        default="none",
+        status="pruner {}",
+        option="--pruner",
+        metavar="NAME",
+        help="which trials stop early: median, percentile, halving, hyperband, threshold, patient, wilcoxon, or none (default)",
+        words=PRUNERS,
+    ),
+    Setting(
+        "pruner_options",
+        dict,
+        lambda options: checks.storable(dict(options), "the pruner's options"),
+        default={},
+        status="",
+        option="--pruner-option",
+        metavar="KEY=JSON",
+        help="a keyword argument of the pruner",
     ),
     Setting(
         "seed",

@@ -139,6 +139,8 @@ def test_what_the_python_face_is_given_reaches_the_study(path: Path, tmp_path: P
     lock.write_text("x==1\n")
     given: dict[str, Any] = {
         "sampler": "random",
+        "pruner": "percentile",
+        "pruner_options": {"percentile": 25},
         "seed": 5,
         "lag": 2,
         "duplicates": "reuse",
