@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from journaltune.api.hints import require_own_words
 from journaltune.api.study import Study
@@ -19,8 +20,10 @@ from journaltune.study.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
+
+    from journaltune.study.open_study import OpenStudy
 
 
 def create_study(
@@ -42,6 +45,8 @@ def create_study(
     duplicates: str | None = None,
     replicates: int | None = None,
     lag: int | None = None,
+    target: float | None = None,
+    patience: int | None = None,
     attempts: int | None = None,
     lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
@@ -64,6 +69,7 @@ def create_study(
     result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
     the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
     all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
+    ``target``: no trial is asked once a result is as good; ``patience``: once so many finished trials brought nothing better.
     ``lock_file``: its SHA-256 belongs to the environment that the study records.
 
     With ``exist_ok`` an existing study is taken; without a name, the only one of the journal. The given settings replace those
@@ -161,3 +167,15 @@ def load_study(
     require_own_words("load_study", path, storage, words)
     path, lock_timeout_s = checks.path(path), checks.not_negative(lock_timeout_s, "lock_timeout_s")
     return Study(open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
+
+
+def reopener(study: OpenStudy) -> Callable[[], Study]:
+    """A function that opens a study in another process."""
+    journal = study.journal
+    return partial(
+        load_study,
+        study.path,
+        study.name,
+        lock_timeout_s=journal.lock_timeout_s,
+        allow_network_fs=journal.allow_network_fs,
+    )
