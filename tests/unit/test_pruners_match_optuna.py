@@ -13,4 +13,4 @@ SEEDS = 25
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_decision_on_random_histories_is_optunas(name: str) -> None:
     stopped = sum(compare(name, seed) for seed in range(SEEDS))
-    assert (stopped > SEEDS // 4) == (name != "none"), "a history in which nothing stops shows nothing"
+    assert (stopped >= SEEDS // 5) == (name != "none"), "a history in which nothing stops shows nothing"
