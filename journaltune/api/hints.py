@@ -12,12 +12,23 @@ if TYPE_CHECKING:
 
     from journaltune.study.open_study import OpenStudy
 
+_PRUNERS = {  # Optuna's classes, by our names
+    "NopPruner": "none",
+    "MedianPruner": "median",
+    "PercentilePruner": "percentile",
+    "SuccessiveHalvingPruner": "halving",
+    "HyperbandPruner": "hyperband",
+    "ThresholdPruner": "threshold",
+    "PatientPruner": "patient",
+    "WilcoxonPruner": "wilcoxon",
+}
+
 
 def require_own_words(call: str, path: object, storage: object, given: Mapping[str, Any]) -> None:
     """UsageError, with the line to write, for arguments that are Optuna's own; none where all are None or left out.
 
-    ``given``: the arguments by name. Those that are meant otherwise here: ``storage``, ``load_if_exists``, ``pruner``, and a
-    ``sampler`` that is an object.
+    ``given``: the arguments by name. Those that are meant otherwise here: ``storage``, ``load_if_exists``, and a ``sampler`` or
+    ``pruner`` that is an object.
     """
     said, words = [], {name: value for name, value in given.items() if value is not None}
     if storage is not None:
@@ -26,16 +37,15 @@ def require_own_words(call: str, path: object, storage: object, given: Mapping[s
     if words.pop("load_if_exists", None):
         said.append("load_if_exists= is exist_ok=")
         words["exist_ok"] = True
-    if "sampler" in words and not isinstance(words["sampler"], str):
+    for kind, named in (("sampler", _named_sampler), ("pruner", _named_pruner)):
+        if kind not in words or (isinstance(words[kind], str) and call == "create_study"):
+            continue
         if call == "load_study":
-            said.append("the study knows its sampler")
-            del words["sampler"]
+            said.append(f"the study knows its {kind}")
+            del words[kind]
         else:
-            said.append("a sampler is named, so that the journal can hold it")
-            words |= _named_sampler(words["sampler"])
-    pruner = words.pop("pruner", None)
-    if pruner is not None:
-        said.append(f"pruners are Optuna's only: study.to_optuna(pruner={type(pruner).__name__}(...)).optimize(objective)")
+            said.append(f"a {kind} is named, so that the journal can hold it")
+            words |= named(words[kind])
     if path is None and not said:
         said.append("a journal's path is text or a path, not None")
     if said:
@@ -59,17 +69,40 @@ def _path_of(storage: object, study_name: object) -> str:
 
 def _named_sampler(sampler: Any) -> dict[str, Any]:
     """The sampler's name, and its options as far as Optuna's classes keep them."""
-    from inspect import isclass, signature
-
-    kind = sampler if isclass(sampler) else type(sampler)
+    kind = sampler if isinstance(sampler, type) else type(sampler)
     own = kind.__module__.startswith("optuna.")
     named: dict[str, Any] = {"sampler": f"optuna.{kind.__name__}" if own else f"{kind.__module__}:{kind.__qualname__}"}
-    options = {}
-    for name, parameter in signature(kind).parameters.items() if own and not isclass(sampler) else ():
-        value = getattr(sampler, f"_{name}", parameter.default)
-        if name != "seed" and not name.startswith("warn_") and _is_plain(value) and value != parameter.default:
-            options[name] = value
+    options = _options_of(sampler, kind) if own and kind is not sampler else {}
     return {**named, "sampler_options": options} if options else named
+
+
+def _named_pruner(pruner: Any) -> dict[str, Any]:
+    """The pruner's name, and its options as far as Optuna's classes keep them."""
+    kind = pruner if isinstance(pruner, type) else type(pruner)
+    name = _PRUNERS.get(kind.__name__)
+    if name is None:
+        return {"pruner": "median"}
+    options = {} if kind is pruner else _options_of(pruner, kind)
+    held = getattr(pruner, "_wrapped_pruner", None)
+    if held is not None:
+        named = _named_pruner(held)
+        options["wrapped_pruner"] = named["pruner"]
+        options |= {"wrapped_options": named["pruner_options"]} if "pruner_options" in named else {}
+    return {"pruner": name, **({"pruner_options": options} if options else {})}
+
+
+def _options_of(given: Any, kind: type) -> dict[str, Any]:
+    """The options of an object of Optuna's that are not the default."""
+    from inspect import signature
+    from math import isinf
+
+    options = {}
+    for name, parameter in signature(kind).parameters.items():
+        value = getattr(given, f"_{name}", parameter.default)
+        unbounded = isinstance(value, float) and isinf(value)  # how a ThresholdPruner keeps that a bound was left out
+        if name != "seed" and not name.startswith("warn_") and not unbounded and _is_plain(value) and value != parameter.default:
+            options[name] = value
+    return options
 
 
 def _is_plain(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from journaltune.api.hints import require_own_words
 from journaltune.api.study import Study
@@ -19,8 +20,10 @@ from journaltune.study.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
+
+    from journaltune.study.open_study import OpenStudy
 
 
 def create_study(
@@ -35,11 +38,15 @@ def create_study(
     metric_names: Sequence[str] | None = None,
     sampler: str | None = None,
     sampler_options: Mapping[str, Any] | None = None,
+    pruner: str | None = None,
+    pruner_options: Mapping[str, Any] | None = None,
     seed: int | None = None,
     failures: str | None = None,
     duplicates: str | None = None,
     replicates: int | None = None,
     lag: int | None = None,
+    target: float | None = None,
+    patience: int | None = None,
     attempts: int | None = None,
     lock_file: str | os.PathLike[str] | None = None,
     exist_ok: bool = False,
@@ -48,7 +55,6 @@ def create_study(
     allow_network_fs: bool = False,
     storage: object = None,
     load_if_exists: bool = False,
-    pruner: object = None,
 ) -> Study:
     """Create a study in the journal at ``path``; a missing journal is made.
 
@@ -56,19 +62,21 @@ def create_study(
     distributions, or is a Space; ``require`` are constraints that each suggestion keeps (``"layers * width <= 4096"``). ``space``
     is a study file instead, whose settings hold where none are given here. ``direction``: "minimize" (default) or "maximize";
     ``directions``: one of them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its
-    keyword arguments in ``sampler_options``. ``seed``: drawn when left out, and stored.
+    keyword arguments in ``sampler_options``. ``pruner`` and ``pruner_options`` likewise, with the names of ``suggest.pruners``;
+    "none" when left out. ``seed``: drawn when left out, and stored.
 
     ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
     result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
     the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
     all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
+    ``target``: no trial is asked once a result is as good; ``patience``: once so many finished trials brought nothing better.
     ``lock_file``: its SHA-256 belongs to the environment that the study records.
 
     With ``exist_ok`` an existing study is taken; without a name, the only one of the journal. The given settings replace those
     that it has, the given parameters are added or changed, those named in ``drop`` are no longer searched, and the rest stays.
     Earlier trials count by what they have of the parameters; ``engine.change`` says it for each sampler.
 
-    ``storage``, ``load_if_exists`` and ``pruner`` are Optuna's: the error for them shows the line to write.
+    ``storage`` and ``load_if_exists`` are Optuna's, as are objects for a sampler or a pruner: the error shows the line to write.
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
     """
     given = locals()  # so that a new setting needs its parameter here, and no other line
@@ -159,3 +167,15 @@ def load_study(
     require_own_words("load_study", path, storage, words)
     path, lock_timeout_s = checks.path(path), checks.not_negative(lock_timeout_s, "lock_timeout_s")
     return Study(open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
+
+
+def reopener(study: OpenStudy) -> Callable[[], Study]:
+    """A function that opens a study in another process."""
+    journal = study.journal
+    return partial(
+        load_study,
+        study.path,
+        study.name,
+        lock_timeout_s=journal.lock_timeout_s,
+        allow_network_fs=journal.allow_network_fs,
+    )

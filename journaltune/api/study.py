@@ -137,6 +137,12 @@ class Study:
                 callback(self, trials.finished(self._study, number))
         return numbers
 
+    def withdraw(self, number: int | Iterable[int], *, reason: str) -> None:
+        """Take results of finished trials out of the search and of ``best_trial``, not of ``trials``; see ``engine.withdraw``."""
+        from journaltune.engine.withdraw import withdraw
+
+        withdraw(self._study, [number] if isinstance(number, int) else number, reason)
+
     def retry(self, numbers: Iterable[int] | None = None, *, reason: str | None = None) -> list[tuple[int, int]]:
         """Queue the parameters of failed trials again, as new trials: pairs of the failed number and the new one."""
         from journaltune.engine.retry import retry
@@ -307,16 +313,9 @@ class Study:
 
     def _reopener(self) -> Callable[[], Study]:
         """A function that opens this study in another process."""
-        from journaltune.api.opening import load_study
+        from journaltune.api.opening import reopener
 
-        journal = self._study.journal
-        return partial(
-            load_study,
-            self._study.path,
-            self.study_name,
-            lock_timeout_s=journal.lock_timeout_s,
-            allow_network_fs=journal.allow_network_fs,
-        )
+        return reopener(self._study)
 
     def _search(self) -> Search:
         from journaltune.run.limits import Search

@@ -42,6 +42,7 @@ GROUPS = (
             ("release", "give a running trial back, so that it is asked again"),
             ("reap", "fail the running trials whose owner died"),
             ("retry", "queue the parameters of failed trials again"),
+            ("withdraw", "take wrong results out of the search"),
             ("import", "record finished trials from a table, a journal or a storage"),
         ),
     ),

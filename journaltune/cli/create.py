@@ -36,10 +36,6 @@ def _option(setting: Setting) -> Option:
     return Option(setting.option, setting.name, setting.metavar, setting.help, convert, repeats=repeats)
 
 
-_UNSUPPORTED = (
-    Option("--pruner", "pruner", "NAME", "which trials are stopped early (not supported yet)"),
-    Option("--pruner-option", "pruner_options", "KEY=JSON", "a keyword argument of the pruner", key_json, repeats=True),
-)
 COMMAND = Command(
     "create",
     """Makes a study, and the journal when there is none yet. Prints {"study": NAME, "journal": PATH}. Without --study
@@ -81,7 +77,6 @@ says wins. Files of Weights & Biases, Hydra's Optuna sweeper, NNI, Optuna, Confi
             True,
         ),
         *(_option(setting) for setting in SETTINGS.values() if setting.option),
-        *_UNSUPPORTED,
         Option(
             "--exist-ok",
             "exist_ok",
@@ -106,7 +101,6 @@ def run(options: Options) -> int:
     from journaltune.study.study_file import merged
 
     output.require_open()
-    _refuse_unsupported(options)
     with catch_warnings(record=True) as warnings:
         simplefilter("always")
         file = study_file(options)
@@ -159,13 +153,6 @@ def _kept(options: Options, space: Space | None, study: OpenStudy) -> list[str]:
     kept = [name for name in study.space.parameters if name not in space.parameters]
     drops = " ".join(f"--drop {quote(name)}" for name in kept)
     return [f"{', '.join(kept)} stayed, although the space file does not name it; {drops} takes it out"] if kept else []
-
-
-def _refuse_unsupported(options: Options) -> None:
-    """UsageError for options that nothing serves yet: a user would believe in a constraint that nobody checks."""
-    for option in _UNSUPPORTED:
-        if options[option.dest]:
-            raise UsageError(f"create: {option.names[0]} is not supported yet; leave it out")
 
 
 def _settings(options: Options) -> dict[str, Any]:

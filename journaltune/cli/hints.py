@@ -39,7 +39,7 @@ _COMMANDS = {
     "tell NUMBER --state pruned": "prune pruned",
     "--version": "version",
 }
-_LATER = "plot page dashboard withdraw serve copy compare attr completion"
+_LATER = "plot page dashboard serve copy compare attr completion"
 
 # Options of other tools, or of another command of ours, by command; "" is for every command.
 _OPTIONS = {

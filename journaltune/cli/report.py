@@ -18,8 +18,9 @@ COMMAND = Command(
 `prune` (exit 10) when it is not worth going on: end the trainer then, and tell
 the trial with --state pruned.
 
-The first value of a step counts; a trainer that resumed from a checkpoint may
-report steps again.""",
+The study's pruner decides (`journaltune create --pruner NAME`); without a pruner
+each trial goes on. The first value of a step counts; a trainer that resumed from
+a checkpoint may report steps again.""",
     (REQUEST_ID,),
     (
         Argument("NUMBER", "number", whole()),
@@ -32,8 +33,8 @@ journaltune report 3 11 0.47 --request-id epoch-11""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine.report import report
-    from journaltune.suggest.pruners import should_prune
+    from journaltune.engine.prune import should_prune
+    from journaltune.engine.report import is_first, report
 
     trial, step = options["number"], options["step"]
     output.require_open()
@@ -41,5 +42,8 @@ def run(options: Options) -> int:
         if not report(study, trial, step, options["value"], request_id=options["request_id"]):
             output.note(f"ignored: trial {trial} has another value at step {step} already")
         prune = should_prune(study, trial)
+        if study.setting("pruner") == "none" and is_first(study):
+            call = "`journaltune create --exist-ok --pruner median` gives it a pruner"
+            output.note(f"study {study.name!r} has no pruner, so no trial stops early; {call} (this is said once)")
     output.write("prune\n" if prune else "continue\n")
     return _PRUNE if prune else 0

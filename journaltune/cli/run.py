@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from journaltune.run.prepare import Call
 
 _UNSET = object()
-_OF_CREATE = ("objectives", "sampler", "sampler_options", "seed", "space", "require")
+_SETTINGS = ("sampler", "sampler_options", "pruner", "pruner_options", "target", "patience", "seed")
+_OF_CREATE = ("objectives", "space", "require", *_SETTINGS)
 
 
 def _or_none(convert: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -165,9 +166,9 @@ def _call(options: Options) -> Call:
     kept = {name: options[name] for name in KEPT if options[name] is not _UNSET}
     creation = {
         **create.objectives(options["objectives"]),
-        "sampler": options["sampler"],
+        **{name: options[name] for name in _SETTINGS},
         "sampler_options": mapping("--sampler-option", options["sampler_options"]) or None,
-        "seed": options["seed"],
+        "pruner_options": mapping("--pruner-option", options["pruner_options"]) or None,
     }
     file = create.study_file(options)
     creation = merged(file, creation)

@@ -76,6 +76,7 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:
+    from journaltune.engine.withdraw import withdrawn
     from journaltune.journal.upkeep.leftovers import stock_locks
     from journaltune.study.best import best_trials, why_none
     from journaltune.study.environment import recorded
@@ -102,6 +103,7 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
             for name, setting in SETTINGS.items()
             if setting.status is not None
         },
+        "withdrawn": withdrawn(study),
         "user_attrs": study.state().user_attrs,
         "environment": recorded(study.config, study.state().system_attrs),
         "journal": study.path,
@@ -174,6 +176,7 @@ def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
         *_space_lines(known["space"], known["require"]),
         f"with       {', '.join(f'{name} {version}' for name, version in known['environment'].items()) or 'nothing recorded'}",
         f"trials     {', '.join(states) or 'none yet'}",
+        *(f"           trial {number} is withdrawn: {reason}" for number, reason in known["withdrawn"].items()),
         *_running_lines(known["running"]),
         *_best_lines(known["best"], known["no_best"]),
         *_recommended_lines(known["best"], known["recommended"]),

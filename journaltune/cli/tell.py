@@ -9,6 +9,7 @@ from journaltune.cli.values import key_json, mapping, name_number, number, one_o
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.cli.options import Options
+    from journaltune.study.open_study import OpenStudy
 
 
 def _value(text: str) -> float:
@@ -54,6 +55,7 @@ your own. The first result counts, whoever tells it: if the trial was taken up a
             repeats=True,
         ),
         Option("--attr", "attrs", "KEY=JSON", "a user attribute of the trial", key_json, repeats=True),
+        Option("--print", "print", None, 'print {"number", "state", "best"}: whether it is better than every result before it'),
         Option("--renew", "renew", None, "no result yet: let the trial's time to live (ask --ttl) count anew"),
         REQUEST_ID,
     ),
@@ -62,12 +64,13 @@ your own. The first result counts, whoever tells it: if the trial was taken up a
         Argument("VALUE", "values", _value, required=False, repeats=True),
     ),
     examples="""journaltune tell 3 0.127
+journaltune tell 3 0.127 --print | jq -e .best && cp model.pt best.pt
 journaltune tell 3 -0.5 12e3                # two objectives
 journaltune tell 4 --state fail --reason oom
 journaltune tell 5 0.13 --attr 'host="gpu1"' --attr epochs=30
 journaltune tell 6 0.12 --constraint memory=-1.5""",
     usage="NUMBER VALUE... | NUMBER --state fail|pruned | NUMBER --renew"
-    " [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]... [--request-id ID]",
+    " [--print] [--reason WORD] [--constraint NAME=NUMBER]... [--attr KEY=JSON]... [--request-id ID]",
 )
 
 
@@ -84,6 +87,10 @@ def run(options: Options) -> int:
         raise UsageError(f"tell: trial {trial} has either values or --state {state}; leave one out")
     constraints = mapping("--constraint", options["constraints"])
     attrs = mapping("--attr", options["attrs"])
+    if options["print"]:
+        from journaltune.cli.output import require_open
+
+        require_open()
     with opened(options) as study:
         recorded = tell(
             study,
@@ -95,12 +102,23 @@ def run(options: Options) -> int:
             attrs=attrs or None,
             request_id=options["request_id"],
         )
+        if options["print"]:
+            _print(study, trial, recorded)
     if recorded == FAIL and state is None:
         from journaltune.cli.output import note
 
         what = "a value is not a number" if any(value != value for value in values) else "no result is infinitely good"
         note(f"trial {trial} is recorded as failed: {what}")
     return 0
+
+
+def _print(study: OpenStudy, number: int, code: int) -> None:
+    from journaltune.base.codes import STATE_NAMES
+    from journaltune.cli import output
+    from journaltune.study.best import was_best
+
+    printed = {"number": number, "state": STATE_NAMES[code], "best": was_best(study, number)}
+    output.write_json(printed, f"trial {number} is told")
 
 
 def _renew(options: Options) -> int:

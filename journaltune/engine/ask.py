@@ -121,6 +121,7 @@ def _ask(
         before = awaited(study, number)
         if before is not None:
             return number, before, study.journal.offset
+        _check_stop_rules(study, number)
         if waiting is not None:
             made = _ask_waiting(study, metadata, space, waiting, skipped)
         elif tries < _TRIES_WITHOUT_LOCK:
@@ -147,6 +148,16 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
 
     if n_counted(state) >= max_trials:
         raise ExhaustedError(f"study {state.name!r} has its {max_trials} trials; raise --trials to go on")
+
+
+def _check_stop_rules(study: OpenStudy, number: int) -> None:
+    if study.setting("target") is None and study.setting("patience") is None:
+        return
+    from journaltune.suggest.stopping import why_stopped
+
+    why = why_stopped(study, number)
+    if why:
+        raise ExhaustedError(f"study {study.name!r} is done: {why}")
 
 
 def _ask_waiting(

@@ -19,7 +19,7 @@ What trials from before a change mean afterwards:
 from __future__ import annotations
 
 from journaltune.base.errors import ConflictError, UsageError
-from journaltune.engine.create import check_sampler
+from journaltune.engine.create import check_methods
 from journaltune.journal import records
 from journaltune.space import Distribution, Space, agrees
 from journaltune.space.grammar import spec_text
@@ -57,8 +57,9 @@ def change(
         raise UsageError(f"study {study.name!r} has {len(study.directions)} objectives, not {len(given['objectives'])}")
     before = study.config
     kept = settings.initial() if before is None else settings.sound(before)
-    if "sampler" in given and given["sampler"] != kept.get("sampler"):
-        given = {"sampler_options": {}, **given}
+    for name in ("sampler", "pruner"):
+        if name in given and given[name] != kept.get(name):
+            given = {f"{name}_options": {}, **given}
     after = {**kept, **given}
     old, gone = _space(kept), _dropped_before(kept)
     new = _changed_space(study, old, _space(given), [name for name in dropped if name not in _require(kept)], gone)
@@ -74,7 +75,7 @@ def change(
     if after != before:
         if new:
             check_space(space)
-        check_sampler(after, len(study.directions))
+        check_methods(after, len(study.directions))
         attr = {records.CONFIG_ATTR: after}
         journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, study.study_id, system_attr=attr)])
     return (

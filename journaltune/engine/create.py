@@ -56,7 +56,7 @@ def create(
     names = given.get("objectives")
     _refuse_contradictions(codes, names, dropped, exist_ok)
     if not exist_ok:  # the settings of an existing study may complete the given ones, so those are checked later
-        check_sampler(config, len(codes or [1]))
+        check_methods(config, len(codes or [1]))
     notes: list[str] = []
 
     def checked_space(space: Space) -> None:
@@ -170,7 +170,7 @@ def _create(
     if dropped:
         raise UsageError(f"there is no study {name!r} yet that {dropped[0]!r} could be dropped from; leave --drop out")
     config = {**settings.initial(), **config, "environment": environment.describe(config.get("lock_file"))}
-    check_sampler(config, len(codes or [1]))
+    check_methods(config, len(codes or [1]))
     if "space" in config:
         from journaltune.space import Space
 
@@ -178,14 +178,19 @@ def _create(
     journal.append([records.create_study(name, codes or [1], config)])
 
 
-def check_sampler(config: Mapping[str, Any], n_objectives: int) -> None:
-    """UsageError when the sampler can't be made, or can't search in this space."""
+def check_methods(config: Mapping[str, Any], n_objectives: int) -> None:
+    """UsageError when the sampler can't be made, or can't search in this space, and for a pruner that can't decide."""
     from journaltune.space import Space
+    from journaltune.suggest import pruners
     from journaltune.suggest.samplers.registry import make
 
     values = settings.values(config)
     space = Space({}) if values["space"] is None else Space.from_config(values["space"])
     make(values["sampler"], values["sampler_options"], rules=space.rules).check(space.distributions, n_objectives)
+    pruners.check(values["pruner"], values["pruner_options"], n_objectives)
+    for name in ("target", "patience"):
+        if values[name] is not None and n_objectives > 1:
+            raise UsageError(f"{name} is for one objective, and the study has {n_objectives}; leave it out")
 
 
 def _remove_empty(journal: Journal) -> None:

@@ -61,6 +61,12 @@ def _intermediate_values(study: OpenStudy, number: int) -> dict[int, float]:
     return finished_trial(study.state(), number).intermediate_values
 
 
+def is_first(study: OpenStudy) -> bool:
+    """Whether the study has just one intermediate value so far, and no finished trial."""
+    state = study.state()
+    return not len(state.finished) and sum(len(trial.intermediate) for trial in state.live.values()) == 1
+
+
 def _equal(one: float, other: float) -> bool:
     return one == other or (isnan(one) and isnan(other))
 

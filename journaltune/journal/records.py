@@ -25,6 +25,7 @@ DISCARD_TRIALS = 10  # Rustuna's; stock Optuna 5 skips it, older readers abort, 
 WORKER_ID = "journaltune"
 CONFIG_ATTR = "journaltune:config"
 NAN_STEP_ATTR = "journaltune:nan_step"
+WITHDRAWN = "journaltune:withdrawn:"  # system attribute of a study, with a trial's number: why its result counts no more
 SEAL = b',"crc":"'
 SEAL_LENGTH = len(SEAL) + 16 + 2
 BLANKS = b" \t\r"  # what JSON allows around a record in one line

@@ -69,6 +69,10 @@ def _set_study_system_attr(state: JournalState, record: Mapping[str, Any]) -> bo
     study.system_attrs.update(attr)
     if r.CONFIG_ATTR in attr:
         study.config = _config(attr[r.CONFIG_ATTR])
+    if any(name.startswith(r.WITHDRAWN) for name in attr):
+        from journaltune.journal.withdrawals import hide  # most studies have none
+
+        hide(study, attr)
     return True
 
 

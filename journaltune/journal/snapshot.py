@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.extras import Extras, Saved
+    from journaltune.journal.steps import Place
 
     Rebuild = Callable[[int], JournalState]
 
@@ -129,12 +130,18 @@ def _pack_study(study: StudyState, sections: list[bytes | memoryview]) -> dict[s
     placed = {name: _place(memoryview(study.finished.column(name)).cast("B"), sections) for name, _ in COLUMNS}
     placed["keys"] = _place(memoryview(_keys(study.finished)).cast("B"), sections)
     placed["extras"] = _place(memoryview(_extras(study.finished)), sections)
+    from journaltune.journal.steps import steps_of
+
+    places, blocks = steps_of(study.finished).packed()
+    placed["steps"] = _place(memoryview(dumps(places).encode()), sections)
+    placed["blocks"] = _place(memoryview(blocks), sections)
     return {
         "study_id": study.study_id,
         "name": study.name,
         "directions": study.directions,
         "n_trials": study.n_trials,
         "id_runs": study.id_runs,
+        "withdrawn": sorted(study.withdrawn),
         "n_finished": len(study.finished),
         "attrs": [study.user_attrs, study.system_attrs, study.config, study.first_distributions, study.requests],
         "live": [[getattr(trial, field) for field in LIVE_FIELDS] for trial in study.live.values()],
@@ -168,6 +175,7 @@ def _unpack_study(packed: dict[str, Any], source: Source) -> StudyState:
     study.n_trials = packed["n_trials"]
     study.id_runs = [(number, trial_id) for number, trial_id in packed["id_runs"]]
     study.user_attrs, study.system_attrs, study.config, first, study.requests = packed["attrs"]
+    study.withdrawn = set(packed["withdrawn"])
     study.first_distributions = {name: (number, distribution) for name, (number, distribution) in first.items()}
     finished = Finished(len(study.directions), Sections(source, study.study_id, packed["sections"]), packed["n_finished"])
     finished.shape_list = [tuple([(name, distribution) for name, distribution in shape]) for shape in packed["shapes"]]
@@ -299,6 +307,21 @@ class Sections:
         size = array(_CODES[name]).itemsize
         data = self._bytes(name, start * size, end * size)
         return self._replayed().column(name)[start:end] if data is None else _unpack_column(name, data)
+
+    def steps(self) -> dict[str, Place]:
+        """Where the block of each step is."""
+        from journaltune.journal.steps import steps_of
+
+        data = self._bytes("steps", 0, self._places["steps"][1])
+        places: dict[str, Place] = steps_of(self._replayed()).packed()[0] if data is None else loads(str(data, "utf-8"))
+        return places
+
+    def block(self, key: str, place: Place) -> memoryview:
+        """The bytes of one step's block."""
+        from journaltune.journal.steps import steps_of
+
+        data = self._bytes("blocks", *place)
+        return memoryview(steps_of(self._replayed()).packed_block(key)) if data is None else data
 
     def _bytes(self, name: str, first: int, end: int) -> memoryview | None:
         start, length, checksum = self._places[name]

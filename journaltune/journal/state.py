@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from journaltune.journal.packing import Packer
     from journaltune.journal.replay import Familiar
     from journaltune.journal.snapshot import Sections
+    from journaltune.journal.steps import Steps
 
     PlainRow = tuple[Familiar, Iterable[float], list[float] | None, int, int]  # parameters, values, when it began and ended
 
 STATE_MASK = 0x0F
-HIDDEN = 0x10  # a failure that says nothing about its parameters: no sampler sees it
+HIDDEN = 0x10  # a failure that says nothing about its parameters, or a result that was withdrawn: no sampler sees it
 HAS_VALUES = 0x20
 HAS_EXTRAS = 0x40
 ODD = 0x80  # a value outside its own distribution, which stock Optuna only warns of
@@ -110,14 +111,15 @@ class Finished:
         "_columns",
         "_ends",
         "_extras",
-        "_n_packed",
         "_packer",
         "_row_of",
-        "_sections",
         "n_objectives",
+        "n_packed",
         "pending",
+        "sections",
         "shape_ids",
         "shape_list",
+        "steps",
     )
 
     def __init__(self, n_objectives: int, sections: Sections | None = None, n_packed: int = 0) -> None:
@@ -125,18 +127,19 @@ class Finished:
         self.pending: deque[LiveTrial] = deque()
         self.shape_list: list[Shape] = []
         self.shape_ids: dict[Shape, int] = {}
-        self._n_packed = n_packed
-        self._sections = sections
+        self.n_packed = n_packed
+        self.sections = sections
         # What the snapshot holds and nobody has asked for yet.
         self._base = {name for name, _ in (*COLUMNS, KEYS)} | {"extras"} if sections else set()
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in (*COLUMNS, KEYS)}
         self._extras: Extras | None = None  # until a trial has some
+        self.steps: Steps | None = None  # see ``steps.steps_of``
         self._ends = array("q")
         self._packer: Packer | None = None
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return self._n_packed + len(self.pending)
+        return self.n_packed + len(self.pending)
 
     def add(self, trial: LiveTrial) -> None:
         """Append a row. Only one is packed here: all processes would pack many at the same record, and all would wait."""
@@ -148,8 +151,8 @@ class Finished:
         """All rows of one column. The first call after a snapshot was opened reads it."""
         if self.pending:
             self._pack(len(self.pending))
-        if name in self._base and self._sections is not None:
-            whole: array[Any] = self._sections.load(name)
+        if name in self._base and self.sections is not None:
+            whole: array[Any] = self.sections.load(name)
             whole.extend(self._columns[name])
             self._columns[name] = whole
             self._base.discard(name)
@@ -157,17 +160,17 @@ class Finished:
 
     def _some_params(self, start: int, end: int) -> array[float]:
         """Some of the parameters, which lie in the snapshot or behind it: the rest of them is not read."""
-        if "params" in self._base and self._sections is not None and not self.pending:
-            length = self._sections.length("params")
+        if "params" in self._base and self.sections is not None and not self.pending:
+            length = self.sections.length("params")
             if end <= length:
-                return self._sections.some("params", start, end)
+                return self.sections.some("params", start, end)
             if start >= length:
                 return self._columns["params"][start - length : end - length]
         return self.column("params")[start:end]
 
     def several(self, rows: Sequence[int]) -> Iterator[tuple[Shape, list[float], int]]:
         """What ``parameters`` gives for each of these rows."""
-        if self._sections is not None and self._sections.length("params") < len(rows) * _ITEMS_READ_AS_FAST:
+        if self.sections is not None and self.sections.length("params") < len(rows) * _ITEMS_READ_AS_FAST:
             self.column("params")
         return map(self.parameters, rows)
 
@@ -176,8 +179,8 @@ class Finished:
         """Attributes, intermediate values and irregular fields by trial number, for the trials that have any."""
         if self.pending:
             self._pack(len(self.pending))
-        if "extras" in self._base and self._sections is not None:
-            self._extras = self._own_extras().over(self._sections.load("extras"))
+        if "extras" in self._base and self.sections is not None:
+            self._extras = self._own_extras().over(self.sections.load("extras"))
             self._base.discard("extras")
         return self._own_extras()
 
@@ -234,14 +237,6 @@ class Finished:
         shape = self.shape_list[self.column("shapes")[row] if len(self.shape_list) > 1 else 0]
         return shape, self._some_params(start, start + len(shape)).tolist(), self.column("codes")[row] & ODD
 
-    def take(self, other: Finished, row: int) -> None:
-        """Append a row of another one with as many objectives."""
-        (shape, params, _), number = other.parameters(row), other.column("numbers")[row]
-        code, began, ended = (other.column(name)[row] for name in ("codes", "began", "ended"))
-        self.append(number, code, self.id_of(shape), params, other.packed_values(row), began, ended)
-        if number in other.extras:
-            self.note_extras(number, other.extras[number])
-
     def packed_values(self, row: int) -> list[float]:
         """The objective values of a row that has regular ones."""
         values: list[float] = self.column("values")[row * self.n_objectives : (row + 1) * self.n_objectives].tolist()
@@ -279,7 +274,7 @@ class Finished:
         columns["values"].extend(values)
         columns["began"].append(began)
         columns["ended"].append(ended)
-        self._n_packed += 1
+        self.n_packed += 1
 
     def note_extras(self, number: int, extras: dict[str, Any]) -> None:
         """What the trial of a row has beside its columns."""
@@ -327,7 +322,8 @@ class StudyState:
     """One study.
 
     ``live`` holds its unfinished trials by number, ``first_distributions`` the ones that later ones have to be compatible with,
-    ``requests`` the trial that a request was for, by kind and request id (``tell:4711``).
+    ``withdrawn`` the numbers of trials whose results count no more, ``requests`` the trial that a request was for, by kind and
+    request id (``tell:4711``).
     """
 
     __slots__ = (
@@ -344,6 +340,7 @@ class StudyState:
         "study_id",
         "system_attrs",
         "user_attrs",
+        "withdrawn",
     )
 
     def __init__(self, study_id: int, name: str, directions: list[int]) -> None:
@@ -352,6 +349,7 @@ class StudyState:
         self.directions = directions
         self.user_attrs: dict[str, Any] = {}
         self.system_attrs: dict[str, Any] = {}
+        self.withdrawn: set[int] = set()
         self.config: dict[str, Any] | None = None
         self.n_trials = 0
         self.live: dict[int, LiveTrial] = {}

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from journaltune.base.codes import COMPLETE
 from journaltune.journal.keys import Index, KeyMaker
-from journaltune.journal.state import STATE_MASK
+from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.optuna_bridge.backend import JournaltuneStorage
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ class _JournalIndex:
                 self._index = Index(finished)
             codes, numbers = finished.column("codes"), finished.column("numbers")
             rows = self._index.equal_rows(asked.params, asked.distributions)
-            return max((numbers[row] for row in rows if codes[row] & STATE_MASK == COMPLETE), default=None)
+            return max((numbers[row] for row in rows if codes[row] & (STATE_MASK | HIDDEN) == COMPLETE), default=None)
 
 
 class _StorageIndex:

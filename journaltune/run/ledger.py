@@ -11,6 +11,7 @@ from journaltune.base.errors import ExhaustedError, JournaltuneError, WaitTimeou
 from journaltune.engine import own_trials
 from journaltune.engine.ask import ask
 from journaltune.engine.owners import ALIVE, Probe
+from journaltune.engine.prune import should_prune
 from journaltune.engine.reap import release
 from journaltune.engine.resume import holder_of, standing
 from journaltune.journal.state import STATE_MASK
@@ -18,7 +19,6 @@ from journaltune.run.loop import unrecorded
 from journaltune.run.tally import Tally, tally_of
 from journaltune.study.trials import running_with
 from journaltune.suggest.choice import Suggestion
-from journaltune.suggest.pruners import should_prune
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Ledger:
         self.study, self.owner, self._n_trials, self._retries = study, owner, n_trials, retries
         self._mark = os.urandom(8).hex()  # of its trials: a signal may come when one is in the journal, and nobody has it yet
         self._again: deque[Suggestion] = deque()  # attempts that failed and are made again
-        self._is_stored, self._is_exhausted = True, False
+        self._is_stored, self._is_exhausted, self.why_done = True, False, ""
         self.ask_at_s = 0.0  # on the kernel's clock
         self.awaited: int | None = None
         self._crash_looped: list[int] = []
@@ -90,7 +90,8 @@ class Ledger:
                 on_failed=self._crash_looped.append,
                 mark=self._mark,
             )
-        except ExhaustedError:
+        except ExhaustedError as error:
+            self.why_done = str(error)
             self._is_exhausted, self.ask_at_s = True, monotonic() + _OTHERS_S
             return None
         except WaitTimeoutError:

@@ -42,7 +42,7 @@ class Tally:
             if code & STATE_MASK == FAIL and not code & HIDDEN:
                 reason = str(extras.get("user_attrs", {}).get("fail_reason", "no reason"))
                 self.reasons[reason] = self.reasons.get(reason, 0) + 1
-            elif code & STATE_MASK == COMPLETE:
+            elif code & (STATE_MASK | HIDDEN) == COMPLETE:
                 self._complete(finished.row_values(row), numbers[row], extras.get("system_attrs", {}), sign)
         self._n_seen = len(codes)
         return self

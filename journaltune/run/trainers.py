@@ -68,6 +68,8 @@ class Trainers:
             self._children.close()
         if self._error is not None:
             raise self._error
+        if self._ledger.why_done and not self._ledger.is_complete:
+            self._listener.note(self._ledger.why_done)
         if self._rules.is_halted:
             return 1
         return 130 if self._n_interrupts and not self._ledger.is_complete else 0

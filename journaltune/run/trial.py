@@ -7,6 +7,7 @@ import sys
 from journaltune.base import checks
 from journaltune.base.errors import JournaltuneError, SpaceError
 from journaltune.base.model import optunas
+from journaltune.engine.prune import should_prune
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
 from journaltune.run.outcome import is_pruned, reason_of
@@ -14,7 +15,6 @@ from journaltune.space.distributions import Distribution, categorical_distributi
 from journaltune.space.grammar import spec_text
 from journaltune.space.literals import one_line
 from journaltune.study.trials import is_running, live_user_attrs
-from journaltune.suggest.pruners import should_prune
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from journaltune.base.codes import COMPLETE, MAXIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import NotFoundError
 from journaltune.journal.keys import KeyMaker, extended
-from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, STATE_MASK
+from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, STATE_MASK
 from journaltune.study.trials import trials_at
 
 TYPE_CHECKING = False
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.base.model import Trial
-    from journaltune.journal.state import StudyState
+    from journaltune.journal.state import Finished, StudyState
     from journaltune.study.open_study import OpenStudy
 
     Loss = tuple[tuple[float, ...], int, int]  # values to be minimized, the trial's number, its row
 
 # Which codes belong to complete trials: those of which a row holds everything, and those with attributes or irregular values.
-_PLAIN = bytes(code & STATE_MASK == COMPLETE and code & HAS_VALUES > 0 and not code & HAS_EXTRAS for code in range(256))
-_WITH_EXTRAS = bytes(code & STATE_MASK == COMPLETE and code & HAS_EXTRAS > 0 for code in range(256))
+# Those that were withdrawn don't count.
+_PLAIN = bytes(code & (STATE_MASK | HIDDEN | HAS_VALUES | HAS_EXTRAS) == COMPLETE | HAS_VALUES for code in range(256))
+_WITH_EXTRAS = bytes(code & (STATE_MASK | HIDDEN | HAS_EXTRAS) == COMPLETE | HAS_EXTRAS for code in range(256))
 
 
 def best_trials(study: OpenStudy) -> list[Trial]:
@@ -41,10 +42,11 @@ def best_trials(study: OpenStudy) -> list[Trial]:
     ``values``, and in ``user_attrs`` ``replicates``, the number of its trials, and ``spread``, the sample standard deviation of
     each objective.
     """
-    return study.look(lambda state: _best(state, study.replicates))
+    return study.look(lambda state: best_of(state, study.replicates))
 
 
-def _best(state: StudyState, replicates: int) -> list[Trial]:
+def best_of(state: StudyState, replicates: int = 1) -> list[Trial]:
+    """See ``best_trials``."""
     signs = [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
     groups = _groups(state, signs, replicates) if replicates > 1 else {}
     losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
@@ -55,6 +57,61 @@ def _best(state: StudyState, replicates: int) -> list[Trial]:
     chosen = [min(losses)] if len(signs) == 1 else _pareto_front(losses)
     trials = trials_at(state, [row for _, _, row in chosen], [])
     return [_with_means(trial, groups[trial.number], signs) for trial in trials] if groups else trials
+
+
+class Incumbent:
+    """The best complete trial of a study with one objective, kept up to date by what is new; the earliest finished of equals.
+
+    ``loss`` is its value, negated where it is maximized, ``number`` its number, and ``n_since`` how many trials finished after
+    it, without those that say nothing about their parameters.
+    """
+
+    __slots__ = ("_n_seen", "loss", "n_since", "number")
+
+    def __init__(self, _: Finished) -> None:
+        self._n_seen, self.n_since, self.number = 0, 0, -1
+        self.loss: float | None = None
+
+    def update(self, state: StudyState) -> Incumbent:
+        finished, sign = state.finished, -1.0 if state.directions[0] == MAXIMIZE else 1.0
+        codes, numbers = finished.column("codes"), finished.column("numbers")
+        for row in range(self._n_seen, len(codes)):
+            if codes[row] & HIDDEN:
+                continue
+            loss = _loss_at(finished, row, sign)
+            if loss is not None and (self.loss is None or loss < self.loss):
+                self.loss, self.number, self.n_since = loss, numbers[row], 0
+            else:
+                self.n_since += 1
+        self._n_seen = len(codes)
+        return self
+
+
+def _loss_at(finished: Finished, row: int, sign: float) -> float | None:
+    """The loss of a complete trial that may be best; None for any other."""
+    code, values = finished.column("codes")[row], finished.row_values(row)
+    if not _is_complete(code) or values is None or len(values) != 1 or isnan(values[0]):
+        return None
+    extras = finished.extras[finished.column("numbers")[row]] if code & HAS_EXTRAS else {}
+    return sign * values[0] if _is_feasible(extras.get("system_attrs") or {}) else None
+
+
+def was_best(study: OpenStudy, number: int) -> bool:
+    """Whether a finished trial was better than every result before it in the journal; with several objectives, whether no result
+    before it was as good in all of them.
+
+    The order of the file decides, and everybody reads the same file: of many processes that tell at once, just those that
+    improved the study get True, and a repeated question gets the same answer.
+    """
+    return study.look(lambda state: _was_best(state, number))
+
+
+def _was_best(state: StudyState, number: int) -> bool:
+    signs = [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
+    row = state.finished.row_of(number)
+    losses = {place: values for values, _, place in _all_losses(state, signs) if place <= row}
+    own = losses.pop(row, None)
+    return own is not None and not any(all(a <= b for a, b in zip(other, own, strict=True)) for other in losses.values())
 
 
 def why_none(state: StudyState) -> str:
@@ -70,7 +127,7 @@ def why_none(state: StudyState) -> str:
 
 
 def _is_complete(code: int) -> bool:
-    return code & STATE_MASK == COMPLETE
+    return code & (STATE_MASK | HIDDEN) == COMPLETE
 
 
 def _losses(state: StudyState, signs: list[float]) -> list[Loss]:

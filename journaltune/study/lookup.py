@@ -115,6 +115,9 @@ def _matches(
     texts = {name: searched[name].to_json() for name in internal}
     codes = state.finished.column("codes")
     rows = [row for row in index.equal_rows(internal, texts) if codes[row] & STATE_MASK in wanted]
+    if state.withdrawn:
+        numbers = state.finished.column("numbers")
+        rows = [row for row in rows if numbers[row] not in state.withdrawn]
     if len(state.finished) - n_keys > _SNAPSHOT_FROM:
         study.journal.save_snapshot()
     live = [trial for trial in state.live.values() if trial.state in wanted and _has(study, index, trial, internal, texts)]

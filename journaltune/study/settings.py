@@ -91,6 +91,8 @@ def _command(given: Sequence[str] | str) -> list[str]:
     return [word if word == "" else checks.text(word, "a word of the command") for word in words]
 
 
+PRUNERS = ("none", "median", "percentile", "halving", "hyperband", "threshold", "patient", "wilcoxon")  # see suggest.pruners
+
 _TABLE = (
     Setting("space", dict, lambda space: space.to_config()),
     Setting("objectives", list, _names),
@@ -115,6 +117,27 @@ _TABLE = (
         option="--sampler-option",
         metavar="KEY=JSON",
         help="a keyword argument of the sampler",
+    ),
+    Setting(
+        "pruner",
+        str,
+        lambda name: checks.one_of(name, PRUNERS, "pruner"),
+        default="none",
+        status="pruner {}",
+        option="--pruner",
+        metavar="NAME",
+        help="which trials stop early: median, percentile, halving, hyperband, threshold, patient, wilcoxon, or none (default)",
+        words=PRUNERS,
+    ),
+    Setting(
+        "pruner_options",
+        dict,
+        lambda options: checks.storable(dict(options), "the pruner's options"),
+        default={},
+        status="",
+        option="--pruner-option",
+        metavar="KEY=JSON",
+        help="a keyword argument of the pruner",
     ),
     Setting(
         "seed",
@@ -173,6 +196,25 @@ _TABLE = (
         option="--attempts",
         metavar="K",
         help="a trial that K owners died with fails with reason crash-loop (default 3)",
+    ),
+    Setting(
+        "target",
+        float,
+        lambda value: float(checks.number(value, "a target")),
+        status="target {}",
+        option="--target",
+        metavar="V",
+        help="stop once a result is as good as this: ask exits 11, run and optimize end",
+    ),
+    _count(
+        "patience",
+        1,
+        "patience",
+        "the first result ends the study",
+        status="patience {}",
+        option="--patience",
+        metavar="N",
+        help="stop once N finished trials brought nothing better",
     ),
     # What `run` goes on with: the words of its command, the study's total, and the options that the run room knows.
     Setting("command", list, _command),

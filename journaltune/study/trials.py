@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import FAIL, RUNNING, STATE_NAMES, STATES, WAITING
+from journaltune.base.codes import RUNNING, STATE_NAMES, STATES, WAITING
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.seeds import trainer_seed
@@ -163,7 +163,7 @@ def copied(value: Any) -> Any:
 
 
 def counts(study: OpenStudy) -> dict[str, int]:
-    """How many trials are in each state: keys running, waiting, complete, pruned, fail."""
+    """How many trials are in each state, without those that were withdrawn: keys running, waiting, complete, pruned, fail."""
     return study.look(_counts)
 
 
@@ -172,6 +172,9 @@ def _counts(state: StudyState) -> dict[str, int]:
     codes = state.finished.column("codes").tobytes()
     for code in set(codes):
         counted[STATE_NAMES[code & STATE_MASK]] += codes.count(code)
+    for number in state.withdrawn:
+        if number not in state.live:
+            counted[STATE_NAMES[codes[state.finished.row_of(number)] & STATE_MASK]] -= 1
     for trial in state.live.values():
         counted[STATE_NAMES[trial.state]] += 1
     return counted
@@ -185,9 +188,10 @@ def running_with(study: OpenStudy, mark: str) -> list[int]:
 
 
 def n_counted(state: StudyState) -> int:
-    """How many trials count for a budget: not those that wait, nor failures that say nothing about their parameters."""
+    """How many trials count for a budget: not those that wait, nor failures that say nothing about their parameters, nor what was
+    withdrawn."""
     codes = state.finished.column("codes").tobytes()
-    hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN and code & STATE_MASK == FAIL)
+    hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN)
     return state.n_trials - hidden - sum(trial.state == WAITING for trial in state.live.values())
 
 

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 STUDY_ATTRS = "journaltune:study"
 _NO_ATTRS: Mapping[str, Any] = {}
-_IS_OBSERVED = bytes(code & STATE_MASK == COMPLETE and code & HAS_VALUES > 0 for code in range(256))
-_IS_PRUNED = bytes(code & STATE_MASK == PRUNED for code in range(256))
-_IS_FAILED = bytes(code & STATE_MASK == FAIL and not code & HIDDEN for code in range(256))
+_IS_OBSERVED = bytes(code & (STATE_MASK | HIDDEN | HAS_VALUES) == COMPLETE | HAS_VALUES for code in range(256))
+_IS_PRUNED = bytes(code & (STATE_MASK | HIDDEN) == PRUNED for code in range(256))
+_IS_FAILED = bytes(code & (STATE_MASK | HIDDEN) == FAIL for code in range(256))
 
 
 class History:
@@ -57,7 +57,7 @@ class History:
     def n_observed(self) -> int:
         """How many trials finished with an observation: complete and pruned ones."""
         codes = self._study.finished.column("codes").tobytes()
-        return sum(codes.count(code) for code in set(codes) if code & STATE_MASK in (COMPLETE, PRUNED))
+        return sum(codes.count(code) for code in set(codes) if code & (STATE_MASK | HIDDEN) in (COMPLETE, PRUNED))
 
     def complete(self, skip: int = 0) -> Iterable[Observed]:
         """Complete trials, from finished trial ``skip`` on.
@@ -135,7 +135,7 @@ class History:
         finished = self._study.finished
         if PRUNED | HAS_VALUES in {code & (STATE_MASK | HAS_VALUES) for code in set(finished.column("codes"))}:
             for row, (number, code, shape, params) in enumerate(finished.rows()):
-                if code & (STATE_MASK | HAS_VALUES) == PRUNED | HAS_VALUES:
+                if code & (STATE_MASK | HAS_VALUES | HIDDEN) == PRUNED | HAS_VALUES:
                     values = finished.packed_values(row)
                     if not any(map(isnan, values)):
                         attrs = finished.extras.get(number, {}).get("system_attrs", _NO_ATTRS)

@@ -12,6 +12,7 @@ from journaltune.journal.state import LiveTrial, StudyState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from journaltune.journal.state import Finished
     from journaltune.study.open_study import OpenStudy
 
 
@@ -43,12 +44,21 @@ class Lagged:
             if known in state.live:
                 self._waiting.append(known)
             else:
-                view.finished.take(state.finished, state.finished.row_of(known))
+                _take(view.finished, state.finished, state.finished.row_of(known))
         self._n_known, view.n_trials = n_known, number
         view.config, view.system_attrs, view.user_attrs = state.config, state.system_attrs, state.user_attrs
         unknown = *self._waiting, *range(n_known, number)
         view.live = {each: _as_asked(view, state, each) for each in unknown}
         return view
+
+
+def _take(view: Finished, other: Finished, row: int) -> None:
+    """Append a row of another one with as many objectives."""
+    (shape, params, _), number = other.parameters(row), other.column("numbers")[row]
+    code, began, ended = (other.column(name)[row] for name in ("codes", "began", "ended"))
+    view.append(number, code, view.id_of(shape), params, other.packed_values(row), began, ended)
+    if number in other.extras:
+        view.note_extras(number, other.extras[number])
 
 
 def _as_asked(view: StudyState, state: StudyState, number: int) -> LiveTrial:

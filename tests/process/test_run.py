@@ -232,21 +232,15 @@ def test_reports_are_intermediate_values(runs: Runs) -> None:
     assert runs.outcomes() == [9.0, 9.0]
 
 
-# The program, with a pruner that stops each trial after its third step.
-PRUNING = """
-from journaltune.run import ledger
-ledger.should_prune = lambda study, number: len(study.state().live[number].intermediate) >= 3
-"""
-
-
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_a_trial_that_is_to_be_pruned_is_ended(runs: Runs, stubborn: bool) -> None:
     body = "ignore()\n" * stubborn + "daemon(forever)\n"
     body += 'for step in range(1000):\n    print(f\'[journaltune] {{"step": {step}, "value": {step}}}\'); time.sleep(0.02)\n'
-    runs.code = PRUNING + SHORT_GRACE
-    runs.ran("-n", "1", "--", *runs.trainer(body), X)
+    runs.code = SHORT_GRACE
+    runs.ran("-n", "1", "--pruner", "threshold", "--pruner-option", "upper=2.5", "--", *runs.trainer(body), X)
     (trial,) = runs.trials()
     assert trial.state.name == "PRUNED"
+    assert 3.0 in trial.intermediate_values.values()
     assert trial.value == max(trial.intermediate_values)
     assert runs.none_is_left()
 

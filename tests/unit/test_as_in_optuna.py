@@ -76,15 +76,16 @@ class TestCreating:
                 direction="maximize",
                 params={"x": "float(0, 1)"},
                 sampler=optuna.samplers.TPESampler(seed=4, n_startup_trials=20),  # type: ignore[arg-type]
-                pruner=optuna.pruners.MedianPruner(),
+                pruner=optuna.pruners.MedianPruner(n_warmup_steps=3),  # type: ignore[arg-type]
             )
         message = str(caught.value)
-        assert "study.to_optuna(pruner=MedianPruner(...)).optimize(objective)" in message
+        assert "a pruner is named, so that the journal can hold it" in message
         monkeypatch.chdir(path.parent)
         eval(message.partition("; write ")[2], {"journaltune": journaltune})
         study = load_study("digits.journal", "digits")
         assert (study.direction, study._study.sampler) == ("maximize", "optuna.TPESampler")
         assert study._study.setting("sampler_options") == {"n_startup_trials": 20}
+        assert (study._study.setting("pruner"), study._study.setting("pruner_options")) == ("median", {"n_warmup_steps": 3})
 
     @pytest.mark.parametrize(
         ("given", "line"),
@@ -96,6 +97,11 @@ class TestCreating:
                 {"sampler": optuna.samplers.CmaEsSampler},
                 "journaltune.create_study('study.journal', sampler='optuna.CmaEsSampler')",
             ),
+            (
+                {"pruner": optuna.pruners.ThresholdPruner(upper=2.0)},
+                "journaltune.create_study('study.journal', pruner='threshold', pruner_options={'upper': 2.0})",
+            ),
+            ({"pruner": optuna.pruners.NopPruner}, "journaltune.create_study('study.journal', pruner='none')"),
         ],
         ids=lambda given: str(given)[:40],
     )

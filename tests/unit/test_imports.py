@@ -161,6 +161,27 @@ def test_a_command_of_a_shell_loop_loads_only_what_it_uses(tmp_path: Path, comma
     assert not loaded & {"collections", "struct", "datetime", "bisect", "reprlib"}  # see ``base.lean``
 
 
+@pytest.mark.parametrize(
+    ("pruner", "options"),
+    [
+        ("none", []),
+        ("median", ["n_startup_trials=0"]),
+        ("percentile", ["percentile=90", "n_startup_trials=0"]),
+        ("threshold", ["upper=2"]),
+        ("halving", ["min_resource=1"]),
+        ("hyperband", ["max_resource=9"]),
+        ("patient", ["patience=0", 'wrapped_pruner="median"']),
+    ],
+)
+def test_a_report_is_judged_without_anything_heavy_or_slow(tmp_path: Path, pruner: str, options: list[str]) -> None:
+    create = [*create_with("random"), "--pruner", pruner, *(word for option in options for word in ("--pruner-option", option))]
+    loaded_by(tmp_path, create, ["ask", "-n", "2"], ["report", "0", "1", "0.5"], ["tell", "0", "0.5"])
+    loaded = loaded_by(tmp_path, ["report", "1", "1", "0.25"])
+    assert "journaltune.engine.prune" in loaded
+    assert ("journaltune.suggest.pruners" in loaded) == (pruner != "none")
+    assert not (HEAVY | SLOW) & loaded
+
+
 def test_the_default_sampler_loads_numpy_when_its_model_begins_and_nothing_else_that_is_heavy(tmp_path: Path) -> None:
     loop = [call for number in range(6) for call in (["ask"], ["tell", str(number), str(number)])]
     assert not HEAVY & loaded_by(tmp_path, create_with("auto"), *loop)

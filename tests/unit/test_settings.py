@@ -21,19 +21,17 @@ from journaltune.study.settings import SETTINGS, Setting
 
 NEW = (
     Setting(
-        "patience",
+        "calm",
         int,
-        lambda given: checks.at_least(1, given, "patience", "stop after one trial"),
+        lambda given: checks.at_least(1, given, "calm", "stop after one trial"),
         default=9,
-        status="patience {}",
-        option="--patience",
+        status="calm {}",
+        option="--calm",
         metavar="N",
         help="stop once N trials brought nothing better",
         least=1,
     ),
-    Setting(
-        "target", float, lambda given: checks.number(given, "a target"), None, False, "target {}", False, "--target", "V", "t"
-    ),
+    Setting("goal", float, lambda given: checks.number(given, "a goal"), None, False, "goal {}", False, "--goal", "V", "t"),
     Setting("hints", dict, dict, {}, status="", option="--hint", metavar="KEY=JSON", help="p"),
     Setting("needs", list, list, [], status="", option="--need", metavar="EXPR", help="r"),
     Setting("stop", str, str, "never", option="--stop", metavar="never|soon", help="s", words=("never", "soon")),
@@ -63,8 +61,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return run
 
 
-GIVEN = ["--patience", "3", "--target", "0.5", "--hint", "a=1", "--hint", "b=[2]", "--need", "x", "--need", "y < 1"]
-VALUES = {"patience": 3, "target": 0.5, "hints": {"a": 1, "b": [2]}, "needs": ["x", "y < 1"], "stop": "soon"}
+GIVEN = ["--calm", "3", "--goal", "0.5", "--hint", "a=1", "--hint", "b=[2]", "--need", "x", "--need", "y < 1"]
+VALUES = {"calm": 3, "goal": 0.5, "hints": {"a": 1, "b": [2]}, "needs": ["x", "y < 1"], "stop": "soon"}
 
 
 @pytest.mark.usefixtures("new")
@@ -75,21 +73,21 @@ def test_a_row_makes_an_option_a_setting_of_the_study_and_a_part_of_its_status(r
     assert study.config.items() >= VALUES.items()
     status = json.loads(run("status", "--format", "json"))
     assert [status.get(name, "not shown") for name in VALUES] == [3, 0.5, {"a": 1, "b": [2]}, ["x", "y < 1"], "not shown"]
-    assert f"sampler    auto, seed {study.seed}, patience 3, target 0.5\n" in run("status")
+    assert f"sampler    auto, seed {study.seed}, calm 3, goal 0.5\n" in run("status")
 
 
 @pytest.mark.usefixtures("new")
 def test_the_help_shows_the_option_of_a_row(run: Run) -> None:
     page = run("create", "--help")
-    assert "  --patience N              stop once N trials brought nothing better\n" in page
+    assert "  --calm N                  stop once N trials brought nothing better\n" in page
     assert "  --need EXPR               r; repeatable\n" in page
 
 
 @pytest.mark.usefixtures("new")
 def test_what_an_option_takes_follows_from_the_row(run: Run) -> None:
     for option, text, reason in (
-        ("--patience", "0", "must be a whole number of at least 1"),
-        ("--target", "low", "must be a number"),
+        ("--calm", "0", "must be a whole number of at least 1"),
+        ("--goal", "low", "must be a number"),
         ("--hint", "a", "must be KEY=JSON"),
         ("--stop", "son", "must be one of never, soon, not 'son'; did you mean soon?"),
     ):
@@ -103,27 +101,27 @@ def test_the_default_of_a_row_is_what_older_studies_have(path: Path, run: Run) -
     study = load_study(path)._study
     assert {name: study.setting(name) for name in VALUES} == {setting.name: setting.default for setting in NEW}
     assert not study.config.keys() & VALUES.keys()
-    assert "patience" not in run("status", "-f", str(path))
+    assert "calm" not in run("status", "-f", str(path))
 
 
 @pytest.mark.usefixtures("new")
 def test_the_engine_checks_a_row_and_lays_it_over_what_a_study_has(path: Path) -> None:
     create_study(path, params={"x": "float(0, 1)"}, seed=7)
-    with pytest.raises(UsageError, match="patience is at least 1"):
-        create(path, patience=0, exist_ok=True)
-    study = create(path, patience=4, exist_ok=True)
-    assert (study.setting("patience"), study.seed) == (4, 7)
+    with pytest.raises(UsageError, match="calm is at least 1"):
+        create(path, calm=0, exist_ok=True)
+    study = create(path, calm=4, exist_ok=True)
+    assert (study.setting("calm"), study.seed) == (4, 7)
 
 
 @pytest.mark.usefixtures("new")
 def test_a_damaged_record_of_a_row_is_named_with_the_option_that_replaces_it(path: Path) -> None:
-    study = create(path, patience=4)
+    study = create(path, calm=4)
     with study.journal.locked():
-        attr = {records.CONFIG_ATTR: {**study.config, "patience": "4"}}
+        attr = {records.CONFIG_ATTR: {**study.config, "calm": "4"}}
         study.journal.append([records.study_record(records.SET_STUDY_SYSTEM_ATTR, 0, system_attr=attr)])
-    with pytest.raises(UsageError, match=r"has '4' as its patience, .* and --patience"):
-        study.setting("patience")
-    assert create(path, seed=1, exist_ok=True).setting("patience") == 9
+    with pytest.raises(UsageError, match=r"has '4' as its calm, .* and --calm"):
+        study.setting("calm")
+    assert create(path, seed=1, exist_ok=True).setting("calm") == 9
 
 
 OF_RUN = ("command", "trials", "run")  # what the command `run` goes on with, and nobody else gives
@@ -139,6 +137,10 @@ def test_what_the_python_face_is_given_reaches_the_study(path: Path, tmp_path: P
     lock.write_text("x==1\n")
     given: dict[str, Any] = {
         "sampler": "random",
+        "pruner": "percentile",
+        "pruner_options": {"percentile": 25},
+        "target": 0.5,
+        "patience": 4,
         "seed": 5,
         "lag": 2,
         "duplicates": "reuse",
@@ -156,7 +158,7 @@ def test_no_setting_hides_another_fact_of_the_status(run: Run) -> None:
     run("create", "--param", "x: float(0, 1)")
     shown = {name for name, setting in SETTINGS.items() if setting.status is not None}
     facts = {"study", "directions", "objectives", "trials", "running", "best", "no_best", "user_attrs", "environment", "journal"}
-    facts |= {"size_bytes", "locks", "recommended", "space", "require"}
+    facts |= {"size_bytes", "locks", "recommended", "space", "require", "withdrawn"}
     assert json.loads(run("status", "--format", "json")).keys() == facts | shown
     assert not facts & shown
 

@@ -14,7 +14,7 @@ from journaltune.journal.state import NO_TIME, STATE_MASK, JournalState, LiveTri
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.state import StudyState
@@ -81,6 +81,8 @@ def records_of(original: Original) -> Iterator[dict[str, Any]]:
             yield from studies[owner].create_next()
     for trials in studies.values():
         yield from trials.finish_all()
+    for study in state.studies.values():
+        yield from _attrs(original, study, records.SET_STUDY_SYSTEM_ATTR, _withdrawals(study))
     for study_id in deleted:
         yield records.study_record(records.DELETE_STUDY, study_id)
     yield from original.discards
@@ -96,13 +98,21 @@ def _unused_name(state: JournalState, study_id: int) -> str:
 def _study(original: Original, study: StudyState) -> Iterator[dict[str, Any]]:
     config = None if records.CONFIG_ATTR in study.system_attrs else study.config
     yield records.create_study(study.name, study.directions, config)
-    for op_code, field, attrs in (
-        (records.SET_STUDY_USER_ATTR, "user_attr", study.user_attrs),
-        (records.SET_STUDY_SYSTEM_ATTR, "system_attr", study.system_attrs),
-    ):
-        for key, value in attrs.items():
-            fields, exact = original.spelled({field: {key: value}})
-            yield records.study_record(op_code, study.study_id, **fields, **({"jt": exact} if exact else {}))
+    yield from _attrs(original, study, records.SET_STUDY_USER_ATTR, study.user_attrs)
+    rest = {key: value for key, value in study.system_attrs.items() if key not in _withdrawals(study)}
+    yield from _attrs(original, study, records.SET_STUDY_SYSTEM_ATTR, rest)
+
+
+def _withdrawals(study: StudyState) -> dict[str, Any]:
+    """The attributes that withdraw results: they take effect on trials that are finished by then."""
+    return {key: value for key, value in study.system_attrs.items() if key.startswith(records.WITHDRAWN)}
+
+
+def _attrs(original: Original, study: StudyState, op_code: int, attrs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    field = "user_attr" if op_code == records.SET_STUDY_USER_ATTR else "system_attr"
+    for key, value in attrs.items():
+        fields, exact = original.spelled({field: {key: value}})
+        yield records.study_record(op_code, study.study_id, **fields, **({"jt": exact} if exact else {}))
 
 
 def _owners(state: JournalState) -> list[int | None]:
