@@ -23,9 +23,10 @@ class _Probe(Suggests):
         super().__init__(0, {}, 0)
         self.specs: dict[str, str] = {}
 
-    def _check(self, name: str, wanted: Distribution) -> None:
+    def _checked(self, name: str, wanted: Distribution) -> Any:
         self.specs[name] = spec_text(wanted)
         self.params[name] = _middle(wanted)
+        return self.params[name]
 
     def report(self, value: float, step: int) -> bool:
         raise TrialPruned  # by now a training is under way, and its parameters are known
