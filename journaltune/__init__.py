@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from journaltune.run.memory import GarbageCollector
     from journaltune.run.outcome import ObjectiveError, TrialPruned
     from journaltune.run.trial import AskedTrial, FixedTrial
+    from journaltune.space import Space
 
 __version__ = VERSION
 
@@ -46,6 +47,7 @@ __all__ = [
     "MachineError",
     "NotFoundError",
     "ObjectiveError",
+    "Space",
     "SpaceError",
     "Study",
     "Trial",
@@ -64,6 +66,7 @@ _HOMES = {
     "FixedTrial": "run.trial",
     "GarbageCollector": "run.memory",
     "ObjectiveError": "run.outcome",
+    "Space": "space",
     "Study": "api.study",
     "create_study": "api.opening",
     "load_study": "api.opening",

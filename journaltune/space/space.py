@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from math import prod
 
 from journaltune.base.errors import SpaceError, SpecError
@@ -72,6 +73,13 @@ class Space:
                 "with `journaltune create --exist-ok --param 'NAME: SPEC'`"
             )
         return Space({name: parse_stored(name, text) for name, text in config["params"].items()}, config.get("require", ()))
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Space:
+        """The space that a file declares: a study file of ours, or another tool's. SpaceError for anything that can't be kept."""
+        from journaltune.space.files import load
+
+        return load(os.fspath(path))
 
     def to_config(self) -> dict[str, Any]:
         """The space as JSON can hold it, every float with all its digits. A space that is only columns has no ``require``."""

@@ -390,3 +390,10 @@ def test_an_ordered_choice_is_one_of_the_same_values(tmp_path: Path) -> None:
         study.tell(study.ask(), 1.0)
     assert {trial.params["p"] for trial in study.trials} == {1, 4, 16}
     assert study.verify().difference is None
+
+
+def test_a_space_is_loaded_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "space.json").write_text(json.dumps({"params": PARAMS, "require": REQUIRE}), encoding="utf-8")
+    space = journaltune.Space.load(tmp_path / "space.json")
+    assert space == SPACE
+    assert journaltune.create_study(tmp_path / "s.journal", params=space, seed=1).ask().params["epochs"] == 27
