@@ -128,6 +128,21 @@ def visible_losses(state: StudyState) -> list[Loss]:
     return _all_losses(state, _signs(state))
 
 
+def front_volume(state: StudyState, front: Sequence[Trial]) -> tuple[float, list[float]] | None:
+    """The hypervolume of a study's Pareto front, and its reference: the worst value of each objective among the complete trials
+    that keep their constraints. None for one objective, more than three, and a front too long for ``hypervolume``."""
+    if not 2 <= len(state.directions) <= 3 or not front:
+        return None
+    from journaltune.study.hypervolume import hypervolume, reference_of  # for few studies
+
+    signs = _signs(state)
+    reference = reference_of(values for values, _, _ in _all_losses(state, signs))
+    if reference is None:
+        return None
+    volume = hypervolume([list(map(mul, signs, trial.values or ())) for trial in front], reference)
+    return None if volume is None else (volume, list(map(mul, signs, reference)))
+
+
 def why_none(state: StudyState) -> str:
     """Why no complete trial of a study is the best, in words; "" while none is complete."""
     finished = state.finished

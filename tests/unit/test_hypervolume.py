@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from math import inf
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from journaltune import create_study
+from journaltune.study.best import best_trials, front_volume
 from journaltune.study.hypervolume import MOST, hypervolume, reference_of
 
 
@@ -43,3 +46,13 @@ def test_the_reference_is_the_worst_finite_value() -> None:
     assert reference_of([(1.0, inf), (3.0, 2.0)]) == (3.0, 2.0)
     assert reference_of([(1.0, inf)]) is None
     assert reference_of([]) is None
+
+
+def test_a_study_s_volume_leaves_out_what_violates_a_constraint(tmp_path: Path) -> None:
+    directions = ["maximize", "minimize"]
+    study = create_study(tmp_path / "s.journal", params={"x": "float(0, 1)"}, directions=directions, sampler="random", seed=1)
+    for values, broken in (([1.0, 5.0], -1), ([2.0, 7.0], 0), ([9.0, 0.0], 1), ([0.0, 8.0], -1)):
+        study.tell(study.ask(), values=values, constraints={"c": broken})
+    best = best_trials(study._study)
+    assert [trial.number for trial in best] == [0, 1]
+    assert study._study.look(lambda state: front_volume(state, best)) == (1 * 3 + 1 * 1, [0.0, 8.0])
