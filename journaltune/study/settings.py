@@ -233,8 +233,8 @@ SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
 # No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
-# ``suggest.draw.by_index``, ``base.seeds.trainer_seed`` and ``suggest.samplers.bounded``.
-ARITHMETIC = {"grid": "index", "tpe": "bounded"}
+# ``suggest.draw.by_index``, ``base.seeds.trainer_seed``, ``suggest.samplers.bounded`` and ``suggest.samplers.genetic``.
+ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near"}
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:

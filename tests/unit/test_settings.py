@@ -158,7 +158,7 @@ def test_no_setting_hides_another_fact_of_the_status(run: Run) -> None:
     run("create", "--param", "x: float(0, 1)")
     shown = {name for name, setting in SETTINGS.items() if setting.status is not None}
     facts = {"study", "directions", "objectives", "trials", "running", "best", "no_best", "user_attrs", "environment", "journal"}
-    facts |= {"size_bytes", "locks", "recommended", "space", "require", "withdrawn"}
+    facts |= {"size_bytes", "locks", "recommended", "space", "require", "withdrawn", "hypervolume", "reference"}
     assert json.loads(run("status", "--format", "json")).keys() == facts | shown
     assert not facts & shown
 
