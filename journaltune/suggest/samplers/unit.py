@@ -29,7 +29,8 @@ class UnitColumn:
         self._n_choices = len(distribution.choices) if distribution.kind == "categorical" else 0
         self._n_cells = 0 if distribution.log or self._n_choices else distribution.cardinality or 0
         half = 0.5 if distribution.log and distribution.kind == "int" else 0.0
-        self._low, self._high = (log(low - half), log(high + half)) if distribution.log else (low, high)
+        self._low: float = log(low - half) if distribution.log else low
+        self._high: float = log(high + half) if distribution.log else high
 
     def encode(self, internal: float) -> float:
         if self._n_choices:
