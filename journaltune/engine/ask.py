@@ -187,7 +187,7 @@ def _ask_new(
         state = study.state()
         if study.space is not space or (not insist and (state.n_trials != number or _first_waiting(state, skipped) is not None)):
             return None
-        if choice.twin is not None and choice.twin.study_state(study) is None:  # its study was deleted meanwhile
+        if study.all_studies and _overtaken(study, choice):
             return None
         record = _new_record(study, choice)
         record["jt"] = {"n": number, "saw": saw, **metadata}
@@ -195,6 +195,15 @@ def _ask_new(
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")
     return trial.number, choice
+
+
+def _overtaken(study: OpenStudy, choice: Choice) -> bool:
+    """Whether another study of the journal asked for the same parameters meanwhile, or the study of the twin was deleted."""
+    if choice.twin is not None:
+        return choice.twin.study_state(study) is None
+    from journaltune.suggest.duplicates import Tried
+
+    return Tried(study, study.state()).twin(choice.internal) is not None
 
 
 def _new_record(study: OpenStudy, choice: Choice) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Tried:
     other studies of the journal."""
 
     __slots__ = ("_finished", "_index", "_running", "_siblings", "_stored", "n_tried")
+    _siblings: list[tuple[OpenStudy, Tried]]
 
     def __init__(self, study: OpenStudy, state: StudyState) -> None:
         self._enter(study, state)
@@ -54,7 +55,7 @@ class Tried:
         running = [trial for trial in state.live.values() if trial.state == RUNNING]
         self._running = {self._index.maker.of_live(trial): trial.number for trial in reversed(running)}
         self.n_tried = len(state.finished) + len(running)
-        self._siblings: list[tuple[OpenStudy, Tried]] = []
+        self._siblings = []
 
     def twin(self, internal: Mapping[str, float]) -> Twin | None:
         """A finished trial with these parameters, of this study rather than of others; else a running one."""
