@@ -245,6 +245,11 @@ def _with_means(trial: Trial, group: list[Loss], signs: list[float]) -> Trial:
 def pareto_front(losses: list[Loss]) -> list[Loss]:
     """Losses that no other one dominates. Sorted first, so that a loss can only be dominated by one before it."""
     front: list[Loss] = []
+    if losses and len(losses[0][0]) == 2:  # the lowest second value so far decides
+        for candidate in sorted(losses):
+            if not front or candidate[0][1] < front[-1][0][1] or candidate[0] == front[-1][0]:
+                front.append(candidate)
+        return front
     for candidate in sorted(losses):
         values = candidate[0]
         if not any(other != values and all(a <= b for a, b in zip(other, values, strict=True)) for other, _, _ in front):

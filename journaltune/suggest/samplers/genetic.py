@@ -62,12 +62,13 @@ class GeneticSampler(NsgaiiSampler):
         attrs: dict[str, Any] = {GENERATION: str(generation)}
         if not generation:
             return Suggested(self._study(history, distributions).at_random(seed), attrs)
-        chosen = {place: known for place, known in parents_in(history.study_attrs()).items() if pool.knows(known)}
-        if generation not in chosen:
-            chosen[generation] = [each.number for each in pool.elite(chosen.get(generation - 1), generation, n_parents)]
-            written = {f"{PARENTS}{generation}": chosen[generation]}
+        noted = parents_in(history.study_attrs())
+        earlier, chosen = (pool.known(noted.get(place, ())) for place in (generation - 1, generation))
+        if not chosen:
+            chosen = pool.elite(earlier, generation, n_parents)
+            written = {f"{PARENTS}{generation}": [each.number for each in chosen]}
             attrs[STUDY_ATTRS] = {"place": history.n_writes(), "attrs": written}
-        parents = [pool.by_number[number].units for number in chosen[generation]]
+        parents = [each.units for each in chosen]
         nearness = min(_WIDE + min(n_before / _NARROWER, pool.n_feasible), _NARROWEST)
         return Suggested(self._child(parents, pool.columns, nearness, Random(seed).random), attrs)
 
@@ -152,21 +153,21 @@ class _Pool:
             if len(self._by_generation.get(generation, ())) < size
         )
 
-    def knows(self, chosen: Sequence[object]) -> bool:
-        """Whether these are parents of which all fit into the space. Other choices are made again."""
-        return bool(chosen) and all(number in self.by_number for number in chosen)
+    def known(self, numbers: Sequence[Any]) -> list[_Individual]:
+        """The parents that were chosen, if all of them fit into the space; else none, so that others are chosen."""
+        return [self.by_number[number] for number in numbers] if all(number in self.by_number for number in numbers) else []
 
-    def elite(self, earlier: Sequence[int] | None, generation: int, size: int) -> list[_Individual]:
+    def elite(self, earlier: Sequence[_Individual], generation: int, size: int) -> list[_Individual]:
         """The parents of a generation, best first: of the parents of the last one, and of its trials.
 
         Where the last one's parents don't fit into the space any more, of all trials before.
         """
-        if earlier is None:
+        if not earlier:
             candidates = [
                 each for place, members in sorted(self._by_generation.items()) if place < generation for each in members
             ]
         else:
-            candidates = [self.by_number[number] for number in earlier] + self._by_generation.get(generation - 1, [])
+            candidates = [*earlier, *self._by_generation.get(generation - 1, [])]
         kept: list[_Individual] = []
         for start in range(0, len(candidates), _CHUNK):
             kept = best_of(kept + candidates[start : start + _CHUNK], size)
