@@ -99,7 +99,7 @@ def _siblings(journal: Journal, name: str) -> list[str]:
     """What to say where a new study has the seed and the space of others in its journal: they suggest the same."""
     studies = journal.state.studies.values()
     made = next((study.config for study in studies if study.name == name and study.config), None)
-    if made is None or "space" not in made:
+    if made is None or "space" not in made or made.get("all_studies"):
         return []
     alike = [
         study.name
@@ -109,7 +109,10 @@ def _siblings(journal: Journal, name: str) -> list[str]:
     if not alike:
         return []
     names = ", ".join(map(repr, alike[:5])) + (f" and {len(alike) - 5} more" if len(alike) > 5 else "")
-    return [f"study {name!r} has the seed {made['seed']} and the space of {names}: they try the same, until results differ"]
+    return [
+        f"study {name!r} has the seed {made['seed']} and the space of {names}, so it tries the same as long as results are the "
+        "same; another seed, or duplicates of all studies (--duplicates reuse --all-studies), makes it try others"
+    ]
 
 
 def _oddities(space: Space) -> list[str]:

@@ -203,7 +203,7 @@ _TABLE = (
         bool,
         _flag("all_studies"),
         default=False,
-        status="duplicates of all studies",
+        status="in all studies",
         option="--all-studies",
         help="parameters count as tried before in every study of the journal whose space and objectives are the same",
     ),
