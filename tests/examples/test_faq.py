@@ -87,7 +87,7 @@ def test_optunas_questions_are_answered_from_the_shell_and_from_python() -> None
         assert all((FAQ / link).is_file() for link in links)
         assert any(question_of(link) == question for link in links if link in ANSWERS) or "../" in links[0]
     both = [question for question, links in optunas() if {Path(link).suffix for link in links} == set(INTERPRETERS)]
-    assert len(both) == len(optunas()) - 2
+    assert len(both) == len(optunas()) - 1
 
 
 def n_calls(function: Callable[[], object]) -> int:
