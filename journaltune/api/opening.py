@@ -43,12 +43,15 @@ def create_study(
     seed: int | None = None,
     failures: str | None = None,
     duplicates: str | None = None,
+    all_studies: bool | None = None,
     replicates: int | None = None,
     lag: int | None = None,
     target: float | None = None,
     patience: int | None = None,
     attempts: int | None = None,
     lock_file: str | os.PathLike[str] | None = None,
+    record: str | Sequence[str] = (),
+    record_file: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     exist_ok: bool = False,
     drop: str | Sequence[str] = (),
     lock_timeout_s: float = 60.0,
@@ -66,11 +69,13 @@ def create_study(
     "none" when left out. ``seed``: drawn when left out, and stored.
 
     ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
-    result that they have, "resample" draws others. ``replicates``: each configuration is asked so often, with other seeds, and
+    result that they have, "resample" draws others; with ``all_studies`` those of all studies of the journal with the same space
+    and objectives count. ``replicates``: each configuration is asked so often, with other seeds, and
     the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
     all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
     ``target``: no trial is asked once a result is as good; ``patience``: once so many finished trials brought nothing better.
-    ``lock_file``: its SHA-256 belongs to the environment that the study records.
+    ``lock_file``: its SHA-256 belongs to the environment that the study records, and so do the versions of the packages
+    ``record``, by the names with which they were installed, and the SHA-256 of each ``record_file``.
 
     With ``exist_ok`` an existing study is taken; without a name, the only one of the journal. The given settings replace those
     that it has, the given parameters are added or changed, those named in ``drop`` are no longer searched, and the rest stays.

@@ -53,6 +53,7 @@ GROUPS = (
             ("trials", "every trial, as a table, CSV or JSON"),
             ("lookup", "the trials that have these parameters already"),
             ("status", "how far the study is"),
+            ("compare", "studies side by side, after equally many trials"),
             ("verify", "recompute every suggestion, and compare"),
         ),
     ),

@@ -33,7 +33,8 @@ def _option(setting: Setting) -> Option:
     by_kind = {int: whole(setting.least), float: number, dict: key_json}
     convert = one_of(*setting.words) if setting.words else by_kind.get(setting.kind, plain)
     repeats = setting.kind in (dict, list)
-    return Option(setting.option, setting.name, setting.metavar, setting.help, convert, repeats=repeats)
+    metavar = None if setting.kind is bool else setting.metavar
+    return Option(setting.option, setting.name, metavar, setting.help, convert, repeats=repeats)
 
 
 COMMAND = Command(
@@ -159,7 +160,8 @@ def _settings(options: Options) -> dict[str, Any]:
     """The settings that have an option each."""
     given = {setting.name: options[setting.name] for setting in SETTINGS.values() if setting.option}
     pairs = (setting for setting in SETTINGS.values() if setting.option and setting.kind is dict)
-    return given | {setting.name: mapping(setting.option, given[setting.name]) for setting in pairs}
+    given |= {setting.name: mapping(setting.option, given[setting.name]) for setting in pairs}
+    return {name: None if value is False or value == [] else value for name, value in given.items()}  # None: left out
 
 
 def _space(options: Options, file: StudyFile | None) -> Space | None:

@@ -27,7 +27,9 @@ _WITH_MODEL, _MOST_MODELLED = ("auto", "gp"), 300  # a model of 300 trials takes
 COMMAND = Command(
     "status",
     """Prints how far the study is: trials by state, the best so far, its settings, and the journal's size. In JSON,
-"best" is the list of the Pareto front with several objectives; while there is none it is null, and "no_best" says why.""",
+"best" is the list of the Pareto front with several objectives; while there is none it is null, and "no_best" says why.
+With two or three objectives "hypervolume" is the volume that the front dominates, up to "reference": the worst value of
+each objective among the complete trials that keep their constraints. It is null where the front is very long.""",
     (
         Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),
         Option("--watch", "watch", None, "print it again each second, until Ctrl-C; on a terminal in place"),
@@ -78,15 +80,17 @@ def _lines_to_redraw(options: Options, page: str) -> str:
 def _facts(study: OpenStudy) -> dict[str, Any]:
     from journaltune.engine.withdraw import withdrawn
     from journaltune.journal.upkeep.leftovers import stock_locks
-    from journaltune.study.best import best_trials, why_none
+    from journaltune.study.best import best_trials, front_volume, why_none
     from journaltune.study.environment import recorded
     from journaltune.study.trials import counts
 
     several = len(study.directions) > 1
     try:
-        front = [facts(trial, several) for trial in best_trials(study)]
+        best = best_trials(study)
     except NotFoundError:
-        front = []
+        best = []
+    front = [facts(trial, several) for trial in best]
+    volume, reference = study.look(lambda state: front_volume(state, best)) or (None, None)
     return {
         "study": study.name,
         "directions": list(study.directions),
@@ -97,6 +101,8 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "running": _running(study),
         "best": front if several else next(iter(front), None),
         "no_best": None if front else study.look(why_none) or "no trial is complete yet",
+        "hypervolume": volume,
+        "reference": reference,
         "recommended": None if several or not front else _recommended(study),
         **{
             name: study.setting(name) if study.is_ours else None
@@ -179,6 +185,7 @@ def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
         *(f"           trial {number} is withdrawn: {reason}" for number, reason in known["withdrawn"].items()),
         *_running_lines(known["running"]),
         *_best_lines(known["best"], known["no_best"]),
+        *_volume_lines(known["hypervolume"], known["reference"]),
         *_recommended_lines(known["best"], known["recommended"]),
         *([] if slow is None else [f"note       {slow}"]),
         *(f"lock       {lock}" for lock in known["locks"]),
@@ -202,6 +209,12 @@ def _recommended_lines(best: Any, recommended: int | None) -> list[str]:
     if recommended is None or recommended == best["number"]:
         return []
     return [f"           a model of all results holds trial {recommended} better: `journaltune best --recommended`"]
+
+
+def _volume_lines(volume: float | None, reference: list[float] | None) -> list[str]:
+    if volume is None or reference is None:
+        return []
+    return [f"           hypervolume {volume:.6g}, up to the worst results: {', '.join(f'{value:g}' for value in reference)}"]
 
 
 def _running_lines(running: list[dict[str, Any]]) -> list[str]:

@@ -187,12 +187,23 @@ def _ask_new(
         state = study.state()
         if study.space is not space or (not insist and (state.n_trials != number or _first_waiting(state, skipped) is not None)):
             return None
+        if study.all_studies and _overtaken(study, choice):
+            return None
         record = _new_record(study, choice)
         record["jt"] = {"n": number, "saw": saw, **metadata}
         *_, trial = journal.append([*environment.records_of_change(study), record])
     if not trial:
         raise NotFoundError(f"study {study.name!r} was deleted")
     return trial.number, choice
+
+
+def _overtaken(study: OpenStudy, choice: Choice) -> bool:
+    """Whether another study of the journal asked for the same parameters meanwhile, or the study of the twin was deleted."""
+    if choice.twin is not None:
+        return choice.twin.study_state(study) is None
+    from journaltune.suggest.duplicates import Tried
+
+    return Tried(study, study.state()).twin(choice.internal) is not None
 
 
 def _new_record(study: OpenStudy, choice: Choice) -> dict[str, Any]:
@@ -203,7 +214,8 @@ def _new_record(study: OpenStudy, choice: Choice) -> dict[str, Any]:
         from journaltune.base.constraints import as_attrs
         from journaltune.study.trials import result_of
 
-        record["state"], record["values"], constraints = result_of(state, choice.twin.number)
+        twins = choice.twin.study_state(study) or state
+        record["state"], record["values"], constraints = result_of(twins, choice.twin.number)
         record["datetime_complete"] = record["datetime_start"]
         system_attrs = system_attrs | as_attrs(constraints)
     for name, attrs in (("user_attrs", choice.user_attrs), ("system_attrs", system_attrs)):

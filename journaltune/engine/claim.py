@@ -52,6 +52,8 @@ def claim(study: OpenStudy, number: int, choice: Choice, space: Space, metadata:
         trial = study.state().live.get(number)
         if trial is None or trial.state != WAITING or study.space is not space:
             return False
+        if choice.twin is not None and choice.twin.study_state(study) is None:  # its study was deleted meanwhile
+            return False
         # Parameters first: no reader sets those of a finished trial.
         new = {name: value for name, value in choice.internal.items() if trial.params.get(name) != value}
         counts = grown(study.state(), space)
@@ -67,7 +69,7 @@ def _start(study: OpenStudy, trial: LiveTrial, choice: Choice) -> list[dict[str,
     if choice.twin is not None:
         from journaltune.study.trials import result_of
 
-        state, values, constraints = result_of(study.state(), choice.twin.number)
+        state, values, constraints = result_of(choice.twin.study_state(study) or study.state(), choice.twin.number)
         return finishing(trial.trial_id, state, values, choice.user_attrs, constraints)
     start = {"state": RUNNING, "values": None, "datetime_start": records.now_iso()}
     return [records.trial_record(records.SET_TRIAL_STATE_VALUES, trial.trial_id, **start)]

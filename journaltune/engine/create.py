@@ -73,6 +73,7 @@ def create(
             name = (name or default) if study is None else study.name
             if study is None:
                 _create(journal, name, codes, config, dropped, checked_space)
+                notes.extend(_siblings(journal, name))
             else:
                 from journaltune.engine.change import change
 
@@ -92,6 +93,26 @@ def create(
     made = OpenStudy(journal, resolve(journal, name))
     _name_objectives(made, names)
     return made
+
+
+def _siblings(journal: Journal, name: str) -> list[str]:
+    """What to say where a new study has the seed and the space of others in its journal: they suggest the same."""
+    studies = journal.state.studies.values()
+    made = next((study.config for study in studies if study.name == name and study.config), None)
+    if made is None or "space" not in made or made.get("all_studies"):
+        return []
+    alike = [
+        study.name
+        for study in studies
+        if study.name != name and study.config and all(study.config.get(key) == made[key] for key in ("seed", "space"))
+    ]
+    if not alike:
+        return []
+    names = ", ".join(map(repr, alike[:5])) + (f" and {len(alike) - 5} more" if len(alike) > 5 else "")
+    return [
+        f"study {name!r} has the seed {made['seed']} and the space of {names}, so it tries the same as long as results are the "
+        "same; another seed, or duplicates of all studies (--duplicates reuse --all-studies), makes it try others"
+    ]
 
 
 def _oddities(space: Space) -> list[str]:
@@ -169,7 +190,7 @@ def _create(
 ) -> None:
     if dropped:
         raise UsageError(f"there is no study {name!r} yet that {dropped[0]!r} could be dropped from; leave --drop out")
-    config = {**settings.initial(), **config, "environment": environment.describe(config.get("lock_file"))}
+    config = {**settings.initial(), **config, "environment": environment.of_config(config)}
     check_methods(config, len(codes or [1]))
     if "space" in config:
         from journaltune.space import Space
@@ -185,6 +206,7 @@ def check_methods(config: Mapping[str, Any], n_objectives: int) -> None:
     from journaltune.suggest.samplers.registry import make
 
     values = settings.values(config)
+    settings.refuse_contradictions(values)
     space = Space({}) if values["space"] is None else Space.from_config(values["space"])
     make(values["sampler"], values["sampler_options"], rules=space.rules).check(space.distributions, n_objectives)
     pruners.check(values["pruner"], values["pruner_options"], n_objectives)

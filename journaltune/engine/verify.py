@@ -109,6 +109,7 @@ class _Verification:
         self._claimed: dict[int, dict[str, float]] = {}
         self._noted: dict[int, list[tuple[int, str, dict[str, Any]]]] = {}
         self._environment = environment.describe()
+        self._looked_for: tuple[Mapping[str, Any], dict[str, str]] | None = None
         self._changes: dict[int, list[str]] = {}
         self._n_verified = self._n_rounded = 0
 
@@ -223,11 +224,19 @@ class _Verification:
         known = space_of(study).distributions
         return all(alike(known[name], found[name], value) for name, value in recomputed.items())
 
+    def _additions(self, config: Mapping[str, Any]) -> dict[str, str]:
+        """What the study's user wants on record, as it is now; worked out once for each configuration."""
+        if self._looked_for is None or self._looked_for[0] is not config:
+            named = (config.get(name) or () for name in ("record", "record_file"))
+            self._looked_for = config, environment.additions(*(name if isinstance(name, list) else () for name in named))
+        return self._looked_for[1]
+
     def _note_environment(self, number: int) -> None:
         study = self._ahead.state.studies[self._study_id]  # an ask records a changed environment right before itself
         then = environment.recorded(study.config or {}, study.system_attrs)
         lock = {name: value for name, value in then.items() if name == "lock_file"}
-        changes = environment.differences(then, self._environment | lock) if then else []
+        now = self._environment | lock | self._additions(study.config or {})
+        changes = environment.differences(then, now) if then else []
         if changes != next(reversed(self._changes.values()), []):
             self._changes[number] = changes
 

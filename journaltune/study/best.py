@@ -47,14 +47,14 @@ def best_trials(study: OpenStudy) -> list[Trial]:
 
 def best_of(state: StudyState, replicates: int = 1) -> list[Trial]:
     """See ``best_trials``."""
-    signs = [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
+    signs = _signs(state)
     groups = _groups(state, signs, replicates) if replicates > 1 else {}
     losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
     if not losses:
         why = why_none(state)
         what = f"no best trial: {why}; `journaltune trials` lists them" if why else "no complete trial yet; tell one first"
         raise NotFoundError(f"study {state.name!r} has {what}")
-    chosen = [min(losses)] if len(signs) == 1 else _pareto_front(losses)
+    chosen = [min(losses)] if len(signs) == 1 else pareto_front(losses)
     trials = trials_at(state, [row for _, _, row in chosen], [])
     return [_with_means(trial, groups[trial.number], signs) for trial in trials] if groups else trials
 
@@ -107,11 +107,40 @@ def was_best(study: OpenStudy, number: int) -> bool:
 
 
 def _was_best(state: StudyState, number: int) -> bool:
-    signs = [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
+    signs = _signs(state)
     row = state.finished.row_of(number)
     losses = {place: values for values, _, place in _all_losses(state, signs) if place <= row}
     own = losses.pop(row, None)
     return own is not None and not any(all(a <= b for a, b in zip(other, own, strict=True)) for other in losses.values())
+
+
+def _signs(state: StudyState) -> list[float]:
+    return [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
+
+
+def signed(directions: Sequence[str]) -> list[float]:
+    """For each objective what turns its value into a loss, and back: 1 or -1."""
+    return [-1.0 if direction == "maximize" else 1.0 for direction in directions]
+
+
+def visible_losses(state: StudyState) -> list[Loss]:
+    """The loss of each complete trial that keeps its constraints and has no NaN: values to be minimized, number, row."""
+    return _all_losses(state, _signs(state))
+
+
+def front_volume(state: StudyState, front: Sequence[Trial]) -> tuple[float, list[float]] | None:
+    """The hypervolume of a study's Pareto front, and its reference: the worst value of each objective among the complete trials
+    that keep their constraints. None for one objective, more than three, and a front too long for ``hypervolume``."""
+    if not 2 <= len(state.directions) <= 3 or not front:
+        return None
+    from journaltune.study.hypervolume import hypervolume, reference_of  # for few studies
+
+    signs = _signs(state)
+    reference = reference_of(values for values, _, _ in _all_losses(state, signs))
+    if reference is None:
+        return None
+    volume = hypervolume([list(map(mul, signs, trial.values or ())) for trial in front], reference)
+    return None if volume is None else (volume, list(map(mul, signs, reference)))
 
 
 def why_none(state: StudyState) -> str:
@@ -213,9 +242,14 @@ def _with_means(trial: Trial, group: list[Loss], signs: list[float]) -> Trial:
     return trial.but(values=means, user_attrs=attrs, intermediate_values={}, datetime_start=None, datetime_complete=None)
 
 
-def _pareto_front(losses: list[Loss]) -> list[Loss]:
+def pareto_front(losses: list[Loss]) -> list[Loss]:
     """Losses that no other one dominates. Sorted first, so that a loss can only be dominated by one before it."""
     front: list[Loss] = []
+    if losses and len(losses[0][0]) == 2:  # the lowest second value so far decides
+        for candidate in sorted(losses):
+            if not front or candidate[0][1] < front[-1][0][1] or candidate[0] == front[-1][0]:
+                front.append(candidate)
+        return front
     for candidate in sorted(losses):
         values = candidate[0]
         if not any(other != values and all(a <= b for a, b in zip(other, values, strict=True)) for other, _, _ in front):

@@ -14,7 +14,7 @@ from journaltune.journal import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from journaltune.study.open_study import OpenStudy
@@ -24,23 +24,49 @@ _LIBRARIES = ("cmaes", "numpy", "optuna", "rustuna", "scipy", "torch")
 _SUFFIX = ".dist-info"
 
 
-def describe(lock_file: str | None = None) -> dict[str, str]:
-    """The present environment: versions by name, the platform, and the SHA-256 of ``lock_file``.
+def describe(lock_file: str | None = None, packages: Iterable[str] = (), files: Iterable[str] = ()) -> dict[str, str]:
+    """The present environment: versions by name, the platform, the SHA-256 of ``lock_file``, the versions of more ``packages``
+    of this Python, and the SHA-256 of more ``files`` under their paths.
 
-    A library that is not installed is left out, a lock file that can't be read is ``"missing"``.
+    A library that is not installed is left out. A package that is not, and a file that can't be read, are ``"missing"``.
     """
     present = {"python": f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}", "journaltune": VERSION}
     present |= _library_versions()
     present["platform"] = _platform()
     if lock_file is not None:
         present["lock_file"] = _hash_of(lock_file)
-    return present
+    return present | additions(packages, files)
+
+
+def additions(packages: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """The part of the environment that the study's user asked for: see ``describe``."""
+    return {name: version_of(name) or "missing" for name in packages} | {path: _hash_of(path) for path in files}
+
+
+def of_config(config: Mapping[str, Any]) -> dict[str, str]:
+    """The present environment, as a study with this configuration records it."""
+    return describe(config.get("lock_file"), config.get("record") or (), config.get("record_file") or ())
+
+
+def version_of(package: str) -> str | None:
+    """The version of an installed package, by the name with which it was installed: ``scikit-learn``, not ``sklearn``."""
+    return _installed().get(_as_in_folders(package))
+
+
+def _as_in_folders(name: str) -> str:
+    return name.lower().replace("-", "_").replace(".", "_")
 
 
 _looked: tuple[list[str], dict[str, str]] = ([], {})  # ``sys.path``, and what was found there: it is read once in a process
 
 
 def _library_versions() -> dict[str, str]:
+    installed = _installed()
+    return {library: installed[library] for library in _LIBRARIES if library in installed}
+
+
+def _installed() -> dict[str, str]:
+    """The versions of all packages, by name as in the names of their folders, in lower case."""
     global _looked
     path, versions = _looked
     if path != sys.path:
@@ -52,9 +78,7 @@ def _library_versions() -> dict[str, str]:
                 continue
             for name in names:
                 library, _, version = name[: -len(_SUFFIX)].partition("-")
-                if library in _LIBRARIES:
-                    versions[library] = version
-        versions = dict(sorted(versions.items()))
+                versions[_as_in_folders(library)] = version
         _looked = path, versions
     return versions
 
@@ -101,4 +125,4 @@ def records_of_change(study: OpenStudy) -> list[dict[str, Any]]:
 
 
 def _present(study: OpenStudy) -> dict[str, str]:
-    return describe(study.setting("lock_file"))
+    return describe(study.setting("lock_file"), study.setting("record"), study.setting("record_file"))

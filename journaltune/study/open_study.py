@@ -159,6 +159,11 @@ class OpenStudy:
         return str(self.setting("duplicates"))
 
     @property
+    def all_studies(self) -> bool:
+        """Whether parameters that other studies of the journal tried count as duplicates."""
+        return bool(self.setting("all_studies"))
+
+    @property
     def replicates(self) -> int:
         """How many times each configuration is asked."""
         return int(self.setting("replicates"))

@@ -25,7 +25,7 @@ class Setting(Frozen):
 
     ``option`` is the option of ``create``; "" if the setting has no option of its own. Its text is read by the kind: a dict from
     repeated KEY=JSON, a list from repeated texts, an int from a whole number not below ``least``, a str from any text, or from
-    one of ``words``.
+    one of ``words``. Of the kind bool it is a flag, which has no ``metavar``.
     """
 
     name: str
@@ -76,6 +76,36 @@ def _lock_file(given: str | os.PathLike[str]) -> str:
     if not os.path.isfile(path):
         raise UsageError(f"there is no lock file {path}")
     return checks.text(path, "a lock file's path")
+
+
+def _packages(given: Sequence[str] | str) -> list[str]:
+    from journaltune.study.environment import version_of
+
+    packages = [checks.text(name, "a package's name") for name in ([given] if isinstance(given, str) else given)]
+    for name in packages:
+        if version_of(name) is None:
+            import sys
+
+            raise UsageError(f"the package {name!r} is not installed for {sys.executable}, so its version can't be recorded")
+    return packages
+
+
+def _files(given: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[str]:
+    paths = [given] if isinstance(given, (str, os.PathLike)) else list(given)
+    paths = [os.path.abspath(os.fspath(path)) for path in paths]
+    for path in paths:
+        if not os.path.isfile(path):
+            raise UsageError(f"there is no file {path}, so its hash can't be recorded")
+    return [checks.text(path, "a recorded file's path") for path in paths]
+
+
+def _flag(name: str) -> Callable[[object], bool]:
+    def check(given: object) -> bool:
+        if not isinstance(given, bool):
+            raise UsageError(f"{name} is True or False, not {given!r}")
+        return given
+
+    return check
 
 
 def _command(given: Sequence[str] | str) -> list[str]:
@@ -168,6 +198,15 @@ _TABLE = (
         option="--duplicates",
         help="parameters that were tried before: ask for them again (default), take over their result, or draw others",
     ),
+    Setting(
+        "all_studies",
+        bool,
+        _flag("all_studies"),
+        default=False,
+        status="in all studies",
+        option="--all-studies",
+        help="parameters count as tried before in every study of the journal whose space and objectives are the same",
+    ),
     _count(
         "replicates",
         1,
@@ -228,19 +267,45 @@ _TABLE = (
         metavar="FILE",
         help="a lock file whose hash belongs to the environment that is recorded",
     ),
+    Setting(
+        "record",
+        list,
+        _packages,
+        default=[],
+        option="--record",
+        metavar="PACKAGE",
+        help="a package of this Python whose version belongs to that environment too",
+    ),
+    Setting(
+        "record_file",
+        list,
+        _files,
+        default=[],
+        option="--record-file",
+        metavar="FILE",
+        help="a file whose hash belongs to that environment too",
+    ),
 )
 SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
 # No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
-# ``suggest.draw.by_index``, ``base.seeds.trainer_seed`` and ``suggest.samplers.bounded``.
-ARITHMETIC = {"grid": "index", "tpe": "bounded"}
+# ``suggest.draw.by_index``, ``base.seeds.trainer_seed``, ``suggest.samplers.bounded`` and ``suggest.samplers.genetic``.
+ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near"}
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """The given settings as the journal is to hold them. None, {} and [] are as good as left out."""
     values = {name: SETTINGS[name].check(value) for name, value in given.items() if value is not None}
     return {name: value for name, value in values.items() if value not in ({}, [])}
+
+
+def refuse_contradictions(values: Mapping[str, Any]) -> None:
+    """UsageError for settings that don't go together."""
+    if values["all_studies"] and values["duplicates"] == "allow":
+        raise UsageError("all_studies (--all-studies) says where duplicates are looked for; say duplicates (--duplicates) too")
+    if values["all_studies"] and values["lag"] is not None:
+        raise UsageError("with a lag a trial sees what it would see in any other run, which other studies can't promise")
 
 
 def initial() -> dict[str, Any]:

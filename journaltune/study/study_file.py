@@ -23,6 +23,7 @@ _WANTED: dict[type, tuple[Any, str]] = {
     int: (int, "a whole number"),
     float: ((int, float), "a number"),
     str: (str, "text"),
+    bool: (bool, "true or false"),
     dict: (dict, "a mapping, such as {n_startup_trials: 20}"),
     list: ((list, str), "a list of words, or a line"),
 }
@@ -63,8 +64,8 @@ def _settings(rest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _setting(setting: Setting, given: Any) -> Any:
     kinds, wanted = _WANTED[setting.kind]
-    value = _with_booleans(given) if setting.kind is dict else plain(given)
-    if isinstance(value, bool) or not isinstance(value, kinds):
+    value = _with_booleans(given) if setting.kind in (dict, bool) else plain(given)
+    if (isinstance(value, bool) and setting.kind is not bool) or not isinstance(value, kinds):
         raise wrong_type(setting.name, given, wanted)
     try:
         setting.check(value)

@@ -126,4 +126,6 @@ def sampler_of(study: OpenStudy) -> Sampler:
 
 def _made(study: OpenStudy) -> Sampler:
     space = study.space
-    return make(study.sampler, study.setting("sampler_options"), by_index(study), None if space is None else space.rules)
+    before = () if _marked(study, "nsgaii", "near") else ("nsgaii",)
+    rules = None if space is None else space.rules
+    return make(study.sampler, study.setting("sampler_options"), by_index(study), rules, before)

@@ -11,6 +11,7 @@ from journaltune.base.codes import FAIL, MINIMIZE, RUNNING
 from journaltune.base.errors import ExhaustedError
 from journaltune.journal.keys import Index
 from journaltune.journal.state import HIDDEN, STATE_MASK
+from journaltune.study.open_study import OpenStudy
 from journaltune.suggest.choice import DUPLICATE_OF, Choice, Twin
 from journaltune.suggest.draw import by_index, draw, sampling_seed, visible, with_constants
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from journaltune.journal.state import StudyState
     from journaltune.space import Space
     from journaltune.space.rules import Rules
-    from journaltune.study.open_study import OpenStudy
 
 DRAWS = 8  # of the sampler for one trial, before the rest of the space is searched
 _STREAK = 8  # duplicates in a row that ``reuse`` records, before it searches the rest of the space too
@@ -30,25 +30,74 @@ _RANDOM_DRAWS = 100  # in a continuous space the first one is new, unless the sp
 
 
 class Tried:
-    """The finished and running trials that an ask could see, by their parameters."""
+    """The finished and running trials that an ask could see, by their parameters; with the setting ``all_studies`` also those of
+    other studies of the journal."""
 
-    __slots__ = ("_finished", "_index", "_running", "_stored", "n_tried")
+    __slots__ = ("_finished", "_index", "_running", "_siblings", "_stored", "n_tried")
+    _siblings: list[tuple[OpenStudy, Tried]]
 
     def __init__(self, study: OpenStudy, state: StudyState) -> None:
+        self._enter(study, state)
+        if study.all_studies:
+            self._siblings = [(other, Tried.alone(other)) for other in study.cached(Siblings).of(study)]
+            self.n_tried += sum(tried.n_tried for _, tried in self._siblings)
+
+    @classmethod
+    def alone(cls, study: OpenStudy) -> Tried:
+        """Those of one study, whatever its settings say."""
+        tried = cls.__new__(cls)
+        tried._enter(study, study.state())
+        return tried
+
+    def _enter(self, study: OpenStudy, state: StudyState) -> None:
         self._finished, self._stored = state.finished, study.stored_distributions
         self._index = study.cached_for(state.finished, Index)
         running = [trial for trial in state.live.values() if trial.state == RUNNING]
         self._running = {self._index.maker.of_live(trial): trial.number for trial in reversed(running)}
         self.n_tried = len(state.finished) + len(running)
+        self._siblings = []
 
     def twin(self, internal: Mapping[str, float]) -> Twin | None:
-        """A finished trial with these parameters, if there is one; else a running one."""
+        """A finished trial with these parameters, of this study rather than of others; else a running one."""
+        own = self._twin(internal)
+        if own is not None and own.state != RUNNING:
+            return own
+        others = [
+            twin.but(sibling=(other.study_id, other.name))
+            for other, tried in self._siblings
+            if (twin := tried._twin(internal)) is not None
+        ]
+        finished = [twin for twin in others if twin.state != RUNNING]
+        return next(iter([*finished, *([own] if own else []), *others]), None)
+
+    def _twin(self, internal: Mapping[str, float]) -> Twin | None:
         codes = self._finished.column("codes")
         for row in self._index.equal_rows(internal, self._stored):
             if not codes[row] & HIDDEN:
                 return Twin(self._finished.column("numbers")[row], codes[row] & STATE_MASK)
         number = self._running.get(self._index.maker.key_of(internal, self._stored))
         return None if number is None else Twin(number, RUNNING)
+
+
+class Siblings:
+    """The other studies of a journal, opened once, so that what is worked out about their trials stays."""
+
+    def __init__(self, study: OpenStudy) -> None:
+        self._opened: dict[int, OpenStudy] = {}
+
+    def of(self, study: OpenStudy) -> list[OpenStudy]:
+        """Those that have the same objectives and search the same space: one result of theirs is one of this study too."""
+        space = study.space
+        found = []
+        for study_id, state in study.journal.state.studies.items():
+            if study_id == study.study_id or state.directions != study.state().directions or not state.config:
+                continue
+            other = self._opened.get(study_id)
+            if other is None:
+                other = self._opened[study_id] = OpenStudy(study.journal, state)
+            if space is not None and other.space is not None and other.space.to_config() == space.to_config():
+                found.append(other)
+        return found
 
 
 def choose_new(study: OpenStudy, space: Space, number: int) -> Choice:

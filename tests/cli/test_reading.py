@@ -166,6 +166,8 @@ def test_status_of_several_objectives_has_the_front(pareto: Any) -> None:
     status = pareto.json("status", "--format", "json")
     assert [trial["number"] for trial in status["best"]] == [0, 2]
     assert "minimize loss, maximize accuracy" in pareto.out("status")
+    assert (status["hypervolume"], status["reference"]) == (pytest.approx(0.2), [3.0, 0.4])
+    assert "hypervolume 0.2, up to the worst results: 3, 0.4" in pareto.out("status")
 
 
 def test_a_study_of_stock_optuna_has_no_sampler_and_no_seed_that_are_known(program: Any) -> None:

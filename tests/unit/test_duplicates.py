@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import readers
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+import journaltune.engine.ask as ask_module
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import ExhaustedError, NotFoundError, UsageError
@@ -327,3 +329,71 @@ class TestReplicates:
     def test_they_go_together_with_a_policy(self, path: Path) -> None:
         study = make(path, params={"c": "a | b | c"}, replicates=2, duplicates="resample")
         assert sorted(params["c"] for params in ask_all(study)) == ["a", "a", "b", "b", "c", "c"]
+
+
+def sibling(path: Path, name: str, seed: int, **settings: Any) -> Study:
+    return create_study(path, study_name=name, params={"x": "int(0, 5)"}, sampler="random", seed=seed, **settings)
+
+
+def test_in_all_studies_the_result_of_another_one_is_taken(path: Path) -> None:
+    for trial in (one := sibling(path, "one", 1)).trials_iter(4):
+        one.tell(trial, trial.params["x"] + 0.5, constraints={"c": -1.0})
+    other = sibling(path, "other", 1, duplicates="reuse", all_studies=True)
+    asked = []
+    with contextlib.suppress(ExhaustedError):
+        while True:
+            trial = other.ask()
+            asked.append(trial.params["x"])
+            other.tell(trial, -1.0)
+    tried = {trial.params["x"]: trial.number for trial in reversed(one.trials)}
+    assert sorted([*tried, *asked]) == [0, 1, 2, 3, 4, 5]
+    taken = [trial for trial in other.trials if trial.user_attrs.get("duplicate_in") == "one"]
+    assert taken
+    for trial in taken:
+        assert (trial.value, trial.constraints) == (trial.params["x"] + 0.5, {"c": -1.0})
+        assert one.trials[trial.user_attrs["duplicate_of"]].params == trial.params
+    assert other.verify().difference is None
+    assert one.verify().difference is None
+
+
+def test_parallel_studies_ask_for_nothing_that_another_one_runs(path: Path) -> None:
+    studies = [sibling(path, name, 7, duplicates="resample", all_studies=True) for name in ("one", "two", "three")]
+    asked = [study.ask().params["x"] for _ in range(2) for study in studies]
+    assert sorted(asked) == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(ExhaustedError):
+        studies[0].ask()
+    assert all(study.verify().difference is None for study in studies)
+
+
+def test_what_another_study_asks_for_between_the_choice_and_the_lock_is_not_asked_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (sibling(path, name, 7, duplicates="resample", all_studies=True) for name in ("one", "two"))
+    choose, between = ask_module.choose, []
+
+    def choose_and_wait(study: Any, number: int) -> Any:
+        choice = choose(study, number)
+        if not between:
+            between.append(None)
+            between[0] = load_study(path, "two").ask().params
+        return choice
+
+    monkeypatch.setattr(ask_module, "choose", choose_and_wait)
+    asked = one.ask().params
+    assert asked != between[0]
+    assert len(two.trials) == 1
+    assert one.verify().difference is two.verify().difference is None
+
+
+def test_studies_with_another_space_or_goal_are_no_siblings(path: Path) -> None:
+    create_study(path, study_name="wide", params={"x": "int(0, 6)"}, sampler="random", seed=1).ask()
+    sibling(path, "other way", 1, directions="maximize").ask()
+    study = sibling(path, "study", 1, duplicates="resample", all_studies=True)
+    assert sorted(study.ask().params["x"] for _ in range(6)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_all_studies_needs_a_policy_and_no_lag(path: Path) -> None:
+    with pytest.raises(UsageError, match="say duplicates"):
+        sibling(path, "one", 1, all_studies=True)
+    with pytest.raises(UsageError, match="with a lag"):
+        sibling(path, "one", 1, all_studies=True, duplicates="reuse", lag=2)

@@ -74,6 +74,32 @@ def test_a_lock_file_belongs_to_it_when_named(tmp_path: Path) -> None:
     assert records_of(path) == 6
 
 
+def test_packages_and_files_of_the_trainer_belong_to_it_when_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, trainer, folder = tmp_path / "s.journal", tmp_path / "train.py", tmp_path / "packages"
+    (folder / "My_Trainer-1.0.dist-info").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(folder))
+    with pytest.raises(UsageError, match=r"no file .*train\.py"):
+        create_study(path, params=SPACE, record_file=trainer)
+    with pytest.raises(UsageError, match="the package 'my-trainr' is not installed"):
+        create_study(path, params=SPACE, record=["my-trainr"])
+    trainer.write_text("print(1)\n")
+    study = create_study(path, params=SPACE, record="my.trainer", record_file=trainer)
+    made = study._study.config["environment"]
+    assert made["my.trainer"] == "1.0"
+    assert made[str(trainer)].startswith("sha256:")
+    study.tell(study.ask(), 1.0)
+    assert study.verify().environment_changes == {}
+
+    trainer.write_text("print(2)\n")
+    (folder / "My_Trainer-1.0.dist-info").rename(folder / "My_Trainer-1.1.dist-info")
+    monkeypatch.setattr(environment, "_looked", ([], {}))
+    hashes = environment.describe(files=[str(trainer)])[str(trainer)]
+    changes = ["my.trainer 1.0 -> 1.1", f"{trainer} {made[str(trainer)]} -> {hashes}"]
+    assert load_study(path).verify().environment_changes == {0: changes}
+    load_study(path).ask()  # from here on with the new ones
+    assert load_study(path).verify().environment_changes == {0: changes, 1: []}
+
+
 class Torch:
     """Stands in for PyTorch, which is too large to install for a test of which of its functions are called."""
 

@@ -148,24 +148,28 @@ def test_what_the_python_face_is_given_reaches_the_study(path: Path, tmp_path: P
         "failures": "ignore",
         "attempts": 5,
         "lock_file": str(lock),
+        "record": ["optuna"],
+        "record_file": [str(lock)],
     }
     study = create_study(path, params={"x": "float(0, 1)"}, **given)._study
     assert {name: study.setting(name) for name in given} == given
-    assert SETTINGS.keys() - given.keys() == {"space", "objectives", "sampler_options", *OF_RUN}
+    assert SETTINGS.keys() - given.keys() == {"space", "objectives", "sampler_options", "all_studies", *OF_RUN}
+    study = create_study(path, study_name="all", params={"x": "float(0, 1)"}, duplicates="reuse", all_studies=True)._study
+    assert study.all_studies
 
 
 def test_no_setting_hides_another_fact_of_the_status(run: Run) -> None:
     run("create", "--param", "x: float(0, 1)")
     shown = {name for name, setting in SETTINGS.items() if setting.status is not None}
     facts = {"study", "directions", "objectives", "trials", "running", "best", "no_best", "user_attrs", "environment", "journal"}
-    facts |= {"size_bytes", "locks", "recommended", "space", "require", "withdrawn"}
+    facts |= {"size_bytes", "locks", "recommended", "space", "require", "withdrawn", "hypervolume", "reference"}
     assert json.loads(run("status", "--format", "json")).keys() == facts | shown
     assert not facts & shown
 
 
 def test_every_option_of_a_row_says_what_it_takes_and_does() -> None:
     for setting in SETTINGS.values():
-        assert bool(setting.option) == bool(setting.metavar) == bool(setting.help)
+        assert bool(setting.option) == bool(setting.metavar or setting.kind is bool) == bool(setting.help)
         assert setting.default is None or isinstance(setting.default, setting.kind)
 
 

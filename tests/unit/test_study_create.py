@@ -386,3 +386,17 @@ def test_what_is_no_configuration_at_all_counts_for_none(path: Path) -> None:
     with pytest.raises(SpaceError, match="no search space"):
         load_study(path).ask()
     assert create_study(path, params=X, exist_ok=True).ask().number == 0
+
+
+def test_studies_that_will_try_the_same_are_named(path: Path) -> None:
+    import warnings
+
+    create_study(path, study_name="a", params={"x": "float(0, 1)"}, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        create_study(path, study_name="b", params={"x": "float(0, 1)"}, seed=2)
+        create_study(path, study_name="c", params={"x": "float(0, 2)"}, seed=1)
+        create_study(path, study_name="e", params={"x": "float(0, 1)"}, seed=2, duplicates="reuse", all_studies=True)
+        create_study(path, study_name="a", params={"x": "float(0, 1)"}, seed=1, exist_ok=True)
+    with pytest.warns(UserWarning, match="study 'd' has the seed 1 and the space of 'a', so it tries the same"):
+        create_study(path, study_name="d", params={"x": "float(0, 1)"}, seed=1)

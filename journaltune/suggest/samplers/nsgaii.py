@@ -1,4 +1,4 @@
-"""NSGA-II, Rustuna's.
+"""NSGA-II, Rustuna's: of studies from before ``genetic``, which shares its options and notes.
 
 It notes two things: each trial's generation, and the parents that were chosen for a generation when its first trial was
 suggested. Both stand in the record of the ask. A generation consists of complete trials, as it does in either library: imputed
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 GENERATION = "generation"  # the names, and the text in them, are those that Rustuna writes into its own journals
 PARENTS = "NSGAIISampler:parent:"
 _POPULATION = 50
-_HUGE = 1e100
+HUGE = 1e100
 
 
 class NsgaiiSampler:
@@ -97,7 +97,7 @@ class NsgaiiSampler:
         attrs: dict[str, Any] = {GENERATION: str(generation)}
         if not generation:
             return Suggested(study.suggest(sampler), attrs)
-        chosen = members.known(_parents(history.study_attrs()), self._size)
+        chosen = members.known(parents_in(history.study_attrs()), self._size)
         if generation in chosen:
             ids = _add(study, 0, [members.by_number[known] for known in chosen[generation]])
             _set_parents(study, 1, ids)
@@ -124,7 +124,7 @@ def _set_parents(study: RustStudy, generation: int, ids: list[int]) -> None:
     study.storage.set_study_system_attrs(study.study_id, {f"{PARENTS}{generation}": dumps(ids)})
 
 
-def _parents(study_attrs: Mapping[str, Any]) -> dict[int, list[int]]:
+def parents_in(study_attrs: Mapping[str, Any]) -> dict[int, list[int]]:
     """The trials that were chosen as parents, by generation."""
     return {
         int(key.removeprefix(PARENTS)): value
@@ -149,7 +149,7 @@ class _Members:
             if generation.isdecimal() and self._fits(shape, params):
                 self._by_generation.setdefault(int(generation), []).append(number)
                 # Crowding distances are ratios of differences, which the largest doubles don't have.
-                clipped = [min(max(value, -_HUGE), _HUGE) for value in values]
+                clipped = [min(max(value, -HUGE), HUGE) for value in values]
                 self.by_number[number] = shape, params, clipped, violation(constraints_in(attrs))
         self.n_read = history.n_finished()
 

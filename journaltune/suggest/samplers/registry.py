@@ -10,7 +10,7 @@ from journaltune.base.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import Any
 
     from journaltune.space.rules import Rules
@@ -38,7 +38,7 @@ _RUSTUNA, _OPTUNA = "from_rustuna:RustunaSampler", "from_optuna:OptunaSampler"
 ROWS = (
     Row("tpe", _RUSTUNA, "tree-structured Parzen estimator: for most studies", "TPESampler"),
     Row("random", _RUSTUNA, "independent random values", "RandomSampler"),
-    Row("nsgaii", "nsgaii:NsgaiiSampler", "NSGA-II, a genetic algorithm: for several objectives", "NSGAIISampler"),
+    Row("nsgaii", "genetic:GeneticSampler", "NSGA-II, a genetic algorithm: for several objectives", "NSGAIISampler"),
     Row("qmc", _OPTUNA, "quasi-Monte Carlo, a Sobol sequence: even coverage", "QMCSampler", "qmc", ("scipy",)),
     Row("grid", _GRID, "every combination once, in shuffled order", "GridSampler"),
     Row("cmaes", _OPTUNA, "CMA-ES: numbers only, one objective", "CmaEsSampler", "cmaes", ("cmaes",)),
@@ -48,8 +48,11 @@ ROWS = (
     Row("bruteforce", _BRUTE_FORCE, "every combination once, at random", "BruteForceSampler"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
-# A study of before has Optuna's process by that name; new ones have it as optuna.GPSampler.
-_BEFORE = {"gp": Row("gp", _OPTUNA, "", "GPSampler", "gp", ("scipy", "torch"))}
+# Studies of before have Optuna's process and Rustuna's NSGA-II by these names.
+_BEFORE = {
+    "gp": Row("gp", _OPTUNA, "", "GPSampler", "gp", ("scipy", "torch")),
+    "nsgaii": Row("nsgaii", "nsgaii:NsgaiiSampler", "", "NSGAIISampler"),
+}
 _OTHERS = "optuna.CLASSNAME such as optuna.TPESampler, or package.module:Class"
 
 
@@ -98,12 +101,17 @@ def _meant(name: str) -> str:
     return f"did you mean {close}?" if close else f"take one of {', '.join(names())}, {_OTHERS}"
 
 
-def make(name: str, options: Mapping[str, Any], by_index: bool = True, rules: Rules | None = None) -> Sampler:
+def make(
+    name: str, options: Mapping[str, Any], by_index: bool = True, rules: Rules | None = None, before: Collection[str] = ()
+) -> Sampler:
     """The sampler of that name. UsageError for an unknown name or option, and for a library that is not installed.
 
-    ``by_index``: see ``draw.by_index``, which tells it for a study. ``rules`` are those of the study's space.
+    ``by_index``: see ``draw.by_index``, which tells it for a study. ``rules`` are those of the study's space. ``before``:
+    samplers that are to be those of earlier studies; without ``by_index`` all of them.
     """
-    row = _BY_NAME.get(name) if by_index else _BEFORE.get(name, _BY_NAME.get(name))
+    row = _BY_NAME.get(name)
+    if name in _BEFORE and (name in before or not by_index):
+        row = _BEFORE[name]
     if row is None and not (name.startswith("optuna.") or ":" in name):
         raise UsageError(f"unknown sampler {name!r}; {_meant(name)}")
 
