@@ -94,7 +94,7 @@ _OPTIONS = {
         "write -j J": "--jobs --n-jobs --parallel --workers --processes -p",
         "declare it in the command, such as --lr '{lr: log(1e-5, 1)}'": "--param --params --search-space",
     },
-    "trials": {"write `journaltune trials --format csv | head`": "--top --limit --head -n"},
+    "trials": {"write --top K": "--limit --head -n"},
 }
 
 
