@@ -57,13 +57,9 @@ def answered(call: Callable[[], int]) -> int:
     try:
         return call()
     except (Exception, KeyboardInterrupt) as error:
-        from journaltune.cli.output import note, say
+        from journaltune.cli.output import note
 
-        if os.environ.get("JOURNALTUNE_DEBUG", "0") not in ("", "0"):
-            import traceback
-
-            say(traceback.format_exc())
-        line, exit_code = _explain(error)
+        line, exit_code = explain(error)
         if line:
             note(line)
         return exit_code
@@ -105,8 +101,14 @@ def _occupy_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _explain(error: BaseException) -> tuple[str, int]:
-    """The line for stderr ("" for none) and the exit code."""
+def explain(error: BaseException) -> tuple[str, int]:
+    """The line for stderr ("" for none) and the exit code of the error that is being handled."""
+    if os.environ.get("JOURNALTUNE_DEBUG", "0") not in ("", "0"):
+        import traceback
+
+        from journaltune.cli.output import say
+
+        say(traceback.format_exc())
     if isinstance(error, JournaltuneError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):
