@@ -56,6 +56,10 @@ GROUPS = (
             ("verify", "recompute every suggestion, and compare"),
         ),
     ),
+    (
+        "other programs",
+        (("serve", "answer JSON-RPC calls by stdin and stdout, or by a socket"),),
+    ),
 )
 NAMES = tuple(name for _, commands in GROUPS for name, _ in commands)
 
