@@ -29,7 +29,7 @@ One process serves at a socket; it removes it at its end.""",
     ),
     examples="""journaltune serve --stdio
 {"jsonrpc": "2.0", "id": 1, "method": "ask"}
-{"jsonrpc": "2.0", "result": {"number": 0, "params": {"lr": 0.012}, ...}, "id": 1}
+{"jsonrpc": "2.0", "result": {"number": 0, "params": {"lr": 0.012}, ...
 {"jsonrpc": "2.0", "id": 2, "method": "tell", "params": [0, 0.3]}
 {"jsonrpc": "2.0", "result": null, "id": 2}
 
