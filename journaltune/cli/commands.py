@@ -30,6 +30,7 @@ GROUPS = (
             ("check", "read the whole journal, and name what is wrong"),
             ("repair", "mend a damaged journal"),
             ("compact", "write a shorter journal that says the same"),
+            ("copy", "copy a study to another journal or an Optuna storage"),
         ),
     ),
     (

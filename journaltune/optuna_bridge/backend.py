@@ -193,6 +193,20 @@ class JournaltuneStorage(BaseStorage):
                 for study in state.studies.values()
             ]
 
+    def config_of(self, study_id: int) -> dict[str, Any] | None:
+        """The settings of a study of ours; None for another program's."""
+        with self._reading() as state:
+            config = _study(state, study_id).config
+            return None if config is None else dict(copied(config))
+
+    def add_trials(self, study_id: int, templates: Sequence[FrozenTrial]) -> None:
+        """Add whole trials by one write, which is on disk when this returns."""
+        made = [_record_of(template, study_id) for template in templates]
+        with self._writing(durable=True) as state:
+            _study(state, study_id)
+            if not all(self._journal.append(made)):
+                raise _Refusal(KeyError(f"Study {study_id} was deleted."))
+
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         running = TrialState.RUNNING
         if template_trial is None:
