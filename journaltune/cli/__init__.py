@@ -69,6 +69,11 @@ def _run(arguments: list[str]) -> int:
     for place, text in enumerate(arguments, 1):
         require_text(f"argument {place}", text)
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if name == "--caller-is" and len(rest) > 1:
+        from journaltune.cli.remote import check_caller
+
+        check_caller(rest[0])
+        name, rest = rest[1], rest[2:]
     if name.startswith("-") or name == "help":
         from journaltune.cli.help import answer
 
@@ -88,6 +93,11 @@ def _run_command(name: str, arguments: list[str]) -> int:
 
         write(command_help(module.COMMAND))
         return 0
+    if "ssh:/" in (options["journal"] or os.environ.get("JOURNALTUNE_JOURNAL", "")):
+        from journaltune.cli.remote import forward, is_forwarded
+
+        if is_forwarded(module.COMMAND, options["journal"]):
+            return forward(module.COMMAND, options, arguments)
     exit_code: int = module.run(options)
     return exit_code
 
