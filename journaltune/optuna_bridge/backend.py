@@ -376,5 +376,13 @@ def _record_of(template: FrozenTrial, study_id: int) -> dict[str, Any]:
     return record
 
 
+def stock_record_of(template: FrozenTrial, study_id: int) -> dict[str, Any]:
+    """The same as stock Optuna writes it, for a backend of its own: with Python's word for NaN, and nothing of ours."""
+    record = _record_of(template, study_id)
+    record.pop("jt", None)
+    attrs = {"user_attrs": template.user_attrs, "system_attrs": template.system_attrs}
+    return {**record, **attrs, "intermediate_values": template.intermediate_values}
+
+
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
