@@ -68,11 +68,10 @@ def memory(bench: Bench, row: str) -> list[Line]:
     few, many = bench.size(1_000, 5), bench.size(100_000, 20)
     path = bench.journals.ours(bench.size(1_000, 5), "random")
     with _by_pipe(path) as call:
-        number = call("ask")["number"]
         samples = []
         for count in (few, many):
             for step in range(count // 2):
-                call("report", number, 0, 0.5)
+                call("attr")
                 call("lookup", step % 5)
             samples.append(_resident_mib(call.args[0].pid))
     return [within(row, f"after {many:,} calls", "MiB", samples[1:], f"after {few:,}", samples[:1], SAME_MEMORY)]
