@@ -51,7 +51,7 @@ class Commands:
             from journaltune.cli import EXIT_BUG, explain
 
             line, exit_code = explain(error)
-            raise Refused(INTERNAL_ERROR if exit_code == EXIT_BUG else exit_code, line) from error
+            raise Refused(INTERNAL_ERROR if exit_code == EXIT_BUG else exit_code, " ".join(line.splitlines())) from error
 
     def _method(self, name: str) -> _Method:
         module = load(name) if name in NAMES else None
