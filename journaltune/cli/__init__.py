@@ -57,13 +57,9 @@ def answered(call: Callable[[], int]) -> int:
     try:
         return call()
     except (Exception, KeyboardInterrupt) as error:
-        from journaltune.cli.output import note, say
+        from journaltune.cli.output import note
 
-        if os.environ.get("JOURNALTUNE_DEBUG", "0") not in ("", "0"):
-            import traceback
-
-            say(traceback.format_exc())
-        line, exit_code = _explain(error)
+        line, exit_code = explain(error)
         if line:
             note(line)
         return exit_code
@@ -73,6 +69,11 @@ def _run(arguments: list[str]) -> int:
     for place, text in enumerate(arguments, 1):
         require_text(f"argument {place}", text)
     name, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if name == "--caller-is" and len(rest) > 1:
+        from journaltune.cli.remote import check_caller
+
+        check_caller(rest[0])
+        name, rest = rest[1], rest[2:]
     if name.startswith("-") or name == "help":
         from journaltune.cli.help import answer
 
@@ -92,6 +93,11 @@ def _run_command(name: str, arguments: list[str]) -> int:
 
         write(command_help(module.COMMAND))
         return 0
+    if "ssh:/" in (options["journal"] or os.environ.get("JOURNALTUNE_JOURNAL", "")):
+        from journaltune.cli.remote import forward, is_forwarded
+
+        if is_forwarded(module.COMMAND, options["journal"]):
+            return forward(module.COMMAND, options, arguments)
     exit_code: int = module.run(options)
     return exit_code
 
@@ -105,8 +111,14 @@ def _occupy_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _explain(error: BaseException) -> tuple[str, int]:
-    """The line for stderr ("" for none) and the exit code."""
+def explain(error: BaseException) -> tuple[str, int]:
+    """The line for stderr ("" for none) and the exit code of the error that is being handled."""
+    if os.environ.get("JOURNALTUNE_DEBUG", "0") not in ("", "0"):
+        import traceback
+
+        from journaltune.cli.output import say
+
+        say(traceback.format_exc())
     if isinstance(error, JournaltuneError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from journaltune.base.errors import JournaltuneError, MachineError, UsageError
+from journaltune.base.errors import ExhaustedError, JournaltuneError, MachineError, UsageError
 from journaltune.cli import output
 from journaltune.cli.options import Command, Option, opened
 from journaltune.cli.values import duration, one_of, whole
@@ -12,8 +12,9 @@ from journaltune.cli.values import duration, one_of, whole
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
     from journaltune.suggest.choice import Suggestion
 
@@ -88,6 +89,40 @@ def run(options: Options) -> int:
     return 0
 
 
+def answer(options: Options, opener: Opener = opened) -> dict[str, Any] | list[dict[str, Any]]:
+    """Suggestions for a caller that stays connected, and so owns the trials: a list where it wants several.
+
+    The list is shorter where nothing is left to ask.
+    """
+    caller = options["caller"]
+    suggestions: list[dict[str, Any]] = []
+    if not caller.is_heard:
+        raise UsageError("ask: a notification has no answer, so nobody would hear of the trial; give the request an id")
+    with opener(options) as study:
+        try:
+            while len(suggestions) < options["count"]:
+                suggestions.append(_facts(_ask_for(options, study, caller)))
+        except ExhaustedError:
+            if not suggestions:
+                raise
+    return suggestions if options["count"] > 1 else suggestions[0]
+
+
+def _ask_for(options: Options, study: OpenStudy, caller: Any) -> Suggestion:
+    from journaltune.engine.ask import ask
+
+    return ask(
+        study,
+        owner_pid=options["owner"],
+        owner=None if options["owner"] else caller.owner(study),
+        ttl_s=options["ttl_s"],
+        max_trials=options["max_trials"],
+        wait_s=options["wait_s"],
+        on_wait=lambda number, awaited: caller.waits(),
+        is_wanted=caller.is_there,
+    )
+
+
 def _ask(options: Options, study: OpenStudy, mark: str) -> Suggestion:
     from journaltune.engine.ask import ask
 
@@ -139,7 +174,7 @@ def _renderer(options: Options, study: OpenStudy, template: str | None) -> Calla
     return lambda asked: output.json_line(_facts(asked)) + "\n"
 
 
-def _facts(asked: Suggestion) -> dict[str, object]:
+def _facts(asked: Suggestion) -> dict[str, Any]:
     return {"number": asked.number, "params": asked.params, "seed": asked.seed, "attempt": asked.attempt}
 
 

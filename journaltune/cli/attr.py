@@ -8,7 +8,9 @@ from journaltune.cli.values import key_json, mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from typing import Any
+
+    from journaltune.cli.options import Opener, Options
 
 COMMAND = Command(
     "attr",
@@ -23,12 +25,18 @@ journaltune attr
 
 
 def run(options: Options) -> int:
-    attrs = mapping("attr", options["attrs"])
-    with opened(options) as study:
-        if attrs:
-            from journaltune.engine.annotate import set_user_attrs
-
-            set_user_attrs(study, attrs)
-        else:
-            output.write_json(study.look(lambda state: dict(state.user_attrs)))
+    attrs = answer(options)
+    if attrs is not None:
+        output.write_json(attrs)
     return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> dict[str, Any] | None:
+    attrs = mapping("attr", options["attrs"])
+    with opener(options) as study:
+        if not attrs:
+            return study.look(lambda state: dict(state.user_attrs))
+        from journaltune.engine.annotate import set_user_attrs
+
+        set_user_attrs(study, attrs)
+    return None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.base.model import Trial
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
 
 COMMAND = Command(
@@ -61,6 +61,14 @@ def run(options: Options) -> int:
             several = len(study.directions) > 1
             output.write("".join(output.json_line(facts(trial, several)) + "\n" for trial in trials))
     return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> dict[str, Any] | list[dict[str, Any]]:
+    """The best trial; with several objectives the list of the Pareto front."""
+    with opener(options) as study:
+        several = len(study.directions) > 1
+        front = [facts(trial, several) for trial in _chosen(study, options["recommended"])]
+    return front if several else front[0]
 
 
 def _chosen(study: OpenStudy, is_recommended: bool) -> list[Trial]:

@@ -30,6 +30,7 @@ GROUPS = (
             ("check", "read the whole journal, and name what is wrong"),
             ("repair", "mend a damaged journal"),
             ("compact", "write a shorter journal that says the same"),
+            ("copy", "copy a study to another journal or an Optuna storage"),
         ),
     ),
     (
@@ -56,6 +57,10 @@ GROUPS = (
             ("compare", "studies side by side, after equally many trials"),
             ("verify", "recompute every suggestion, and compare"),
         ),
+    ),
+    (
+        "other programs",
+        (("serve", "answer JSON-RPC calls by stdin and stdout, or by a socket"),),
     ),
 )
 NAMES = tuple(name for _, commands in GROUPS for name, _ in commands)

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.space import Space
     from journaltune.space.study_file import StudyFile
     from journaltune.study.open_study import OpenStudy
@@ -95,19 +95,32 @@ journaltune create --exist-ok --param 'wd: log(1e-6, 1e-2)' --drop momentum""",
 
 
 def run(options: Options) -> int:
+    output.require_open()
+    created, notes = _created(options, opened)
+    for line in notes:
+        output.note(f"create: {line}")
+    output.write_json(created, f"study {created['study']!r} is in {created['journal']} now")
+    return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> dict[str, str]:
+    return _created(options, opener)[0]
+
+
+def _created(options: Options, opener: Opener) -> tuple[dict[str, str], list[str]]:
+    """The study and its journal, and what to say of it."""
     from warnings import catch_warnings, simplefilter
 
     from journaltune.engine.create import create
     from journaltune.engine.start import check_start, enqueue_start
     from journaltune.study.study_file import merged
 
-    output.require_open()
     with catch_warnings(record=True) as warnings:
         simplefilter("always")
         file = study_file(options)
         space, name = _space(options, file), study_name(options)
     if space is None:
-        with opened(options) as study:  # which has to exist
+        with opener(options) as study:  # which has to exist
             name = study.name
     notes = [*(file.notes if file is not None else ()), *(str(warning.message) for warning in warnings)]
     start = file.start if file is not None else ()
@@ -130,12 +143,10 @@ def run(options: Options) -> int:
     )
     with study:
         n_queued = enqueue_start(study, start)
-        for line in notes + _kept(options, space, study):
-            output.note(f"create: {line}")
+        notes += _kept(options, space, study)
         if n_queued:
-            output.note(f"create: configurations of the file that are asked first: {n_queued}")
-        output.write_json({"study": study.name, "journal": study.path}, f"study {study.name!r} is in {study.path} now")
-    return 0
+            notes.append(f"configurations of the file that are asked first: {n_queued}")
+        return {"study": study.name, "journal": study.path}, notes
 
 
 def study_file(options: Options) -> StudyFile | None:

@@ -9,7 +9,7 @@ from journaltune.cli.values import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
 
 COMMAND = Command(
     "delete",
@@ -24,14 +24,21 @@ journaltune delete --study digits -f runs/all.journal""",
 
 
 def run(options: Options) -> int:
+    answer(options)
+    note(f"deleted study {_name(options)!r} from {journal_path(options)}")
+    return 0
+
+
+def answer(options: Options, _: Opener | None = None) -> None:
     from journaltune.engine.create import delete
 
-    name = options["name"] or options["study"]
+    delete(journal_path(options), _name(options), **access(options))
+
+
+def _name(options: Options) -> str:
+    name: str | None = options["name"] or options["study"]
     if name is None:
         raise UsageError("delete: NAME is missing: which study? `journaltune studies` lists them")
     if options["name"] and options["study"] not in (None, name):
         raise UsageError(f"delete: {options['name']!r} and --study {options['study']!r} differ; name one study")
-    path = journal_path(options)
-    delete(path, name, **access(options))
-    note(f"deleted study {name!r} from {path}")
-    return 0
+    return name

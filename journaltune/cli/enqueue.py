@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
 
 _MOST_SHOWN = 20
@@ -37,23 +37,39 @@ journaltune enqueue --file first.csv""",
 
 
 def run(options: Options) -> int:
+    _check(options)
+    output.require_open()
+    with opened(options) as study:
+        _print(study, _queued(study, options))
+    return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> dict[str, int | None] | list[dict[str, int | None]]:
+    """The waiting trial; for a file the list of them."""
+    _check(options)
+    with opener(options) as study:
+        queued = [{"number": number} for number in _queued(study, options)]
+    return queued[0] if options["file"] is None else queued
+
+
+def _check(options: Options) -> None:
     params = options["params"]
     if params is None and options["file"] is None:
         raise UsageError("""enqueue: --params is missing; for example --params '{"lr": 0.01}', or --file rows.csv""")
     if params is not None and options["file"] is not None:
         raise UsageError("enqueue: give either --params or --file")
-    output.require_open()
-    with opened(options) as study:
-        if params is None:
-            return _many(study, options)
-        from journaltune.engine.enqueue import enqueue
-
-        number = enqueue(study, params, skip_if_exists=options["skip_if_exists"], request_id=options["request_id"])
-        _print(study, [number])
-    return 0
 
 
-def _many(study: OpenStudy, options: Options) -> int:
+def _queued(study: OpenStudy, options: Options) -> list[int | None]:
+    """Queue what is given; each trial's number, None for one that was skipped."""
+    if options["params"] is None:
+        return _many(study, options)
+    from journaltune.engine.enqueue import enqueue
+
+    return [enqueue(study, options["params"], skip_if_exists=options["skip_if_exists"], request_id=options["request_id"])]
+
+
+def _many(study: OpenStudy, options: Options) -> list[int | None]:
     from os import urandom
 
     from journaltune.base.errors import InDoubtError, SpaceError
@@ -67,10 +83,9 @@ def _many(study: OpenStudy, options: Options) -> int:
     name = options["request_id"] or urandom(8).hex()
     ids = [f"{name}-{place}" for place in range(1, len(rows) + 1)]
     try:
-        _print(study, enqueue_all(study, rows, skip_if_exists=options["skip_if_exists"], request_ids=ids))
+        return enqueue_all(study, rows, skip_if_exists=options["skip_if_exists"], request_ids=ids)
     except InDoubtError as error:
         raise InDoubtError(f"{error}, or repeat it with --request-id {name}") from error
-    return 0
 
 
 def _rows(study: OpenStudy, path: str) -> tuple[list[dict[str, Any]], list[str]]:

@@ -8,7 +8,9 @@ from journaltune.cli.values import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
+    from journaltune.engine.import_trials import Imported
+    from journaltune.study.open_study import OpenStudy
 
 _MOST_SHOWN = 20
 
@@ -40,11 +42,9 @@ journaltune import sqlite:///optuna.db""",
 
 
 def run(options: Options) -> int:
-    from journaltune.engine.import_trials import import_trials
-
     output.require_open()
     with opened(options) as study:
-        done = import_trials(study, options["source"], value=options["value"], source_study=options["source_study"])
+        done = _imported(study, options)
         for line in done.notes:
             output.note(f"import: {line}")
         named = done.refused[:_MOST_SHOWN]
@@ -52,6 +52,21 @@ def run(options: Options) -> int:
             output.note(f"import: refused: {line}")
         if len(done.refused) > len(named):
             output.note(f"import: refused: {len(done.refused) - len(named)} more")
-        counts = {"imported": done.n_imported, "known": done.n_known, "unfinished": done.n_unfinished}
-        output.write_json({**counts, "refused": len(done.refused)}, f"{done.n_imported} trials were recorded")
+        output.write_json(_counts(done), f"{done.n_imported} trials were recorded")
     return 1 if done.refused else 0
+
+
+def answer(options: Options, opener: Opener = opened) -> dict[str, int]:
+    with opener(options) as study:
+        return _counts(_imported(study, options))
+
+
+def _imported(study: OpenStudy, options: Options) -> Imported:
+    from journaltune.engine.import_trials import import_trials
+
+    return import_trials(study, options["source"], value=options["value"], source_study=options["source_study"])
+
+
+def _counts(done: Imported) -> dict[str, int]:
+    counts = {"imported": done.n_imported, "known": done.n_known, "unfinished": done.n_unfinished}
+    return {**counts, "refused": len(done.refused)}

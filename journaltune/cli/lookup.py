@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.lookup import Match
 
 COMMAND = Command(
@@ -47,13 +47,19 @@ journaltune lookup 17 --also ../last-week/study.journal""",
 
 
 def run(options: Options) -> int:
+    output.require_open()
+    matches = answer(options)
+    output.write_lines(matches)
+    return 0 if matches else 1
+
+
+def answer(options: Options, opener: Opener = opened) -> list[dict[str, Any]]:
     from journaltune.study.lookup import lookup
 
     if (options["params"] is None) == (options["number"] is None):
         raise UsageError("""lookup: give a trial's number or --params; for example --params '{"lr": 0.01}'""")
-    output.require_open()
     elsewhere = options["all_studies"] or bool(options["also"])
-    with opened(options) as study:
+    with opener(options) as study:
         matches = lookup(
             study,
             options["params"],
@@ -62,8 +68,7 @@ def run(options: Options) -> int:
             all_studies=options["all_studies"],
             also=options["also"],
         )
-    output.write("".join(output.json_line(_facts(match, elsewhere)) + "\n" for match in matches))
-    return 0 if matches else 1
+        return [_facts(match, elsewhere) for match in matches]
 
 
 def _facts(match: Match, elsewhere: bool) -> dict[str, Any]:

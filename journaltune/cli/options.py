@@ -14,11 +14,13 @@ from journaltune.cli.values import duration, plain, require_text, shown, word
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from journaltune.study.open_study import OpenStudy
 
     Options = dict[str, Any]
+    Opener = Callable[[Options], AbstractContextManager[OpenStudy]]
 
 DEFAULT_JOURNAL = "study.journal"
 
@@ -103,7 +105,7 @@ class _Parser:
         self.rest = list(reversed(arguments))
         self.given: list[str] = []
         self.by_name = {name: option for option in options for name in option.names}
-        self.values: Options = {option.dest: _default(option) for option in options}
+        self.values: Options = defaults(options)
 
     def parse(self) -> Options:
         while self.rest:
@@ -201,6 +203,10 @@ class _Parser:
         return UsageError(f"{self.command.name}: {what}")
 
 
+def defaults(options: Sequence[Option]) -> Options:
+    return {option.dest: _default(option) for option in options}
+
+
 def _default(option: Option) -> Any:
     if option.repeats:
         return []
@@ -251,6 +257,11 @@ def opened(options: Options) -> OpenStudy:
     from journaltune.study.open_study import open_study
 
     return open_study(journal_path(options), study_name(options), **access(options))
+
+
+def long_name(option: Option) -> str:
+    """The option's name in a call by name: without dashes in front."""
+    return next((name for name in option.names if name.startswith("--")), option.names[0]).lstrip("-")
 
 
 def _environment(name: str) -> str | None:

@@ -10,6 +10,7 @@ from journaltune.base.jsontext import dumps_spaced, dumps_unicode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn, TextIO
 
 
@@ -41,6 +42,11 @@ def write(text: str, done: str = "") -> None:
 
 def write_json(value: object, done: str = "") -> None:
     write(json_line(value) + "\n", done)
+
+
+def write_lines(values: Iterable[object], done: str = "") -> None:
+    """One line of JSON for each value."""
+    write("".join(json_line(value) + "\n" for value in values), done)
 
 
 def json_line(value: object) -> str:

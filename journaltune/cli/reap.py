@@ -8,7 +8,7 @@ from journaltune.cli.values import whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
 
 COMMAND = Command(
     "reap",
@@ -24,13 +24,16 @@ journaltune reap 3 4""",
 
 
 def run(options: Options) -> int:
+    output.require_open()
+    reaped = answer(options)
+    output.write_lines(reaped, f"{len(reaped)} trials were reaped")
+    if not reaped:
+        output.note("no running trial has an owner that is proven dead; `journaltune status` lists those that run")
+    return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> list[dict[str, int]]:
     from journaltune.engine.reap import reap
 
-    output.require_open()
-    with opened(options) as study:
-        numbers = reap(study, options["numbers"] or None)
-        lines = "".join(output.json_line({"number": number}) + "\n" for number in numbers)
-        output.write(lines, f"{len(numbers)} trials were reaped")
-        if not numbers:
-            output.note("no running trial has an owner that is proven dead; `journaltune status` lists those that run")
-    return 0
+    with opener(options) as study:
+        return [{"number": number} for number in reap(study, options["numbers"] or None)]

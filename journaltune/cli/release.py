@@ -8,7 +8,7 @@ from journaltune.cli.values import whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
 
 COMMAND = Command(
     "release",
@@ -23,11 +23,14 @@ journaltune release 3 4 5""",
 
 
 def run(options: Options) -> int:
+    output.require_open()
+    output.write_lines(answer(options), "the trials are released")
+    return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> list[dict[str, int]]:
     from journaltune.engine.reap import release
 
-    output.require_open()
-    with opened(options) as study:
+    with opener(options) as study:
         release(study, *options["numbers"])
-        lines = "".join(output.json_line({"number": number}) + "\n" for number in options["numbers"])
-        output.write(lines, "the trials are released")
-    return 0
+    return [{"number": number} for number in options["numbers"]]

@@ -8,7 +8,7 @@ from journaltune.cli.values import number, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
 
 _PRUNE = 10
 
@@ -33,17 +33,23 @@ journaltune report 3 11 0.47 --request-id epoch-11""",
 
 
 def run(options: Options) -> int:
+    output.require_open()
+    word = answer(options)
+    output.write(f"{word}\n")
+    return _PRUNE if word == "prune" else 0
+
+
+def answer(options: Options, opener: Opener = opened) -> str:
+    """``continue`` or ``prune``."""
     from journaltune.engine.prune import should_prune
     from journaltune.engine.report import is_first, report
 
     trial, step = options["number"], options["step"]
-    output.require_open()
-    with opened(options) as study:
+    with opener(options) as study:
         if not report(study, trial, step, options["value"], request_id=options["request_id"]):
             output.note(f"ignored: trial {trial} has another value at step {step} already")
         prune = should_prune(study, trial)
         if study.setting("pruner") == "none" and is_first(study):
             call = "`journaltune create --exist-ok --pruner median` gives it a pruner"
             output.note(f"study {study.name!r} has no pruner, so no trial stops early; {call} (this is said once)")
-    output.write("prune\n" if prune else "continue\n")
-    return _PRUNE if prune else 0
+    return "prune" if prune else "continue"

@@ -9,7 +9,7 @@ from journaltune.cli.values import whole, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
 
 COMMAND = Command(
     "retry",
@@ -26,18 +26,22 @@ journaltune retry 3 7""",
 
 
 def run(options: Options) -> int:
+    output.require_open()
+    queued = answer(options)
+    output.write_lines(queued, f"{len(queued)} trials were queued")
+    left = len(set(options["numbers"])) - len(queued)
+    if options["numbers"] and left:
+        output.note(f"{left} of these trials were retried before")
+    elif not queued:
+        output.note("there is no failed trial to retry")
+    return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> list[dict[str, int]]:
     from journaltune.engine.retry import retry
 
     if options["numbers"] and options["reason"] is not None:
         raise UsageError("retry: name trials or a reason, not both")
-    output.require_open()
-    with opened(options) as study:
+    with opener(options) as study:
         queued = retry(study, options["numbers"] or None, reason=options["reason"])
-        lines = "".join(output.json_line({"number": new, "retry_of": old}) + "\n" for old, new in queued)
-        output.write(lines, f"{len(queued)} trials were queued")
-        left = len(set(options["numbers"])) - len(queued)
-        if options["numbers"] and left:
-            output.note(f"{left} of these trials were retried before")
-        elif not queued:
-            output.note("there is no failed trial to retry")
-    return 0
+    return [{"number": new, "retry_of": old} for old, new in queued]

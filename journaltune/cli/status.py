@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
 
 REFRESH_S = 1.0
@@ -67,6 +67,11 @@ def _page(options: Options) -> str:
 
         lines = [shorten(line, page_width() or len(line)) for line in lines]  # a wrapped line would be two to go up
     return "\n".join(lines) + "\n"
+
+
+def answer(options: Options, opener: Opener = opened) -> dict[str, Any]:
+    with opener(options) as study:
+        return _facts(study)
 
 
 def _lines_to_redraw(options: Options, page: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.studies import StudySummary
 
 COMMAND = Command(
@@ -27,20 +27,25 @@ journaltune studies -f runs/all.journal --format json | jq '.[].study'""",
 
 
 def run(options: Options) -> int:
-    from journaltune.study.studies import list_studies
-
     output.require_open()
-    path, name = journal_path(options), options["study"]
-    rows = [_facts(study) for study in list_studies(path, **access(options)) if name in (None, study.name)]
-    if name is not None and not rows:
-        raise NotFoundError(f"{path} has no study {shown(name)}; `journaltune studies` without --study lists what it has")
+    rows = answer(options)
     if options["format"] == "json":
         output.write("[" + ",\n ".join(map(output.json_line, rows)) + "]\n")
     elif rows:
         output.write(_table(rows))
     else:
-        output.note(f"{path} has no studies yet; `journaltune create` makes one")
+        output.note(f"{journal_path(options)} has no studies yet; `journaltune create` makes one")
     return 0
+
+
+def answer(options: Options, _: Opener | None = None) -> list[dict[str, Any]]:
+    from journaltune.study.studies import list_studies
+
+    path, name = journal_path(options), options["study"]
+    rows = [_facts(study) for study in list_studies(path, **access(options)) if name in (None, study.name)]
+    if name is not None and not rows:
+        raise NotFoundError(f"{path} has no study {shown(name)}; `journaltune studies` without --study lists what it has")
+    return rows
 
 
 def _facts(study: StudySummary) -> dict[str, Any]:

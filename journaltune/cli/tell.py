@@ -8,7 +8,9 @@ from journaltune.cli.values import key_json, mapping, name_number, number, one_o
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.cli.options import Options
+    from typing import Any
+
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
 
 
@@ -75,23 +77,45 @@ journaltune tell 6 0.12 --constraint memory=-1.5""",
 
 
 def run(options: Options) -> int:
+    if options["print"]:
+        from journaltune.cli.output import require_open
+
+        require_open()
+    told, is_nan = _told(options, opened)
+    if told is not None:
+        from journaltune.cli.output import write_json
+
+        write_json(told, f"trial {told['number']} is told")
+    if is_nan:
+        from journaltune.cli.output import note
+
+        values = options["values"]
+        what = "a value is not a number" if any(value != value for value in values) else "no result is infinitely good"
+        note(f"trial {options['number']} is recorded as failed: {what}")
+    return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> dict[str, Any] | None:
+    """What ``--print`` prints."""
+    return _told(options, opener)[0]
+
+
+def _told(options: Options, opener: Opener) -> tuple[dict[str, Any] | None, bool]:
+    """Record the result: what ``--print`` prints, and whether its values make the trial a failed one."""
     from journaltune.base.codes import FAIL
     from journaltune.engine.tell import tell
 
     trial, values, state = options["number"], options["values"], options["state"]
     if options["renew"]:
-        return _renew(options)
+        _renew(options, opener)
+        return None, False
     if not values and state is None:
         raise UsageError(f"tell: VALUE is missing for trial {trial}; give its value, or --state fail when there is none")
     if values and state is not None:
         raise UsageError(f"tell: trial {trial} has either values or --state {state}; leave one out")
     constraints = mapping("--constraint", options["constraints"])
     attrs = mapping("--attr", options["attrs"])
-    if options["print"]:
-        from journaltune.cli.output import require_open
-
-        require_open()
-    with opened(options) as study:
+    with opener(options) as study:
         recorded = tell(
             study,
             trial,
@@ -102,30 +126,21 @@ def run(options: Options) -> int:
             attrs=attrs or None,
             request_id=options["request_id"],
         )
-        if options["print"]:
-            _print(study, trial, recorded)
-    if recorded == FAIL and state is None:
-        from journaltune.cli.output import note
-
-        what = "a value is not a number" if any(value != value for value in values) else "no result is infinitely good"
-        note(f"trial {trial} is recorded as failed: {what}")
-    return 0
+        told = _facts(study, trial, recorded) if options["print"] else None
+    return told, recorded == FAIL and state is None
 
 
-def _print(study: OpenStudy, number: int, code: int) -> None:
+def _facts(study: OpenStudy, number: int, code: int) -> dict[str, Any]:
     from journaltune.base.codes import STATE_NAMES
-    from journaltune.cli import output
     from journaltune.study.best import was_best
 
-    printed = {"number": number, "state": STATE_NAMES[code], "best": was_best(study, number)}
-    output.write_json(printed, f"trial {number} is told")
+    return {"number": number, "state": STATE_NAMES[code], "best": was_best(study, number)}
 
 
-def _renew(options: Options) -> int:
+def _renew(options: Options, opener: Opener) -> None:
     from journaltune.engine.tell import renew
 
     if options["values"] or options["state"] is not None:
         raise UsageError("tell: --renew is for a trial that still runs; leave out the result, or --renew")
-    with opened(options) as study:
+    with opener(options) as study:
         renew(study, options["number"])
-    return 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.base.model import Trial
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
 
 STATES = tuple(STATE_NAMES.values())
@@ -59,6 +59,15 @@ def run(options: Options) -> int:
     if text:
         output.write(text)
     return 0
+
+
+def answer(options: Options, opener: Opener = opened) -> list[dict[str, Any]]:
+    from journaltune.study.trials import trials
+
+    with opener(options) as study:
+        listed = trials(study, options["states"])
+        standings = _standings(study, listed)
+    return [facts(trial, standings) for trial in listed]
 
 
 def _standings(study: OpenStudy, listed: Sequence[Trial]) -> Standings:

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from journaltune.cli.options import Options
+    from journaltune.cli.options import Opener, Options
     from journaltune.engine.verify import Verdict
 
 COMMAND = Command(
@@ -34,6 +34,12 @@ def run(options: Options) -> int:
     verdict = verify(journal_path(options), study_name(options), **access(options), progress=_progress(options))
     output.write(output.json_line(_facts(verdict)) + "\n" if options["format"] == "json" else _text(verdict))
     return 0 if verdict.difference is None else 1
+
+
+def answer(options: Options, _: Opener | None = None) -> dict[str, Any]:
+    from journaltune.engine.verify import verify
+
+    return _facts(verify(journal_path(options), study_name(options), **access(options)))
 
 
 def _progress(options: Options) -> Any:

@@ -37,6 +37,7 @@ def ask(
     on_wait: Callable[[int, int], None] | None = None,
     on_failed: Callable[[int], None] | None = None,
     mark: str | None = None,
+    is_wanted: Callable[[], bool] | None = None,
 ) -> Suggestion:
     """The next trial to run: one whose owner is proven dead, else an enqueued one, else one that the sampler suggests.
 
@@ -50,10 +51,10 @@ def ask(
 
     In a study with a lag, trial k waits, at most ``wait_s``, until trials up to k - lag have finished; ``on_wait(k, j)`` is
     called once for each trial j that it waits for. ``mark`` stands in the record: a caller that is interrupted before this
-    returns finds its trials by their mark.
+    returns finds its trials by their mark. ``is_wanted`` is called several times a second while the ask waits: False ends it.
 
     Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space,
-    WaitTimeoutError when the trial that it waits for did not finish.
+    WaitTimeoutError when the trial that it waits for did not finish, or nobody wants the suggestion any more.
     """
     wait_s = checks.not_negative(wait_s, "how long to wait")
     if max_trials is not None:
@@ -75,7 +76,7 @@ def ask(
         if wait is None:
             from journaltune.engine.wait import Waiting
 
-            wait = Waiting(study, wait_s, on_wait)
+            wait = Waiting(study, wait_s, on_wait, is_wanted)
         wait.for_result(*answer)  # without the locks: another thread of this process may bring the result
 
 

@@ -11,7 +11,7 @@ from journaltune.base.codes import FAIL, PRUNED, RUNNING
 from journaltune.base.frozen import Frozen
 from journaltune.base.model import USAGE_ATTR
 from journaltune.engine.report import _report
-from journaltune.engine.resume import holder_of
+from journaltune.engine.resume import assign, holder_of, owned
 from journaltune.engine.tell import last_report
 from journaltune.journal import records
 from journaltune.journal.records import finishing
@@ -118,3 +118,17 @@ def flush(study: OpenStudy) -> None:
     """Make what was recorded so far survive a power cut. InDoubtError when the disk fails."""
     with study.turn.lock, study.turn:
         study.journal.flush()
+
+
+def give_back(study: OpenStudy, owner: Mapping[str, Any], *, died: bool) -> None:
+    """Let the next asks hand out this owner's running trials again. ``died``: it counts as a death, of which a trial may cause
+    as many as the study's ``attempts`` allow."""
+    with study.turn.lock, study.turn:
+        study.journal.sync()
+        for number in [trial.number for trial in owned(study.state())]:
+            trial = _own(study, number, owner)
+            if trial is not None:
+                holder = holder_of(trial)
+                deaths = holder.deaths + died
+                note = {"owner": holder.owner, "attempt": holder.attempt, "deaths": deaths, "released": True}
+                assign(study, number, holder, note, "its client is gone")

@@ -263,6 +263,11 @@ class Worker:
         """The locked file, open for writing too; -1 where there is none."""
         return self._fd
 
+    def leave(self) -> None:
+        """Give the lock back, and leave the file: it proves to everybody that this owner is gone."""
+        if self._fd >= 0 and self._pid == os.getpid():
+            self._release()
+
     def close(self) -> None:
         """Give the lock back. In a forked child there is nothing to give back: its parent is the worker."""
         if self._fd >= 0 and self._pid == os.getpid():

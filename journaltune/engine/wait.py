@@ -18,15 +18,22 @@ _LOOK_S = 1.0  # between two looks whether the owner of the awaited trial still 
 class Waiting:
     """Waits until the journal changes; in all its calls together as long as one ask may wait."""
 
-    __slots__ = ("_awaited", "_deadline", "_on_wait", "_pause_s", "_study", "_wait_s")
+    __slots__ = ("_awaited", "_deadline", "_is_wanted", "_on_wait", "_pause_s", "_study", "_wait_s")
 
-    def __init__(self, study: OpenStudy, wait_s: float, on_wait: Callable[[int, int], None] | None) -> None:
-        self._study, self._wait_s, self._on_wait = study, wait_s, on_wait
+    def __init__(
+        self,
+        study: OpenStudy,
+        wait_s: float,
+        on_wait: Callable[[int, int], None] | None,
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> None:
+        self._study, self._wait_s, self._on_wait, self._is_wanted = study, wait_s, on_wait, is_wanted
         self._awaited, self._pause_s = -1, 0.0
         self._deadline: float | None = None
 
     def for_result(self, number: int, awaited: int, offset: int) -> None:
-        """Return when the journal's size is no longer ``offset``, or an owner may have died. WaitTimeoutError after the time."""
+        """Return when the journal's size is no longer ``offset``, or an owner may have died. WaitTimeoutError after the time, or
+        when nobody wants the suggestion any more."""
         from time import monotonic, sleep
 
         if self._deadline is None:
@@ -42,6 +49,8 @@ class Waiting:
                     f"trial {number} of study {self._study.name!r} needs the result of trial {awaited}, which is still running "
                     f"after {self._wait_s:g} s; tell it, or `journaltune release {awaited}` if its trainer is gone"
                 )
+            if self._is_wanted is not None and not self._is_wanted():
+                raise WaitTimeoutError(f"nobody waits for trial {number} of study {self._study.name!r} any more")
             sleep(self._pause_s)
             self._pause_s = min(self._pause_s * 1.5, 0.25)
             if self._changed(offset) or monotonic() >= look_again:

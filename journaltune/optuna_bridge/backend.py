@@ -193,6 +193,20 @@ class JournaltuneStorage(BaseStorage):
                 for study in state.studies.values()
             ]
 
+    def config_of(self, study_id: int) -> dict[str, Any] | None:
+        """The settings of a study of ours; None for another program's."""
+        with self._reading() as state:
+            config = _study(state, study_id).config
+            return None if config is None else dict(copied(config))
+
+    def add_trials(self, study_id: int, templates: Sequence[FrozenTrial]) -> None:
+        """Add whole trials by one write, which is on disk when this returns."""
+        made = [_record_of(template, study_id) for template in templates]
+        with self._writing(durable=True) as state:
+            _study(state, study_id)
+            if not all(self._journal.append(made)):
+                raise _Refusal(KeyError(f"Study {study_id} was deleted."))
+
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         running = TrialState.RUNNING
         if template_trial is None:
@@ -360,6 +374,14 @@ def _record_of(template: FrozenTrial, study_id: int) -> dict[str, Any]:
     )
     record["intermediate_values"] = {step: value for step, value in record["intermediate_values"].items() if value != "NaN"}
     return record
+
+
+def stock_record_of(template: FrozenTrial, study_id: int) -> dict[str, Any]:
+    """The same as stock Optuna writes it, for a backend of its own: with Python's word for NaN, and nothing of ours."""
+    record = _record_of(template, study_id)
+    record.pop("jt", None)
+    attrs = {"user_attrs": template.user_attrs, "system_attrs": template.system_attrs}
+    return {**record, **attrs, "intermediate_values": template.intermediate_values}
 
 
 def _iso(moment: datetime | None) -> str | None:

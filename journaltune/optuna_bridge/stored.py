@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 _SQLITE = "sqlite:///"
@@ -31,11 +32,9 @@ def past_trials(url: str, name: str, directions: Sequence[str]) -> Iterator[Past
 
 
 def _opened(url: str, name: str) -> optuna.Study:
-    path = url.removeprefix(_SQLITE).partition("?")[0] if url.startswith(_SQLITE) else ""
-    if path and not os.path.exists(path):  # SQLite would make it
-        raise NotFoundError(f"there is no database {path}; sqlite:///FILE is relative, sqlite:////FILE absolute")
+    require_database(url)
     try:
-        storage = optuna.storages.get_storage(url)
+        storage = storage_at(url)
         names = optuna.get_all_study_names(storage)
         if name not in names and len(names) == 1:
             name = names[0]
@@ -44,6 +43,26 @@ def _opened(url: str, name: str) -> optuna.Study:
     except Exception as error:  # whatever the driver raises
         raise UsageError(f"{url} can't be read by Optuna: {' '.join(str(error).split())[:200]}") from error
     raise NotFoundError(f"{url} has no study {name!r}; it has {', '.join(map(repr, names)) or 'none'}: name one with --from")
+
+
+def storage_at(url: str) -> BaseStorage:
+    """Optuna's storage there. Whatever the driver raises; ImportError where it is missing."""
+    if url.startswith(("redis://", "rediss://")):
+        from warnings import catch_warnings, simplefilter
+
+        from optuna.storages.journal import JournalRedisBackend
+
+        with catch_warnings():
+            simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.storages.JournalStorage(JournalRedisBackend(url))
+    return optuna.storages.RDBStorage(url)
+
+
+def require_database(url: str) -> None:
+    """NotFoundError for a SQLite file that is not there: SQLite would make it."""
+    path = url.removeprefix(_SQLITE).partition("?")[0] if url.startswith(_SQLITE) else ""
+    if path and not os.path.exists(path):
+        raise NotFoundError(f"there is no database {path}; sqlite:///FILE is relative, sqlite:////FILE absolute")
 
 
 def _past(trial: FrozenTrial) -> Past:

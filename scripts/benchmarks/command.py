@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import failures, lookups, machine, memory, opening, parallel, quality, shell, single, storage, trainers
+from benchmarks import failures, lookups, machine, memory, opening, parallel, quality, serving, shell, single, storage, trainers
 from benchmarks.bench import Bench, BenchError, say
 from benchmarks.journals import Journals
 from benchmarks.table import render
@@ -52,6 +52,9 @@ ROWS = {
     "run-none": Row(0, trainers.no_op),
     "run-idle": Row(0, trainers.idle),
     "run-memory": Row(0, trainers.memory),
+    "serve-pair": Row(1_000, serving.pairs),
+    "serve-clients": Row(1_000, serving.clients),
+    "serve-memory": Row(1_000, serving.memory),
     "storage-open": Row(10_000, storage.opened),
     "storage-parallel": Row(0, storage.workers),
 }

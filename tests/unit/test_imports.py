@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(str(journaltune.__file__)).parent
 
-# From the bottom up: a room may import from itself and from the rooms before it. `serve` and `plots` come with their content.
+# From the bottom up: a room may import from itself and from the rooms before it. `plots` comes with its content.
 LAYERS = (
     ("base",),
     ("space",),
@@ -25,7 +25,7 @@ LAYERS = (
     ("study",),
     ("suggest",),
     ("engine", "optuna_bridge"),
-    ("run",),
+    ("run", "serve"),
     ("api",),
     ("cli",),
     ("__main__",),
