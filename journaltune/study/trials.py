@@ -195,11 +195,37 @@ def n_counted(state: StudyState) -> int:
     return state.n_trials - hidden - sum(trial.state == WAITING for trial in state.live.values())
 
 
+def is_over(study: OpenStudy) -> bool:
+    """Whether the study has its budget of trials, and none of them is running; False for a study without a budget."""
+    budget = study.setting("trials")
+    if budget is None:
+        return False
+    return study.look(
+        lambda state: n_counted(state) >= budget and not any(trial.state == RUNNING for trial in state.live.values())
+    )
+
+
 def median_duration_s(state: StudyState) -> float | None:
     """How long a trial took, of the last hundred that finished with both times; None where there are fewer than four."""
     columns = (state.finished.column(name)[-_RECENT:].tolist() for name in ("began", "ended"))
     took = sorted(ended - began for began, ended in zip(*columns, strict=True) if NO_TIME not in (began, ended))
     return took[len(took) // 2] / 1e6 if len(took) >= _ENOUGH else None
+
+
+def time_left_s(study: OpenStudy) -> float | None:
+    """How long the study takes to reach its budget at the pace of its last hundred trials; None without a budget or a pace."""
+    budget = study.setting("trials")
+    if budget is None:
+        return None
+
+    def looked(state: StudyState) -> float | None:
+        ended = sorted(moment for moment in state.finished.column("ended")[-_RECENT:].tolist() if moment != NO_TIME)
+        left = budget - n_counted(state) + sum(trial.state == RUNNING for trial in state.live.values())
+        if len(ended) < _ENOUGH or left <= 0:
+            return None
+        return float((ended[-1] - ended[0]) / 1e6 / (len(ended) - 1) * left)
+
+    return study.look(looked)
 
 
 def result_of(state: StudyState, number: int) -> tuple[int, list[float] | None, dict[str, float]]:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(str(journaltune.__file__)).parent
 
-# From the bottom up: a room may import from itself and from the rooms before it. `plots` comes with its content.
+# From the bottom up: a room may import from itself and from the rooms before it.
 LAYERS = (
     ("base",),
     ("space",),
     ("journal",),
     ("study",),
-    ("suggest",),
+    ("suggest", "plots"),
     ("engine", "optuna_bridge"),
     ("run", "serve"),
     ("api",),
