@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from journaltune.engine.verify import Verdict
     from journaltune.run.limits import Search
     from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.choice import Suggestion
+    from journaltune.suggest.choose import Suggestion
 
 
 class Study:

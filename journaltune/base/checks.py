@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf, isnan
 
-from journaltune.base.codes import MAXIMIZE, MINIMIZE
+from journaltune.base import MAXIMIZE, MINIMIZE
 from journaltune.base.errors import UsageError
 from journaltune.base.lean import index
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from math import inf
 
-from journaltune.base import codes
+from journaltune import base as codes
 from journaltune.base.constraints import constraints_in
 from journaltune.base.frozen import Frozen
 

@@ -16,8 +16,9 @@ from journaltune.cli.values import require_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
+_IN_A_LOOP = ("ask", "tell", "report")  # what a shell calls for each trial does without the list of commands
 EXIT_MACHINE = 7
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -82,10 +83,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
-    from journaltune.cli.commands import load
     from journaltune.cli.options import parse
 
-    module = load(name)
+    module = _module_of(name)
     options = parse(module.COMMAND, arguments)
     if options["help"]:
         from journaltune.cli.help import command_help
@@ -100,6 +100,14 @@ def _run_command(name: str, arguments: list[str]) -> int:
             return forward(module.COMMAND, options, arguments)
     exit_code: int = module.run(options)
     return exit_code
+
+
+def _module_of(name: str) -> Any:
+    if name in _IN_A_LOOP:
+        return __import__(f"journaltune.cli.{name}", fromlist=("run",))
+    from journaltune.cli.commands import load
+
+    return load(name)
 
 
 def _occupy_standard_descriptors() -> None:

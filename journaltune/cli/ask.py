@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.choice import Suggestion
+    from journaltune.suggest.choose import Suggestion
 
 COMMAND = Command(
     "ask",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from journaltune.run.plan import Plan
     from journaltune.run.prepare import Call
     from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.choice import Suggestion
+    from journaltune.suggest.choose import Suggestion
 
 
 def dry_run(call: Call) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import MAXIMIZE
+from journaltune.base import MAXIMIZE
 from journaltune.base.errors import UsageError
 from journaltune.cli.shell import text_of
 from journaltune.cli.trials import facts, param_names, value_names

@@ -102,7 +102,7 @@ def answer(options: Options, opener: Opener = opened) -> dict[str, Any] | None:
 
 def _told(options: Options, opener: Opener) -> tuple[dict[str, Any] | None, bool]:
     """Record the result: what ``--print`` prints, and whether its values make the trial a failed one."""
-    from journaltune.base.codes import FAIL
+    from journaltune.base import FAIL
     from journaltune.engine.tell import tell
 
     trial, values, state = options["number"], options["values"], options["state"]
@@ -131,7 +131,7 @@ def _told(options: Options, opener: Opener) -> tuple[dict[str, Any] | None, bool
 
 
 def _facts(study: OpenStudy, number: int, code: int) -> dict[str, Any]:
-    from journaltune.base.codes import STATE_NAMES
+    from journaltune.base import STATE_NAMES
     from journaltune.study.best import was_best
 
     return {"number": number, "state": STATE_NAMES[code], "best": was_best(study, number)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import STATE_NAMES
+from journaltune.base import STATE_NAMES
 from journaltune.cli import output
 from journaltune.cli.options import Command, Option, opened
 from journaltune.cli.shell import text_of

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from journaltune.base import checks
-from journaltune.base.codes import RUNNING, WAITING
+from journaltune.base import RUNNING, WAITING, checks
 from journaltune.base.errors import ExhaustedError, NotFoundError
 from journaltune.base.seeds import trainer_seed
 from journaltune.journal import records
 from journaltune.study import environment
 from journaltune.study.open_study import OpenStudy, space_of
-from journaltune.suggest.choice import Choice, Suggestion
-from journaltune.suggest.choose import choose
-from journaltune.suggest.draw import awaited, sampler_of
+from journaltune.suggest.choose import Choice, Suggestion, awaited, choose, sampler_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import FAIL, RUNNING, WAITING
+from journaltune.base import FAIL, RUNNING, WAITING
 from journaltune.base.errors import InfeasibleError, SpaceError
 from journaltune.journal import records
 from journaltune.journal.records import finishing
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from journaltune.journal.state import LiveTrial
     from journaltune.space import Space
     from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.choice import Choice
+    from journaltune.suggest.choose import Choice
 
 
 def decide(study: OpenStudy, trial: LiveTrial) -> Choice | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from os import urandom
 
-from journaltune.base import checks
-from journaltune.base.codes import WAITING
+from journaltune.base import WAITING, checks
 from journaltune.base.errors import ConflictError, InDoubtError, NotFoundError
 from journaltune.base.jsontext import dumps
 from journaltune.engine.tell import earlier_request

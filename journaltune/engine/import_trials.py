@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from journaltune.base import checks
-from journaltune.base.codes import FAIL
+from journaltune.base import FAIL, checks
 from journaltune.base.constraints import as_attrs
 from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, SpaceError, UsageError
 from journaltune.base.frozen import Frozen

@@ -6,8 +6,7 @@ one fsync do for all that ended at a time.
 
 from __future__ import annotations
 
-from journaltune.base import checks
-from journaltune.base.codes import FAIL, PRUNED, RUNNING
+from journaltune.base import FAIL, PRUNED, RUNNING, checks
 from journaltune.base.frozen import Frozen
 from journaltune.base.model import USAGE_ATTR
 from journaltune.engine.report import _report

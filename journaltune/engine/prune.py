@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base import checks
-from journaltune.base.codes import RUNNING
+from journaltune.base import RUNNING, checks
 from journaltune.journal import records
 
 TYPE_CHECKING = False

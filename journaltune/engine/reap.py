@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base import checks
-from journaltune.base.codes import RUNNING
+from journaltune.base import RUNNING, checks
 from journaltune.base.errors import ConflictError, NotFoundError
 from journaltune.engine.owners import DEAD, NONE, Probe
 from journaltune.engine.resume import assign, fail, holder_of, orphans, standing

@@ -6,14 +6,14 @@ all the while, so stock readers notice nothing.
 
 from __future__ import annotations
 
-from journaltune.base.codes import FAIL, RUNNING
+from journaltune.base import FAIL, RUNNING
 from journaltune.base.frozen import Frozen
 from journaltune.base.seeds import trainer_seed
 from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_leftovers
 from journaltune.journal import records
 from journaltune.journal.state import OWNER_ATTR, to_microseconds, to_moment
 from journaltune.space import Distribution
-from journaltune.suggest.choice import Suggestion
+from journaltune.suggest.choose import Suggestion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base import checks
-from journaltune.base.codes import FAIL
+from journaltune.base import FAIL, checks
 from journaltune.base.errors import ConflictError, NotFoundError
 from journaltune.engine.enqueue import enqueue
 from journaltune.study.trials import trials

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base import checks
-from journaltune.base.codes import COMPLETE, FAIL, FINISHED, PRUNED, STATE_NAMES, WAITING
+from journaltune.base import COMPLETE, FAIL, FINISHED, PRUNED, STATE_NAMES, WAITING, checks
 from journaltune.base.errors import ConflictError, NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from journaltune.base.codes import WAITING
+from journaltune.base import WAITING
 from journaltune.base.constraints import is_constraint
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from journaltune.suggest.choice import Choice
+    from journaltune.suggest.choose import Choice
 
 _ATTRS = {records.SET_TRIAL_USER_ATTR: "user_attr", records.SET_TRIAL_SYSTEM_ATTR: "system_attr"}
 _OURS = b',"worker_id":"journaltune"'

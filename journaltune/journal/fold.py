@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from binascii import crc32
 
-from journaltune.base.codes import FAIL, RUNNING
+from journaltune.base import FAIL, RUNNING
 from journaltune.base.errors import JournalDamagedError
 from journaltune.base.jsontext import loads
 from journaltune.journal import records, replay

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import FAIL
+from journaltune.base import FAIL
 from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, HIDDEN_REASONS
 from journaltune.journal.steps import note
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from binascii import crc32
 from time import time_ns
 
-from journaltune.base.codes import WAITING
+from journaltune.base import WAITING
 from journaltune.base.jsontext import dumps, loads
 from journaltune.base.lean import UTC, array, bisect_left, datetime
 

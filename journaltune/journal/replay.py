@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import nan
 
-from journaltune.base.codes import DIRECTIONS, FINISHED, RUNNING, STATES
+from journaltune.base import DIRECTIONS, FINISHED, RUNNING, STATES
 from journaltune.base.jsontext import loads
 from journaltune.base.lean import array, le
 from journaltune.journal import records as r

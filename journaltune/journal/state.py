@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, islice
 
-from journaltune.base.codes import RUNNING
+from journaltune.base import RUNNING
 from journaltune.base.lean import UTC, array, bisect_right, datetime, deque, itemgetter, timedelta
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from optuna.distributions import distribution_to_json
 from optuna.trial import TrialState
 
-from journaltune.base.codes import COMPLETE
+from journaltune.base import COMPLETE
 from journaltune.journal.keys import Index, KeyMaker
 from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.optuna_bridge.backend import JournaltuneStorage

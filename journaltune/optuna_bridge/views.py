@@ -10,7 +10,7 @@ from operator import is_
 from optuna.distributions import FloatDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from journaltune.base.codes import COMPLETE
+from journaltune.base import COMPLETE
 from journaltune.base.constraints import with_numbers
 from journaltune.journal.state import HAS_EXTRAS, NO_TIME, STATE_MASK
 from journaltune.study.trials import copied

@@ -6,7 +6,7 @@ import os
 from html import escape
 from string import Template
 
-from journaltune.base.codes import STATE_NAMES
+from journaltune.base import STATE_NAMES
 from journaltune.base.errors import JournaltuneError
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps_unicode

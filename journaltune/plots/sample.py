@@ -6,7 +6,7 @@ from heapq import nsmallest
 from itertools import accumulate
 from math import isfinite
 
-from journaltune.base.codes import COMPLETE, FAIL, MAXIMIZE
+from journaltune.base import COMPLETE, FAIL, MAXIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import NotFoundError
 from journaltune.base.frozen import Frozen

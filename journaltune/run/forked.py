@@ -16,7 +16,7 @@ from journaltune.run.memory import forget_frames, oom_kills
 from journaltune.run.outcome import Outcome, failure
 from journaltune.run.slots import Slots
 from journaltune.run.trial import AskedTrial
-from journaltune.suggest.choice import Suggestion
+from journaltune.suggest.choose import Suggestion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from time import monotonic
 
-from journaltune.base.codes import COMPLETE, FAIL, PRUNED, RUNNING
+from journaltune.base import COMPLETE, FAIL, PRUNED, RUNNING
 from journaltune.base.errors import ExhaustedError, JournaltuneError, WaitTimeoutError
 from journaltune.engine import own_trials
 from journaltune.engine.ask import ask
@@ -18,7 +18,7 @@ from journaltune.journal.state import STATE_MASK
 from journaltune.run.loop import unrecorded
 from journaltune.run.tally import Tally, tally_of
 from journaltune.study.trials import running_with
-from journaltune.suggest.choice import Suggestion
+from journaltune.suggest.choose import Suggestion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from journaltune.run.trial import AskedTrial
     from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.choice import Suggestion
+    from journaltune.suggest.choose import Suggestion
 
 
 class Search:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from math import isnan
 
-from journaltune.base.codes import COMPLETE, FAIL
+from journaltune.base import COMPLETE, FAIL
 from journaltune.base.constraints import constraints_in
 from journaltune.base.model import USAGE_ATTR
 from journaltune.journal.state import HAS_EXTRAS, HIDDEN, STATE_MASK

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from journaltune.run.plan import Plan
     from journaltune.run.recorder import Listener
     from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.choice import Suggestion
+    from journaltune.suggest.choose import Suggestion
 
 
 _REPORTS_S, _MEASURE_S, _MEASURE_LIMITED_S, _JOURNAL_S, _MEMORY_FREE_S = 0.25, 1.0, 0.25, 1.0, 0.25

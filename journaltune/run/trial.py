@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from journaltune.space import Space
     from journaltune.space.parameters import Parameter
     from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.choice import Suggestion
+    from journaltune.suggest.choose import Suggestion
 
     class Face(Protocol):
         """The part of the Python face of a study that a trial needs."""

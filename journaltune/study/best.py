@@ -6,7 +6,7 @@ from itertools import compress
 from math import fsum, isnan, sqrt
 from operator import itemgetter, mul
 
-from journaltune.base.codes import COMPLETE, MAXIMIZE
+from journaltune.base import COMPLETE, MAXIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import NotFoundError
 from journaltune.journal.keys import KeyMaker, extended

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from journaltune.base.codes import COMPLETE, FAIL, PRUNED
+from journaltune.base import COMPLETE, FAIL, PRUNED
 from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import NOT_FINITE, loads

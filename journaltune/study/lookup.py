@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base import checks
-from journaltune.base.codes import FINISHED, RUNNING, WAITING
+from journaltune.base import FINISHED, RUNNING, WAITING, checks
 from journaltune.base.errors import JournaltuneError, NotFoundError
 from journaltune.base.frozen import Frozen
 from journaltune.journal.keys import Index, parameters_of

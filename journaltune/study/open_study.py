@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from journaltune.base.codes import MAXIMIZE
+from journaltune.base import MAXIMIZE
 from journaltune.base.errors import NotFoundError, SpaceError, UsageError
 from journaltune.journal.handle import Turn
 from journaltune.journal.journal import Journal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import error as StructError
 from struct import unpack
 
-from journaltune.base.codes import WAITING
+from journaltune.base import WAITING
 from journaltune.base.errors import SpaceError
 from journaltune.base.jsontext import dumps
 from journaltune.space import Distribution, agrees

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import RUNNING, STATE_NAMES, STATES, WAITING
+from journaltune.base import RUNNING, STATE_NAMES, STATES, WAITING
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.seeds import trainer_seed

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from math import prod
 
-from journaltune.base.codes import FAIL, MINIMIZE, RUNNING
+from journaltune.base import FAIL, MINIMIZE, RUNNING
 from journaltune.base.errors import ExhaustedError
 from journaltune.journal.keys import Index
 from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.study.open_study import OpenStudy
-from journaltune.suggest.choice import DUPLICATE_OF, Choice, Twin
-from journaltune.suggest.draw import by_index, draw, sampling_seed, visible, with_constants
+from journaltune.suggest.choose import DUPLICATE_OF, Choice, Twin, by_index, draw, sampling_seed, visible, with_constants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

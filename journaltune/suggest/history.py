@@ -15,7 +15,7 @@ from math import inf, isfinite, isnan
 from operator import gt, itemgetter, neg, or_
 from sys import float_info
 
-from journaltune.base.codes import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
+from journaltune.base import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
 from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, ODD, STATE_MASK
 from journaltune.space import Distribution
 

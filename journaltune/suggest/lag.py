@@ -6,7 +6,7 @@ When a trial finishes depends on the machine. So results count in the order of t
 
 from __future__ import annotations
 
-from journaltune.base.codes import RUNNING
+from journaltune.base import RUNNING
 from journaltune.base.constraints import is_constraint
 from journaltune.journal.state import LiveTrial, StudyState
 

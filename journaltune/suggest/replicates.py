@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import FAIL, RUNNING
+from journaltune.base import FAIL, RUNNING
 from journaltune.journal.keys import Index, extended, parameters_of
 from journaltune.journal.state import HIDDEN, STATE_MASK
-from journaltune.suggest.choice import Choice
-from journaltune.suggest.draw import visible
+from journaltune.suggest.choose import Choice, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

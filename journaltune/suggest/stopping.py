@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import MAXIMIZE
+from journaltune.base import MAXIMIZE
 from journaltune.study.best import Incumbent
-from journaltune.suggest.draw import visible
+from journaltune.suggest.choose import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

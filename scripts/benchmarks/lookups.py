@@ -84,7 +84,7 @@ def _drawn() -> Iterator[dict[str, Any]]:
 def write(path: str, trials: str) -> dict[str, Any]:
     """A journal of finished trials, a record each. Nothing is measured on it yet."""
     import journaltune
-    from journaltune.base.codes import COMPLETE
+    from journaltune.base import COMPLETE
     from journaltune.journal import records
 
     study = journaltune.create_study(path, params=SPACE, seed=1)._study

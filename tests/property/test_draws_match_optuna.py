@@ -17,7 +17,7 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import create_trial
 
 from journaltune import create_study
-from journaltune.base.codes import MINIMIZE
+from journaltune.base import MINIMIZE
 from journaltune.space import Distribution, parse_spec
 from journaltune.study.open_study import OpenStudy
 from journaltune.suggest.history import History

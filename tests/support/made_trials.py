@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from journaltune.base.codes import COMPLETE, MINIMIZE, RUNNING
+from journaltune.base import COMPLETE, MINIMIZE, RUNNING
 from journaltune.journal.state import LiveTrial, StudyState
 from journaltune.space import Distribution
 

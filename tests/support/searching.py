@@ -10,7 +10,7 @@ import pytest
 
 from journaltune import AskedTrial, create_study, load_study
 from journaltune.api.study import Study
-from journaltune.suggest.draw import history, sampler_of
+from journaltune.suggest.choose import history, sampler_of
 
 PARAMS = {"x": "float(0, 1)", "y": "float(0, 1)"}
 HAS_SCIPY = importlib.util.find_spec("scipy") is not None

@@ -16,7 +16,7 @@ from torture.checker import Call, Finding, read_calls
 
 import journaltune
 from journaltune.engine import ask, enqueue, report, tell
-from journaltune.suggest import draw
+from journaltune.suggest import choose
 
 Judge = Callable[..., list[Finding]]
 Findings = Callable[..., list[str]]
@@ -195,7 +195,7 @@ class TestAsks:
         client.ask()
         assert disagreements(path) == []
         with monkeypatch.context() as patch:
-            patch.setattr(draw, "sampling_seed", lambda *_: 7)
+            patch.setattr(choose, "sampling_seed", lambda *_: 7)
             client.ask()
         assert [text.partition(":")[0] for text in disagreements(path)] == ["verify of study 'study'"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
-from journaltune.base.codes import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
+from journaltune.base import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
 from journaltune.base.constraints import as_attrs
 from journaltune.base.errors import UsageError
 from journaltune.journal import records

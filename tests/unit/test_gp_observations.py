@@ -11,7 +11,7 @@ from searching import PARAMS, make
 from journaltune import create_study
 from journaltune.api.study import Study
 from journaltune.run.trial import AskedTrial
-from journaltune.suggest.draw import history
+from journaltune.suggest.choose import history
 from journaltune.suggest.samplers.gp.observations import Observations, observe
 
 

@@ -15,7 +15,7 @@ from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import space_from_params
-from journaltune.suggest.draw import history
+from journaltune.suggest.choose import history
 from journaltune.suggest.samplers import auto
 from journaltune.suggest.samplers.gp import design, model
 from journaltune.suggest.samplers.gp.observations import Observations

@@ -19,7 +19,7 @@ from searching import needs_scipy
 
 from journaltune import UsageError, create_study, load_study
 from journaltune.api.study import Study
-from journaltune.base.codes import WAITING
+from journaltune.base import WAITING
 from journaltune.cli import main
 from journaltune.journal import records
 from journaltune.space import parse_spec, space_from_params

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from journaltune import create_study, load_study
-from journaltune.base.codes import COMPLETE, FAIL, PRUNED, RUNNING
+from journaltune.base import COMPLETE, FAIL, PRUNED, RUNNING
 from journaltune.space import space_from_params
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers.registry import make

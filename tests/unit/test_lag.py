@@ -11,7 +11,7 @@ import pytest
 
 from journaltune import ConflictError, UsageError, create_study, load_study
 from journaltune.api.study import Study
-from journaltune.base.codes import RUNNING, WAITING
+from journaltune.base import RUNNING, WAITING
 from journaltune.base.errors import WaitTimeoutError
 from journaltune.engine.ask import ask
 from journaltune.engine.claim import claim, decide

@@ -16,7 +16,7 @@ from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import UsageError
 from journaltune.space import Space, space_from_params
-from journaltune.suggest.draw import sampler_of
+from journaltune.suggest.choose import sampler_of
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers.from_rustuna import RustunaSampler
 from journaltune.suggest.samplers.registry import make as make_sampler

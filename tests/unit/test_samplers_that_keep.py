@@ -15,7 +15,7 @@ from searching import PARAMS, make, needs_cmaes, needs_scipy, next_ones, tell_al
 from journaltune import create_study, load_study
 from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import space_from_params
-from journaltune.suggest.draw import history, sampler_of
+from journaltune.suggest.choose import history, sampler_of
 from journaltune.suggest.history import STUDY_ATTRS, History
 from journaltune.suggest.samplers.generations import mended
 from journaltune.suggest.samplers.optuna_view import TrialsView

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
-from journaltune.base.codes import STATE_NAMES
+from journaltune.base import STATE_NAMES
 from journaltune.base.errors import JournalDamagedError, NotFoundError
 from journaltune.base.frozen import Frozen
 from journaltune.journal import file as files

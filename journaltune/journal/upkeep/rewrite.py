@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from journaltune.base.codes import FAIL, MINIMIZE, RUNNING
+from journaltune.base import FAIL, MINIMIZE, RUNNING
 from journaltune.base.jsontext import dumps
 from journaltune.journal import file as files
 from journaltune.journal import records

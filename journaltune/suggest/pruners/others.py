@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.codes import COMPLETE, MAXIMIZE
+from journaltune.base import COMPLETE, MAXIMIZE
 from journaltune.journal.state import HIDDEN, STATE_MASK
 from journaltune.journal.steps import key_of, steps_of
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import compress, repeat
 
-from journaltune.base.codes import MINIMIZE
+from journaltune.base import MINIMIZE
 from journaltune.base.errors import JournaltuneError, UsageError
 from journaltune.space import Distribution, agrees
 from journaltune.suggest.samplers import Suggested

@@ -19,7 +19,7 @@ from __future__ import annotations
 from _random import Random
 from math import inf
 
-from journaltune.base.codes import MAXIMIZE, MINIMIZE
+from journaltune.base import MAXIMIZE, MINIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.frozen import Frozen
 from journaltune.suggest.history import STUDY_ATTRS

@@ -12,7 +12,7 @@ from itertools import compress
 from math import inf, isnan
 from operator import and_
 
-from journaltune.base.codes import MINIMIZE
+from journaltune.base import MINIMIZE
 from journaltune.base.seeds import GROUP, derive_seed
 from journaltune.suggest.history import finite
 from journaltune.suggest.samplers.bounded import Chosen

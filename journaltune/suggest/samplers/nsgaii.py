@@ -12,7 +12,7 @@ Source: Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective gene
 
 from __future__ import annotations
 
-from journaltune.base.codes import MINIMIZE
+from journaltune.base import MINIMIZE
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps, loads
