@@ -290,7 +290,7 @@ SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
 # No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
-# ``suggest.draw.by_index``, ``base.seeds.trainer_seed``, ``suggest.samplers.bounded`` and ``suggest.samplers.genetic``.
+# ``suggest.choose.by_index``, ``base.seeds.trainer_seed``, ``suggest.samplers.bounded`` and ``suggest.samplers.genetic``.
 ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near"}
 
 
