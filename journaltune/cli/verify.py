@@ -32,7 +32,7 @@ def run(options: Options) -> int:
 
     output.require_open()
     verdict = verify(journal_path(options), study_name(options), **access(options), progress=_progress(options))
-    output.write(output.json_line(_facts(verdict)) + "\n" if options["format"] == "json" else _text(verdict))
+    output.write(output.json_line(_facts(verdict)) + "\n" if options["format"] == "json" else text(verdict))
     return 0 if verdict.difference is None else 1
 
 
@@ -75,7 +75,7 @@ def _verified(n_same: int, n_rounded: int) -> list[str]:
     return [f"verified  {n_same} suggestion{'' if n_same == 1 else 's'}, all the same bit for bit", *rounded]
 
 
-def _text(verdict: Verdict) -> str:
+def text(verdict: Verdict) -> str:
     lines, difference = [], verdict.difference
     if difference is None:
         lines += _verified(verdict.n_verified, verdict.n_rounded)

@@ -195,6 +195,16 @@ def n_counted(state: StudyState) -> int:
     return state.n_trials - hidden - sum(trial.state == WAITING for trial in state.live.values())
 
 
+def is_over(study: OpenStudy) -> bool:
+    """Whether the study has its budget of trials, and none of them is running; False for a study without a budget."""
+    budget = study.setting("trials")
+    if budget is None:
+        return False
+    return study.look(
+        lambda state: n_counted(state) >= budget and not any(trial.state == RUNNING for trial in state.live.values())
+    )
+
+
 def median_duration_s(state: StudyState) -> float | None:
     """How long a trial took, of the last hundred that finished with both times; None where there are fewer than four."""
     columns = (state.finished.column(name)[-_RECENT:].tolist() for name in ("began", "ended"))

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(str(journaltune.__file__)).parent
 
-# From the bottom up: a room may import from itself and from the rooms before it. `serve` and `plots` come with their content.
+# From the bottom up: a room may import from itself and from the rooms before it. `serve` comes with its content.
 LAYERS = (
     ("base",),
     ("space",),
     ("journal",),
     ("study",),
-    ("suggest",),
+    ("suggest", "plots"),
     ("engine", "optuna_bridge"),
     ("run",),
     ("api",),

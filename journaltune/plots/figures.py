@@ -1,0 +1,203 @@
+"""Which plots there are, each by Optuna's own visualization: plotly for pages, matplotlib for images."""
+
+from __future__ import annotations
+
+from journaltune.base.errors import NotFoundError, UsageError
+from journaltune.base.frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+    from typing import Any
+
+    from journaltune.plots.picture import Picture
+
+
+class Kind(Frozen):
+    """One plot: the name of Optuna's function, and how many trials it shows at most.
+
+    ``axes``: which parameters it has when the caller names none, "all" (of many the ones that matter most), the few "important"
+    ones, or those that were "searched";
+    "" if it has no parameters. ``several``: it can show several studies. ``objective``: it shows one objective, and needs to be
+    told which where there are several; the others show all.
+    """
+
+    function: str
+    about: str
+    most: int
+    axes: str = ""
+    several: bool = False
+    objective: bool = False
+
+
+KINDS = {
+    "history": Kind("plot_optimization_history", "values by trial, and the best so far", 5_000, several=True, objective=True),
+    "importance": Kind("plot_param_importances", "how much each parameter matters", 2_000, "searched"),
+    "parallel": Kind("plot_parallel_coordinate", "each trial as a line through its parameters", 300, "all"),
+    "slice": Kind("plot_slice", "values by each parameter", 1_000, "all", objective=True),
+    "contour": Kind("plot_contour", "values over pairs of parameters", 1_000, "important", objective=True),
+    "rank": Kind("plot_rank", "ranks of values over pairs of parameters", 1_000, "important", objective=True),
+    "pareto": Kind("plot_pareto_front", "two or three objectives against each other", 5_000),
+    "timeline": Kind("plot_timeline", "when each trial ran, and what came of it", 1_000),
+    "edf": Kind("plot_edf", "how values are distributed", 5_000, several=True, objective=True),
+    "intermediate": Kind("plot_intermediate_values", "intermediate values by step", 200),
+}
+N_IMPORTANT = 3
+MOST_AXES = 10
+_MOST_LABELS = 12
+_ENOUGH = 2  # complete trials, before which importances and slices say nothing
+
+
+class Wanted(Frozen):
+    """What the caller chose: parameters by name (none: by the kind), and the place of the objective."""
+
+    params: tuple[str, ...] = ()
+    objective: int = 0
+
+
+def interactive(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
+    """A ``plotly.graph_objects.Figure``. UsageError or NotFoundError where the study has nothing that this plot could show."""
+    import optuna.visualization
+
+    return _drawn(optuna.visualization, kind, pictures, wanted)
+
+
+def image(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
+    """A ``matplotlib.figure.Figure``, of a backend that needs no screen. Errors as `interactive`."""
+    import matplotlib
+    import numpy
+
+    matplotlib.use("Agg")
+    import optuna.visualization.matplotlib
+
+    axes = numpy.ravel(_drawn(optuna.visualization.matplotlib, kind, pictures, wanted))
+    legend = axes[0].get_legend()
+    if legend is not None and len(legend.get_texts()) > _MOST_LABELS:
+        legend.remove()
+    figure = axes[0].figure
+    figure.set_size_inches(*_inches(kind, axes.size))
+    return figure
+
+
+def _inches(kind: str, n_panels: int) -> tuple[float, float]:
+    if kind == "slice":
+        return max(3.0 * n_panels, 8.0), 5.0
+    if kind == "parallel":  # an axis of its own for each parameter, and one for the colours
+        return max(1.3 * n_panels, 10.0), 6.0
+    return (13.0, 10.0) if n_panels > 1 else (9.0, 5.5)
+
+
+def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
+    from journaltune.plots.picture import quiet
+
+    first, about = pictures[0], KINDS[kind]
+    require(kind, pictures, wanted)
+    names = _names(about, first, wanted)
+    studies = [each.study(about.most, names, kind == "history") for each in pictures]
+    with quiet():
+        figure = getattr(library, about.function)(studies if len(studies) > 1 else studies[0], **_how(kind, first, names, wanted))
+        if kind == "history":
+            _add_spread(figure, pictures, wanted)
+            _keep_corners(figure)
+        return figure
+
+
+def _how(kind: str, picture: Picture, names: list[str] | None, wanted: Wanted) -> dict[str, Any]:
+    about, place = KINDS[kind], wanted.objective
+    how: dict[str, Any] = {}
+    if names is not None:
+        how["params"] = names
+    if about.objective or (kind in ("importance", "parallel") and len(picture.directions) == 1):
+        how["target_name"] = picture.objectives[place]
+    if about.objective and len(picture.directions) > 1:
+        how["target"] = lambda trial: trial.values[place]
+    if kind == "pareto":
+        how["target_names"] = picture.objectives
+    return how
+
+
+def _names(about: Kind, picture: Picture, wanted: Wanted) -> list[str] | None:
+    if not about.axes:
+        return None
+    if wanted.params:
+        return list(wanted.params)
+    complete = {name for trial in picture.trials if trial.state.name == "COMPLETE" for name in trial.params}
+    if about.axes == "searched":
+        return [name for name in picture.searched if name in complete]
+    names = [name for name in picture.axes if name in complete]
+    most = N_IMPORTANT if about.axes == "important" else MOST_AXES
+    return important(picture, names, most) if len(names) > most else names
+
+
+def important(picture: Picture, names: Sequence[str], most: int) -> list[str]:
+    """So many of these parameters, those that matter most, in their own order."""
+    weights = importances(picture, [name for name in names if name in picture.searched])
+    chosen = set(sorted(names, key=lambda name: -weights.get(name, 0.0))[:most])
+    return [name for name in names if name in chosen]
+
+
+def importances(picture: Picture, names: Sequence[str] | None = None) -> dict[str, float]:
+    """Each parameter's part of what makes results differ, by Optuna's PED-ANOVA: they sum to 1."""
+    from optuna.importance import get_param_importances
+
+    from journaltune.plots.picture import quiet
+
+    names = _names(KINDS["importance"], picture, Wanted()) if names is None else names
+    with quiet():
+        return get_param_importances(picture.study(KINDS["importance"].most), params=list(names or ()))
+
+
+def require(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> None:
+    """UsageError for what the kind can't show, NotFoundError where the study has nothing to show yet."""
+    first, about = pictures[0], KINDS[kind]
+    n, n_objectives = sum(trial.state.name == "COMPLETE" for trial in first.trials), len(first.directions)
+    if len(pictures) > 1 and not about.several:
+        several = " and ".join(name for name, each in KINDS.items() if each.several)
+        raise UsageError(f"plot: {kind} shows one study; {several} take several")
+    if kind == "pareto" and n_objectives not in (2, 3):
+        raise UsageError(f"plot: pareto shows two or three objectives, and study {first.name!r} has {n_objectives}")
+    if kind == "intermediate" and not any(trial.intermediate_values for trial in first.trials):
+        raise NotFoundError(f"study {first.name!r} has no intermediate values yet; `journaltune report` records them")
+    if kind == "timeline" and not first.trials:
+        raise NotFoundError(f"study {first.name!r} has no trials yet; `journaltune ask` makes one")
+    least = _ENOUGH if about.axes else 1
+    if kind not in ("timeline", "intermediate") and n < least:
+        raise NotFoundError(f"study {first.name!r} has {n} complete trials, and {kind} needs {least}; tell more first")
+    _require_names(first, wanted)
+    if about.axes == "important" and len(wanted.params) == 1:
+        raise UsageError(f"plot: {kind} is of pairs of parameters; name two or more")
+
+
+def _require_names(picture: Picture, wanted: Wanted) -> None:
+    unknown = next((name for name in wanted.params if name not in picture.axes), None)
+    if unknown is not None:
+        raise UsageError(f"plot: there is no parameter {unknown!r} to show; there are {', '.join(picture.axes)}")
+
+
+def _add_spread(figure: Any, pictures: Sequence[Picture], wanted: Wanted) -> None:
+    """The standard deviations of replicates, as error bars."""
+    for each in pictures:
+        values = {trial.number: trial.values[wanted.objective] for trial in each.trials if trial.values}
+        spread = {number: row[wanted.objective] for number, row in each.sample.spread.items() if number in values}
+        if not spread:
+            continue
+        x, y, bars = list(spread), [values[number] for number in spread], list(spread.values())
+        if hasattr(figure, "add_scatter"):
+            bar = {"type": "data", "array": bars, "color": "#8888cc", "thickness": 1}
+            look = {"mode": "markers", "marker": {"size": 1, "color": "#8888cc"}, "hoverinfo": "skip"}
+            figure.add_scatter(x=x, y=y, error_y=bar, name="Standard deviation", **look)
+        else:
+            figure.errorbar(x, y, yerr=bars, fmt="none", ecolor="#8888cc", elinewidth=1, label="Standard deviation", zorder=0)
+            figure.legend()
+
+
+def _keep_corners(figure: Any) -> None:
+    """Of the line of the best value, only where it changes: of 100,000 trials it would have as many points."""
+    if not hasattr(figure, "add_scatter"):
+        return
+    for trace in figure.data:
+        if trace.mode == "lines" and trace.y is not None:
+            y, last = list(trace.y), len(trace.y) - 1
+            kept = [i for i in range(len(y)) if i in (0, last) or y[i] != y[i - 1] or y[i] != y[i + 1]]
+            trace.x, trace.y = [trace.x[i] for i in kept], [y[i] for i in kept]
