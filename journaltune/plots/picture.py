@@ -197,4 +197,5 @@ class _Trials(optuna.storages.InMemoryStorage):
 
 def _in_memory(picture: Picture, trials: list[FrozenTrial]) -> optuna.Study:
     with quiet():
-        return optuna.create_study(storage=_Trials(trials), study_name=picture.name, directions=picture.directions)
+        directions = [optuna.study.StudyDirection[direction.upper()] for direction in picture.directions]
+        return optuna.create_study(storage=_Trials(trials), study_name=picture.name, directions=directions)

@@ -122,18 +122,21 @@ def _one_slice(picture: Picture, wanted: Wanted, points: list[tuple[FrozenTrial,
 def _timeline(pictures: Sequence[Picture], wanted: Wanted, width: int, height: int) -> str:
     from datetime import datetime
 
-    trials = [trial for trial in pictures[0].study(KINDS["timeline"].most).trials if trial.datetime_start is not None]
-    if not trials:
+    now = datetime.now()
+    bars = [
+        (trial.number, trial.state.name, trial.datetime_start, trial.datetime_complete or now)
+        for trial in pictures[0].study(KINDS["timeline"].most).trials
+        if trial.datetime_start is not None
+    ]
+    if not bars:
         return f"none of the {len(pictures[0].trials)} trials has a time\n"
-    start = min(trial.datetime_start for trial in trials)
-    plot = _fresh(width, height, f"trials by seconds since {start:%Y-%m-%d %H:%M:%S}")
+    first = min(start for _, _, start, _ in bars)
+    plot = _fresh(width, height, f"trials by seconds since {first:%Y-%m-%d %H:%M:%S}")
     for state, color in _COLORS.items():
-        of_state = [trial for trial in trials if trial.state.name == state]
-        for place, trial in enumerate(of_state):
-            span = [
-                (moment - start).total_seconds() for moment in (trial.datetime_start, trial.datetime_complete or datetime.now())
-            ]
-            plot.plot(span, [trial.number] * 2, color=color, label=state.lower() if place == 0 else None)
+        of_state = [bar for bar in bars if bar[1] == state]
+        for place, (number, _, *span) in enumerate(of_state):
+            seconds = [(moment - first).total_seconds() for moment in span]
+            plot.plot(seconds, [number] * 2, color=color, label=state.lower() if place == 0 else None)
     plot.ylabel("trial")
     return _built(plot)
 

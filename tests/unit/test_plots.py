@@ -1,0 +1,245 @@
+"""Plots: each kind as an image, as a page and in the terminal, over every kind of parameter."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+import pictured
+import pytest
+
+from journaltune.cli import main
+from journaltune.cli.plot import IN_TERMINAL, KINDS
+from journaltune.plots.sample import failures, places_shown, sample
+from journaltune.study.open_study import open_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+for library in ("matplotlib", "plotly", "plotext"):
+    pytest.importorskip(library, reason=f"{library} comes with the extra `plot`")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plots")
+    pictured.make_rich(folder)
+    pictured.make_pareto(folder)
+    pictured.make_replicates(folder)
+    return folder
+
+
+def journal_for(kind: str, folder: Path) -> str:
+    return str(folder / ("pareto.journal" if kind == "pareto" else "rich.journal"))
+
+
+def pictures(path: str) -> list[Any]:
+    from journaltune.plots.picture import picture
+
+    with open_study(path, None) as study:
+        return [picture(study, str)]
+
+
+def refusal(capsys: pytest.CaptureFixture[str], exit_code: int, *call: str) -> str:
+    assert main(call) == exit_code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = [line for line in captured.err.splitlines() if not line.endswith(" ...")]
+    return line
+
+
+def test_the_command_and_the_room_know_the_same_kinds() -> None:
+    from journaltune.plots import figures, terminal
+
+    assert tuple(figures.KINDS) == KINDS
+    assert tuple(terminal._DRAWERS) == IN_TERMINAL
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_an_image(folder: Path, kind: str) -> None:
+    path = folder / f"{kind}.png"
+    assert main(["plot", kind, "-f", journal_for(kind, folder), "-o", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf"])
+def test_images_are_of_the_kind_that_the_ending_says(folder: Path, ending: str) -> None:
+    path = folder / f"importance.{ending}"
+    assert main(["plot", "importance", "-f", journal_for("importance", folder), "-o", str(path)]) == 0
+    assert {"svg": b"<svg", "pdf": b"%PDF"}[ending] in path.read_bytes()[:1000]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_a_page_without_markup_of_the_journals(folder: Path, kind: str) -> None:
+    path = folder / f"{kind}.html"
+    assert main(["plot", kind, "-f", journal_for(kind, folder), "-o", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert "Plotly.react(" in page
+    assert all(text not in page for text in (pictured.HOSTILE_NAME, pictured.HOSTILE_CATEGORY, pictured.HOSTILE_OBJECTIVE))
+
+
+@pytest.mark.parametrize("kind", IN_TERMINAL)
+def test_plots_in_the_terminal_have_its_width_and_no_colours_in_a_file(
+    folder: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    assert main(["plot", kind, "-f", journal_for(kind, folder)]) == 0
+    text = capsys.readouterr().out
+    assert {len(line) for line in text.splitlines() if "┤" in line} == {72}
+    assert "\x1b" not in text
+    assert (pictured.HOSTILE_OBJECTIVE if kind != "timeline" else "complete") in text
+
+
+def test_axes_are_parameters_as_they_are_handed_out(folder: Path) -> None:
+    (picture,) = pictures(journal_for("slice", folder))
+    places = [f"order: place of {item}" for item in "abc"]
+    assert picture.axes == [
+        *("lr", "opt", "momentum", "size", "layers", *places, "mix.x", "mix.y", "width", "double"),
+        *(pictured.HOSTILE_NAME, "cost$_a$"),
+    ]
+    assert set(picture.axes) - set(picture.searched) == {"double"}
+    with open_study(journal_for("slice", folder), None) as study:
+        handed_out = {trial.number: trial.params for trial in sample(study).trials}
+    for trial in picture.trials:
+        given = handed_out[trial.number]
+        assert ("momentum" in trial.params) == (given["opt"] == "sgd")
+        assert trial.params["double"] == 2 * given["size"]
+        assert given["layers"] == {"tiny": [64], "small": [64, 64]}[trial.params["layers"]]
+        assert [given["order"][trial.params[place] - 1] for place in places] == ["a", "b", "c"]
+        assert trial.params["mix.x"] + trial.params["mix.y"] == pytest.approx(1)
+
+
+def test_infeasible_trials_are_marked_and_never_the_best(folder: Path) -> None:
+    from journaltune.plots.figures import Wanted, interactive
+
+    (picture,) = pictures(journal_for("history", folder))
+    infeasible = {trial.number for trial in picture.trials if trial.constraints.get("memory", 0) > 0}
+    assert infeasible
+    assert not infeasible & set(picture.sample.best)
+    figure = interactive("history", [picture], Wanted())
+    marked = next(trace for trace in figure.data if trace.name == "Infeasible Trial")
+    assert set(marked.x) == infeasible
+
+
+def test_replicates_are_shown_by_mean_and_spread(folder: Path) -> None:
+    from journaltune.plots.figures import Wanted, image, interactive
+
+    (picture,) = pictures(str(folder / "replicates.journal"))
+    assert {trial.number: trial.values for trial in picture.trials} == {3 * i: [10 * i + 2.0] for i in range(5)}
+    assert picture.sample.spread == {3 * i: [1.0] for i in range(5)}
+    figure = interactive("history", [picture], Wanted())
+    bars = next(trace for trace in figure.data if trace.name == "Standard deviation")
+    assert list(bars.x) == [0, 3, 6, 9, 12]
+    assert list(bars.error_y.array) == [1.0] * 5
+    assert image("history", [picture], Wanted()).axes[0].containers
+
+
+def test_failures_are_counted_by_reason(folder: Path) -> None:
+    with open_study(journal_for("timeline", folder), None) as study:
+        (only,) = failures(study)
+    assert (only.reason, only.count, only.last_number) == ("oom", 5, 35)
+
+
+@pytest.mark.parametrize("ending", ["png", "html"])
+def test_several_studies_stand_in_one_picture(folder: Path, ending: str) -> None:
+    path = folder / f"both.{ending}"
+    other = str(folder / "replicates.journal")
+    assert main(["plot", "edf", "-f", journal_for("edf", folder), "--with", other, "-o", str(path)]) == 0
+    if ending == "html":
+        assert "replicates (replicates.journal)" in path.read_text(encoding="utf-8")
+
+
+def test_one_of_several_objectives_is_chosen_by_name(folder: Path) -> None:
+    path = folder / "accuracy.html"
+    call = ["plot", "slice", "-f", str(folder / "pareto.journal"), "-o", str(path)]
+    assert main([*call, "--objective", "accuracy"]) == 0
+    assert '"text":"accuracy"' in path.read_text(encoding="utf-8")
+    assert main([*call, "--objective", "speed"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "exit_code", "says"),
+    [
+        (["contour"], 2, "name a file, such as -o contour.png"),
+        (["history", "-o", "x.gif"], 2, ".png, .svg, .pdf, .html"),
+        (["histoyr"], 2, "did you mean history?"),
+        (["slice", "--param", "nope"], 2, "there is no parameter 'nope'"),
+        (["contour", "--param", "lr", "-o", "x.png"], 2, "name two or more"),
+        (["pareto", "-o", "x.png"], 2, "two or three objectives"),
+        (["slice", "--with", "rich", "-o", "x.png"], 2, "history and edf take several"),
+        (["history", "--with", "nope", "-o", "x.png"], 3, "nope"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_calls_are_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], call: list[str], exit_code: int, says: str
+) -> None:
+    assert says in refusal(capsys, exit_code, "plot", *call, "-f", journal_for("history", folder))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_study_without_results_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    path, goals = str(tmp_path / "new.journal"), (["--minimize", "a", "--minimize", "b"] if kind == "pareto" else [])
+    assert main(["create", "-f", path, "--param", "x: float(0, 1)", *goals]) == 0
+    capsys.readouterr()
+    assert "study 'new' has " in refusal(capsys, 3, "plot", kind, "-f", path, "-o", str(tmp_path / "x.png"))
+
+
+@pytest.mark.parametrize(
+    ("call", "library", "extra"),
+    [
+        (["plot", "history"], "plotext", "plot"),
+        (["plot", "history", "-o", "x.png"], "matplotlib", "plot"),
+        (["plot", "history", "-o", "x.html"], "plotly", "plot"),
+        (["page"], "plotly", "plot"),
+        (["dashboard"], "optuna_dashboard", "dashboard"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_missing_extra_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, call: list[str], library: str, extra: str
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **named: Any) -> Any:
+        if name == library:
+            raise ImportError(name)
+        return real(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    line = refusal(capsys, 2, *call, "-f", journal_for("history", folder))
+    assert f"{library} is not installed; `pip install 'journaltune[{extra}]'`" in line
+
+
+def test_of_many_trials_the_records_the_wanted_and_a_part_of_the_others_are_shown() -> None:
+    losses = [float(n) if n % 1000 else 100_000.0 - n for n in range(10_000, 110_000)]
+    kept = places_shown(losses, 500, {77_777})
+    records = [place for place, loss in enumerate(losses) if all(loss < other for other in losses[max(0, place - 1) : place])]
+    assert len(kept) <= 1_000
+    assert 77_777 in kept
+    best = min(range(len(losses)), key=losses.__getitem__)
+    assert best in kept
+    assert best in records
+    assert max(b - a for a, b in zip(kept, kept[1:], strict=False)) < 1_000
+    assert places_shown(losses[:500], 500) == list(range(500))
+
+
+def test_a_long_study_is_thinned_and_its_best_line_is_the_right_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import journaltune
+    from journaltune.plots import picture as pictures_of
+    from journaltune.plots.figures import Wanted, interactive
+
+    path = str(tmp_path / "long.journal")
+    study = journaltune.create_study(path, params={"x": "float(0, 1)"}, seed=1, sampler="random")
+    values = []
+    for trial in (study.ask() for _ in range(200)):
+        values.append(trial.params["x"])
+        study.tell(trial, values[-1])
+    monkeypatch.setattr(pictures_of, "sample", lambda opened: sample(opened, 40))
+    (picture,) = pictures(path)
+    assert len(picture.trials) < 80
+    assert picture.sample.best == sorted(range(200), key=values.__getitem__)[:10]
+    line = next(trace for trace in interactive("history", [picture], Wanted()).data if trace.name == "Best Value")
+    at = dict(zip(line.x, line.y, strict=True))
+    assert all(at[number] == min(values[: number + 1]) for number in at)
+    assert min(values) in at.values()
