@@ -41,7 +41,7 @@ Needs the extra `plot`: pip install 'journaltune[plot]'.""",
     ),
     examples="""journaltune page
 journaltune page -o report.html --verify
-journaltune page --watch &""",
+journaltune page --watch --every 30s""",
 )
 
 

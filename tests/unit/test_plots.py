@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pictured
@@ -220,7 +221,7 @@ def test_of_many_trials_the_records_the_wanted_and_a_part_of_the_others_are_show
     best = min(range(len(losses)), key=losses.__getitem__)
     assert best in kept
     assert best in records
-    assert max(b - a for a, b in zip(kept, kept[1:], strict=False)) < 1_000
+    assert max(b - a for a, b in pairwise(kept)) < 1_000
     assert places_shown(losses[:500], 500) == list(range(500))
 
 

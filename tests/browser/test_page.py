@@ -1,0 +1,161 @@
+"""The page in a real browser, from a file, with nothing to load from anywhere."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pictured
+import pytest
+
+from journaltune.cli import main
+from journaltune.cli.plot import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest.importorskip("plotly", reason="plotly comes with the extra `plot`")
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium with chromedriver on PATH"),
+    pytest.mark.xdist_group("browser"),
+]
+ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars")
+
+
+class Browser:
+    """Chromium without a network. ``screenshots`` is where `open_page` leaves a picture of each page as it is shown."""
+
+    def __init__(self, screenshots: Path) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        for argument in ARGUMENTS:
+            options.add_argument(argument)
+        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+        self.screenshots = screenshots
+        offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+
+    def open_page(self, path: Path, width: int = 1600, look: str = "light") -> None:
+        media = {"features": [{"name": "prefers-color-scheme", "value": look}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        self._resize(width, 900)
+        self.driver.get(path.as_uri())
+        self._resize(width, max(self.run("return document.documentElement.scrollHeight"), 900))
+        self.driver.save_screenshot(str(self.screenshots / f"{path.stem}-{width}-{look}.png"))
+
+    def _resize(self, width: int, height: int) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def complaints(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def cells(self, column: int) -> list[str]:
+        """The texts of one column of the table of trials, as it is shown."""
+        script = "return [...document.querySelectorAll('#rows tbody tr')].map(row => row.cells[arguments[0]].textContent)"
+        found: list[str] = self.run(script, column)
+        return found
+
+    def enter(self, field: str, text: str, event: str) -> None:
+        self.run("document.getElementById(arguments[0]).value = arguments[1]", field, text)
+        self.run("document.getElementById(arguments[0]).dispatchEvent(new Event(arguments[1]))", field, event)
+
+    def click(self, selector: str) -> None:
+        self.run("document.querySelector(arguments[0]).click()", selector)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("screenshots"))
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of each study, and a page of each plot."""
+    folder = tmp_path_factory.mktemp("pages")
+    for journal in (pictured.make_rich(folder), pictured.make_pareto(folder), pictured.make_replicates(folder)):
+        page = journal.replace(".journal", ".html")
+        assert main(["page", "-f", journal, "-o", page]) == 0
+    for kind in KINDS:
+        journal = str(folder / ("pareto.journal" if kind == "pareto" else "rich.journal"))
+        assert main(["plot", kind, "-f", journal, "-o", str(folder / f"plot-{kind}.html")]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("name", ["rich", "pareto", "replicates"])
+def test_a_page_opens_offline_without_a_complaint_and_fits_its_window(
+    browser: Browser, folder: Path, name: str, width: int, look: str
+) -> None:
+    browser.open_page(folder / f"{name}.html", width, look)
+    assert browser.complaints() == []
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+    drawn = "return [...document.querySelectorAll('[data-figure]')].map(each => each.querySelectorAll('.main-svg').length > 0)"
+    shown = browser.run(drawn)
+    assert len(shown) >= 5
+    assert all(shown)
+    ground = browser.run("return getComputedStyle(document.body).backgroundColor")
+    assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[look]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plot_opens_offline_without_a_complaint(browser: Browser, folder: Path, kind: str) -> None:
+    browser.open_page(folder / f"plot-{kind}.html")
+    assert browser.complaints() == []
+    assert browser.run("return document.querySelectorAll('.main-svg').length") > 0
+
+
+def test_what_a_journal_says_is_text(browser: Browser, folder: Path) -> None:
+    browser.open_page(folder / "rich.html")
+    assert browser.run("return window.hacked") is None
+    assert browser.run("return document.querySelectorAll('img[src=x], section b, section i').length") == 0
+    tables = browser.run("return document.body.innerText")
+    for text in (pictured.HOSTILE_NAME, pictured.HOSTILE_CATEGORY, pictured.HOSTILE_OBJECTIVE, pictured.HOSTILE_ATTR):
+        assert text in tables
+    figures = browser.run("return [...document.querySelectorAll('.figure text')].map(each => each.textContent).join('\\n')")
+    assert pictured.HOSTILE_NAME in figures
+    assert pictured.HOSTILE_OBJECTIVE in figures
+    assert browser.complaints() == []
+
+
+def test_the_table_is_sorted_and_filtered(browser: Browser, folder: Path) -> None:
+    browser.open_page(folder / "rich.html")
+    assert browser.cells(0) == [str(number) for number in range(38)]
+    browser.click("#rows th:nth-child(3) button")
+    values = [float(text) for text in browser.cells(2) if text]
+    assert values == sorted(values)
+    assert len(values) < 38
+    assert browser.cells(2)[len(values) :] == [""] * (38 - len(values))  # what has no value comes last
+    browser.click("#rows th:nth-child(3) button")
+    assert [float(text) for text in browser.cells(2) if text] == values[::-1]
+    assert browser.run("return document.querySelector('#rows th:nth-child(3)').getAttribute('aria-sort')") == "descending"
+    browser.enter("state", "fail", "change")
+    assert set(browser.cells(1)) == {"fail"}
+    assert browser.run("return document.getElementById('count').textContent") == "5 of 38 trials"
+    browser.enter("state", "", "change")
+    browser.enter("filter", "OOM", "input")
+    assert set(browser.cells(1)) == {"fail"}
+
+
+def test_the_pointer_over_a_trial_shows_it(browser: Browser, folder: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.open_page(folder / "plot-timeline.html")
+    bar = browser.driver.find_element("css selector", ".barlayer .point path")
+    ActionChains(browser.driver).move_to_element(bar).perform()
+    shown = "return [...document.querySelectorAll('.hoverlayer text')].map(each => each.textContent).join(' ')"
+    text = WebDriverWait(browser.driver, 20).until(lambda driver: driver.execute_script(shown))
+    assert '"number"' in text
+    assert '"momentum"' in text or '"lr"' in text
