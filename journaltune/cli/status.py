@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from journaltune.base.errors import NotFoundError
 from journaltune.cli import output
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from journaltune.cli.options import Options
     from journaltune.study.open_study import OpenStudy
 
-REFRESH_S = 1.0
 MOST_RUNNING = 20  # trials that the text names
 MOST_OF_SPACE, _LONGEST_SPEC = 12, 120  # lines on the space, and characters of each
 _WITH_MODEL, _MOST_MODELLED = ("auto", "gp"), 300  # a model of 300 trials takes a third of a second
@@ -32,7 +30,7 @@ With two or three objectives "hypervolume" is the volume that the front dominate
 each objective among the complete trials that keep their constraints. It is null where the front is very long.""",
     (
         Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),
-        Option("--watch", "watch", None, "print it again each second, until Ctrl-C; on a terminal in place"),
+        Option("--watch", "watch", None, "print it again each second, with how the search goes, until the last trial or Ctrl-C"),
     ),
     examples="""journaltune status
 journaltune status --watch
@@ -42,39 +40,31 @@ journaltune status --format json | jq .trials.complete""",
 
 def run(options: Options) -> int:
     output.require_open()
-    page = _page(options)
-    output.write(page)
-    while options["watch"]:
-        from time import sleep
+    if options["watch"]:
+        from journaltune.cli.watch import watch
 
-        sleep(REFRESH_S)
-        above = _lines_to_redraw(options, page)
-        page = _page(options)
-        output.write(above + page)
+        watch(lambda: _page(options), options["format"] == "json")
+    else:
+        output.write(_page(options)[0])
     return 0
 
 
-def _page(options: Options) -> str:
+def _page(options: Options) -> tuple[str, bool]:
+    """The page, and whether the study is over."""
+    from journaltune.study.trials import is_over
+
     with opened(options) as study:
         known = _facts(study)
         if options["format"] == "json":
-            return output.json_line(known) + "\n"
+            return output.json_line(known) + "\n", is_over(study)
         from journaltune.cli.summary import too_slow
 
         lines = _text_lines(known, too_slow(study))
-    if options["watch"] and sys.stdout.isatty():
-        from journaltune.cli.table import page_width, shorten
+        if options["watch"]:
+            from journaltune.cli import watch
 
-        lines = [shorten(line, page_width() or len(line)) for line in lines]  # a wrapped line would be two to go up
-    return "\n".join(lines) + "\n"
-
-
-def _lines_to_redraw(options: Options, page: str) -> str:
-    """The text before the next page: on a terminal the way back over the last page, elsewhere a blank line."""
-    if options["format"] == "json":
-        return ""
-    up = page.count("\n")
-    return f"\x1b[{up}A\r\x1b[J" if sys.stdout.isatty() else "\n"
+            lines += watch.lines(study)
+        return "\n".join(lines) + "\n", is_over(study)
 
 
 def _facts(study: OpenStudy) -> dict[str, Any]:

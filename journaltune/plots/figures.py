@@ -76,7 +76,9 @@ def image(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
     if legend is not None and len(legend.get_texts()) > _MOST_LABELS:
         legend.remove()
     figure = axes[0].figure
-    figure.set_size_inches(*_inches(kind, axes.size))
+    if kind == "parallel":
+        axes[0].set_title("")  # its place is the legend's
+    figure.set_size_inches(*_inches(kind, len(figure.axes) if kind == "parallel" else axes.size))
     return figure
 
 
@@ -100,6 +102,8 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
         if kind == "history":
             _add_spread(figure, pictures, wanted)
             _keep_corners(figure)
+        if len(first.directions) > 1 and kind in ("importance", "parallel"):
+            _name_objectives(figure, first.objectives)
         return figure
 
 
@@ -189,7 +193,7 @@ def _add_spread(figure: Any, pictures: Sequence[Picture], wanted: Wanted) -> Non
             figure.add_scatter(x=x, y=y, error_y=bar, name="Standard deviation", **look)
         else:
             figure.errorbar(x, y, yerr=bars, fmt="none", ecolor="#8888cc", elinewidth=1, label="Standard deviation", zorder=0)
-            figure.legend()
+            figure.legend(bbox_to_anchor=(1.05, 1.0), loc="upper left")
 
 
 def _keep_corners(figure: Any) -> None:
@@ -201,3 +205,19 @@ def _keep_corners(figure: Any) -> None:
             y, last = list(trace.y), len(trace.y) - 1
             kept = [i for i in range(len(y)) if i in (0, last) or y[i] != y[i - 1] or y[i] != y[i + 1]]
             trace.x, trace.y = [trace.x[i] for i in kept], [y[i] for i in kept]
+
+
+def _name_objectives(figure: Any, names: Sequence[str]) -> None:
+    """The objectives' names in the place of "Objective 0" and "Objective Value 0": Optuna knows none here."""
+    known = {f"{word} {place}": name for place, name in enumerate(names) for word in ("Objective", "Objective Value")}
+    if hasattr(figure, "add_scatter"):
+        for trace in figure.data:
+            trace.name = known.get(trace.name, trace.name)
+        figure.layout.xaxis.ticktext = [known.get(text, text) for text in figure.layout.xaxis.ticktext or ()] or None
+        return
+    for label in figure.get_legend().get_texts() if figure.get_legend() else ():
+        label.set_text(known.get(label.get_text(), label.get_text()))
+    for axes in figure.figure.axes:
+        fixed = axes.xaxis.get_major_formatter()
+        if hasattr(fixed, "seq"):
+            fixed.seq = [known.get(text, text) for text in fixed.seq]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import nsmallest
+from itertools import accumulate
 from math import isfinite
 
 from journaltune.base.codes import COMPLETE, FAIL, MAXIMIZE
@@ -113,6 +114,19 @@ def _loss(state: StudyState, row: int) -> float | None:
     extras: dict[str, Any] = finished.extras.get(finished.column("numbers")[row], {}) if code & HAS_EXTRAS else {}
     feasible = all(value <= 0 for value in constraints_in(extras.get("system_attrs") or {}).values())
     return loss_of(finished.row_values(row), feasible, -1.0 if state.directions[0] == MAXIMIZE else 1.0)
+
+
+def best_so_far(study: OpenStudy) -> list[float]:
+    """The best value after each trial that could be the best, by number, of the first objective."""
+
+    def looked(state: StudyState) -> list[float]:
+        numbers = state.finished.column("numbers")
+        rows = sorted(range(len(numbers)), key=numbers.__getitem__)
+        losses = [loss for row in rows if (loss := _loss(state, row)) is not None]
+        sign = -1.0 if state.directions[0] == MAXIMIZE else 1.0
+        return [sign * loss for loss in accumulate(losses, min)]
+
+    return study.look(looked)
 
 
 def _of_configurations(study: OpenStudy, most: int) -> Sample:

@@ -212,6 +212,22 @@ def median_duration_s(state: StudyState) -> float | None:
     return took[len(took) // 2] / 1e6 if len(took) >= _ENOUGH else None
 
 
+def time_left_s(study: OpenStudy) -> float | None:
+    """How long the study takes to reach its budget at the pace of its last hundred trials; None without a budget or a pace."""
+    budget = study.setting("trials")
+    if budget is None:
+        return None
+
+    def looked(state: StudyState) -> float | None:
+        ended = sorted(moment for moment in state.finished.column("ended")[-_RECENT:].tolist() if moment != NO_TIME)
+        left = budget - n_counted(state) + sum(trial.state == RUNNING for trial in state.live.values())
+        if len(ended) < _ENOUGH or left <= 0:
+            return None
+        return float((ended[-1] - ended[0]) / 1e6 / (len(ended) - 1) * left)
+
+    return study.look(looked)
+
+
 def result_of(state: StudyState, number: int) -> tuple[int, list[float] | None, dict[str, float]]:
     """State, values and constraints (by name) of a finished trial."""
     finished = state.finished

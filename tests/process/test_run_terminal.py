@@ -103,9 +103,29 @@ def test_another_terminal_watches_it(runs: Runs, terminal: Open) -> None:
     text = watching.until("trials     3 complete")
     assert text.count("trials     ") == text.count("best       ") == 1, "each page is where the last one was"
     assert "runs for" not in text
+    watching.type("echo code $?\n")  # it ends with the study, and leaves the last page
+    text = watching.until("code 0")
+    assert text.count("trials     3 complete") == 1
+
+
+def test_what_watches_a_study_survives_another_size_of_its_window_and_leaves_the_screen_as_it_was(terminal: Open) -> None:
+    watching = terminal(100)
+    watching.type(
+        "$RUN create --param 'x: float(0, 1)' --seed 1 > made; $RUN ask -n 3 > asked; $RUN tell 0 0.5; $RUN tell 1 0.25\n"
+    )
+    watching.type("$RUN tell 2 nan; clear; echo before; $RUN status --watch\n")
+    watching.until("failures   1 failed (1 nan)")
+    watching.resize(40)
+    text = watching.until(lambda text: all(len(line) < 40 for line in text.splitlines()) and "best       trial 1" in text)
+    assert text.count("best       ") == 1
+    assert "progress   █▁ 0.5 to 0.25" in text
+    watching.resize(100)
+    watching.until(lambda text: any(len(line) > 40 for line in text.splitlines()))
     watching.type("\x03")
     watching.type("echo code $?\n")
-    watching.until("code 130")
+    text = watching.until("code 130")
+    assert "before" in text
+    assert "best       " not in text
 
 
 def test_nothing_but_lines_goes_into_a_log_or_a_dumb_terminal(runs: Runs, terminal: Open) -> None:

@@ -53,8 +53,9 @@ def make_rich(folder: Path) -> str:
 def make_pareto(folder: Path) -> str:
     path = str(folder / "pareto.journal")
     params = {"x": "float(0, 1)", "y": "float(0, 1)"}
-    goals = {"directions": ["minimize", "maximize"], "metric_names": ["loss", "accuracy"]}
-    study = journaltune.create_study(path, params=params, seed=1, sampler="random", **goals)
+    study = journaltune.create_study(
+        path, params=params, directions=["minimize", "maximize"], metric_names=["loss", "accuracy"], seed=1, sampler="random"
+    )
     for _ in range(12):
         trial = study.ask()
         x, y = trial.params["x"], trial.params["y"]

@@ -27,6 +27,7 @@ class Screen:
     def __init__(self, columns: int = 100) -> None:
         self.columns, self.lines, self.row, self.column = columns, [""], 0, 0
         self._rest = ""
+        self._other: tuple[list[str], int, int] = ([""], 0, 0)
 
     def feed(self, text: str) -> None:
         text, self._rest = self._rest + text, ""
@@ -73,6 +74,13 @@ class Screen:
         elif letter == "J":
             self.lines[self.row] = self.lines[self.row][: self.column]
             del self.lines[self.row + 1 :]
+        elif letter == "H":
+            self.row = self.column = 0
+        elif letter in "hl" and argument == "?1049":  # to a screen of its own, and back
+            shown = (self.lines, self.row, self.column)
+            (self.lines, self.row, self.column), self._other = self._other, shown
+            if letter == "h":
+                self.lines, self.row, self.column = [""], 0, 0
         elif letter == "A":
             self.row = max(self.row - int(argument or 1), 0)
 

@@ -1,0 +1,78 @@
+"""What `status --watch` adds: lines on how the search goes, and a screen that is drawn anew without flicker."""
+
+from __future__ import annotations
+
+import sys
+
+from journaltune.cli import output
+from journaltune.cli.progress import duration_text, failures_text, number_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from journaltune.study.open_study import OpenStudy
+
+REFRESH_S = 1.0
+_BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
+_MOST_BARS = 60
+_OWN_SCREEN, _BACK = "\x1b[?1049h", "\x1b[?1049l"
+
+
+def lines(study: OpenStudy) -> list[str]:
+    """How the best value went, what failed of which reason, and how long the study takes to its budget."""
+    from journaltune.plots.sample import best_so_far, failures
+    from journaltune.study.trials import time_left_s
+
+    best, reasons, left_s = best_so_far(study), {each.reason: each.count for each in failures(study)}, time_left_s(study)
+    found = []
+    if len(best) > 1:
+        found.append(f"progress   {sparkline(best)} {number_text(best[0])} to {number_text(best[-1])}")
+    if reasons:
+        found.append(f"failures   {failures_text(reasons)}")
+    if left_s is not None:
+        found.append(f"time left  about {duration_text(left_s)}")
+    return [output.visible(line) for line in found]
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character for each value, of many for each so many-th: the higher the greater."""
+    bars = _BARS if output.can_show(_BARS) else _PLAIN_BARS
+    n = min(len(values), _MOST_BARS)
+    shown = [values[round(place * (len(values) - 1) / max(n - 1, 1))] for place in range(n)]
+    low, high = min(shown), max(shown)
+    return "".join(bars[round((value - low) / (high - low) * (len(bars) - 1))] if high > low else bars[0] for value in shown)
+
+
+def watch(page: Callable[[], tuple[str, bool]], is_data: bool) -> None:
+    """Print the page each second until it says that the study is over. A terminal shows it on a screen of its own, and the last
+    page stays on the usual one. Elsewhere a blank line stands between two, unless they are data."""
+    from time import sleep
+
+    is_terminal = output.require_open().isatty() and not is_data
+    gap = "" if is_data else "\n"
+    try:
+        if is_terminal:
+            output.write(_OWN_SCREEN)
+        text, is_over = page()
+        while not is_over:
+            output.write(_drawn(text) if is_terminal else text + gap)
+            sleep(REFRESH_S)
+            text, is_over = page()
+    except BaseException:
+        if is_terminal:
+            output.write(_BACK)
+        raise
+    output.write(f"{_BACK if is_terminal else ''}{text}")
+
+
+def _drawn(text: str) -> str:
+    """From the upper left corner, line over line: nothing is wiped before it is written anew, so nothing flickers. What is wider
+    or higher than the screen is cut, whatever its size is by now."""
+    import os
+
+    from journaltune.cli.table import shorten
+
+    size = os.get_terminal_size(sys.stdout.fileno())
+    shown = [shorten(line, max(size.columns - 1, 1)) for line in text.splitlines()[: max(size.lines - 1, 1)]]
+    return "\x1b[H" + "".join(f"{line}\x1b[K\n" for line in shown) + "\x1b[J"
