@@ -38,11 +38,11 @@ def run(options: Options) -> int:
         require_extra("dashboard", "optuna_dashboard")
         from optuna_dashboard import wsgi
 
-        from journaltune.optuna_bridge import storage
+        from journaltune.optuna_bridge.dashboard import DashboardStorage
         from journaltune.study.studies import list_studies
 
         list_studies(path, **access(options))  # where there is no journal, the storage would make one
-        application = wsgi(storage(path, **access(options)))
+        application = wsgi(DashboardStorage(path, **access(options)))
         try:
             server = _server(options["host"], options["port"], application)
         except (OSError, OverflowError) as error:
