@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 REFRESH_S = 1.0
 _BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _MOST_BARS = 60
+_COLUMNS, _ROWS = 80, 24
 _OWN_SCREEN, _BACK = "\x1b[?1049h", "\x1b[?1049l"
 
 
@@ -74,5 +75,6 @@ def _drawn(text: str) -> str:
     from journaltune.cli.table import shorten
 
     size = os.get_terminal_size(sys.stdout.fileno())
-    shown = [shorten(line, max(size.columns - 1, 1)) for line in text.splitlines()[: max(size.lines - 1, 1)]]
+    columns, rows = size.columns or _COLUMNS, size.lines or _ROWS  # 0: nobody said
+    shown = [shorten(line, max(columns - 1, 1)) for line in text.splitlines()[: max(rows - 1, 1)]]
     return "\x1b[H" + "".join(f"{line}\x1b[K\n" for line in shown) + "\x1b[J"

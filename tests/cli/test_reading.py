@@ -220,13 +220,19 @@ def test_watching_on_a_terminal_redraws_in_place(study: Any) -> None:
     watching = study.start("status", "--watch", stdout=theirs)
     os.close(theirs)
     seen = b""
-    while b"\x1b[J" not in seen:
+    while seen.count(b"\x1b[J") < 2:
         seen += os.read(ours, 4096)
     watching.send_signal(signal.SIGINT)
+    while b"\x1b[?1049l" not in seen:
+        seen += os.read(ours, 4096)
     assert watching.wait() == -signal.SIGINT
     os.close(ours)
-    page, _, redraw = seen.partition(b"\x1b[")
-    assert redraw.startswith(b"%dA" % page.count(b"\n"))
+    own_screen, *pages = seen.partition(b"\x1b[?1049l")[0].split(b"\x1b[H")
+    assert own_screen == b"\x1b[?1049h"
+    for page in pages:  # line over line, and only then what is left of the last page: nothing flickers
+        assert page.startswith(b"study      study\x1b[K\r\n")
+        assert page.endswith(b"\x1b[K\r\n\x1b[J")
+        assert page.count(b"\x1b[K") == page.count(b"\n")
 
 
 def test_studies_are_listed(told: Any) -> None:

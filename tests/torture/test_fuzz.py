@@ -29,7 +29,7 @@ _LIMIT_S = 20.0
 _MEMORY_BYTES = 1 << 30
 _PROCESSES = 25  # one call in so many is a process of its own
 # These run what they are given, serve until they are stopped, or write where they are told to.
-_LEFT_OUT = ("run", "serve", "compact", "copy")
+_LEFT_OUT = ("run", "serve", "dashboard", "compact", "copy", "plot", "page")
 _WITHOUT_END = ("--watch", "--socket", "--stdio")
 _FOR_PROGRAMS = ("sh", "csv")  # their text goes to eval or into a file, and has to be what it is
 
