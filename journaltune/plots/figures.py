@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
+from journaltune.plots.sample import N_RECENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ KINDS = {
     "contour": Kind("plot_contour", "values over pairs of parameters", 1_000, "important", objective=True),
     "rank": Kind("plot_rank", "ranks of values over pairs of parameters", 1_000, "important", objective=True),
     "pareto": Kind("plot_pareto_front", "two or three objectives against each other", 5_000),
-    "timeline": Kind("plot_timeline", "when each trial ran, and what came of it", 1_000),
+    "timeline": Kind("plot_timeline", "when each of the last trials ran, and what came of it", N_RECENT),
     "edf": Kind("plot_edf", "how values are distributed", 5_000, several=True, objective=True),
     "intermediate": Kind("plot_intermediate_values", "intermediate values by step", 200),
 }
@@ -96,7 +97,7 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
     first, about = pictures[0], KINDS[kind]
     require(kind, pictures, wanted)
     names = _names(about, first, wanted)
-    studies = [each.study(about.most, names, kind == "history") for each in pictures]
+    studies = [each.recent() if kind == "timeline" else each.study(about.most, names, kind == "history") for each in pictures]
     with quiet():
         figure = getattr(library, about.function)(studies if len(studies) > 1 else studies[0], **_how(kind, first, names, wanted))
         if kind == "history":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import copy
 from warnings import catch_warnings, simplefilter
 
 import optuna
@@ -11,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from journaltune.base.constraints import as_attrs
 from journaltune.base.frozen import Frozen
 from journaltune.plots.axes import axes, columns
-from journaltune.plots.sample import loss_of, places_shown, sample
+from journaltune.plots.sample import N_RECENT, loss_of, places_shown, sample
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class Picture(Frozen):
         if names is not None:
             shown = [_only(trial, names) for trial in shown]
         return _in_memory(self, _without_gaps(shown) if is_gapless else shown)
+
+    def recent(self) -> optuna.Study:
+        """An Optuna study of the last trials, all of them."""
+        return _in_memory(self, self.trials[-N_RECENT:])
 
 
 def picture(study: OpenStudy, spell: Spell, title: str | None = None) -> Picture:
@@ -163,23 +168,30 @@ def _only(trial: FrozenTrial, names: Sequence[str]) -> FrozenTrial:
 
 def _without_gaps(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     by_number = {trial.number: trial for trial in trials}
-    return [by_number.get(number) or _stand_in(number) for number in range(max(by_number, default=-1) + 1)]
+    numbers = range(max(by_number, default=-1) + 1)
+    return [by_number[number] if number in by_number else _stand_in(number) for number in numbers]
 
 
 def _stand_in(number: int) -> FrozenTrial:
-    return FrozenTrial(
-        number=number,
-        trial_id=number,
-        state=TrialState.FAIL,
-        value=None,
-        datetime_start=None,
-        datetime_complete=None,
-        params={},
-        distributions={},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-    )
+    """Nearly all of 100,000 trials: a copy is made in a tenth of the time."""
+    trial = copy(_NOTHING)
+    trial.number = number
+    return trial
+
+
+_NOTHING = FrozenTrial(
+    number=0,
+    trial_id=0,
+    state=TrialState.FAIL,
+    value=None,
+    datetime_start=None,
+    datetime_complete=None,
+    params={},
+    distributions={},
+    user_attrs={},
+    system_attrs={},
+    intermediate_values={},
+)
 
 
 class _Trials(optuna.storages.InMemoryStorage):

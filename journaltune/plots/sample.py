@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST = 5_000
 N_BEST = 10
+N_RECENT = 500  # a timeline shows the last trials without gaps: of thousands the bars would be too thin to see
 
 
 class Sample(Frozen):
@@ -96,7 +97,8 @@ def _of_trials(study: OpenStudy, most: int) -> Sample:
         losses = [_loss(state, row) for row in rows]
         best = front or [numbers[rows[place]] for _, place in nsmallest(N_BEST, _known(losses))]
         wanted = {place for place, row in enumerate(rows) if numbers[row] in set(best)} if len(rows) > most else ()
-        shown = [rows[place] for place in places_shown(losses, most, wanted)]
+        places = {*places_shown(losses, most, wanted), *range(max(len(rows) - N_RECENT, 0), len(rows))}
+        shown = [rows[place] for place in sorted(places)]
         return Sample(trials_at(state, shown, state.live.values()), state.n_trials, best, {})
 
     return study.look(chosen)

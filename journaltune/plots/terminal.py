@@ -125,7 +125,7 @@ def _timeline(pictures: Sequence[Picture], wanted: Wanted, width: int, height: i
     now = datetime.now()
     bars = [
         (trial.number, trial.state.name, trial.datetime_start, trial.datetime_complete or now)
-        for trial in pictures[0].study(KINDS["timeline"].most).trials
+        for trial in pictures[0].recent().trials
         if trial.datetime_start is not None
     ]
     if not bars:

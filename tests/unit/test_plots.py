@@ -237,8 +237,10 @@ def test_a_long_study_is_thinned_and_its_best_line_is_the_right_one(tmp_path: Pa
         values.append(trial.params["x"])
         study.tell(trial, values[-1])
     monkeypatch.setattr(pictures_of, "sample", lambda opened: sample(opened, 40))
+    monkeypatch.setattr("journaltune.plots.sample.N_RECENT", 20)
     (picture,) = pictures(path)
-    assert len(picture.trials) < 80
+    assert len(picture.trials) < 100
+    assert [trial.number for trial in picture.trials][-20:] == list(range(180, 200))  # for a timeline
     assert picture.sample.best == sorted(range(200), key=values.__getitem__)[:10]
     line = next(trace for trace in interactive("history", [picture], Wanted()).data if trace.name == "Best Value")
     at = dict(zip(line.x, line.y, strict=True))
