@@ -138,6 +138,8 @@ def _holder(kind: str, figures: dict[str, Any], notes: dict[str, str]) -> str:
     panels = max(sum(1 for key in layout.to_plotly_json() if key.startswith("xaxis")), 1)
     if kind == "parallel":
         panels = len(layout.xaxis.tickvals or ()) // 2
+    if kind in ("contour", "rank"):  # a square of panels
+        panels = round(panels**0.5)
     least = f"min-width:{max(_WIDE, 170 * panels)}px" if kind == "parallel" or panels > 2 else ""
     return f'<div class="scroll"><div class="figure" data-figure="{kind}" style="{least}"></div></div>'
 
