@@ -109,8 +109,7 @@ def create_study(
 def _to_show(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that belong into the line to write."""
     left_out = {"path", "storage", "lock_timeout_s", "allow_network_fs"}
-    left_out |= {name for name in ("exist_ok", "drop", "require") if not given[name]}
-    return {name: value for name, value in given.items() if name not in left_out}
+    return {name: value for name, value in given.items() if name not in left_out and value is not False and value != ()}
 
 
 def _directions(direction: object, directions: str | Sequence[object] | None) -> str | Sequence[object] | None:

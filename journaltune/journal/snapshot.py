@@ -298,6 +298,11 @@ class Sections:
         finished = self._replayed()
         return finished.extras if name == "extras" else finished.column(name)[:]
 
+    def check(self) -> None:
+        """Read every section, for whoever wants to know of one that is bad: it is rebuilt."""
+        if any(self._bytes(name, 0, length) is None for name, (_, length, _) in self._places.items()):
+            self._replayed()
+
     def length(self, name: str) -> int:
         """How many items a column has."""
         return self._places[name][1] // array(_CODES[name]).itemsize

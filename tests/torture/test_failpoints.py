@@ -26,7 +26,7 @@ from journaltune.base.errors import JournalDamagedError, MachineError
 from journaltune.journal import file, stock_lock
 from journaltune.journal.upkeep.repair import repair
 
-_RUNS = 2_400
+_RUNS = 2_600
 _LIMIT_S = 30.0
 _LEAST = 2  # of the script's asks and tells, that one broken call leaves
 

@@ -262,6 +262,9 @@ class SnapshotCheck:
             return
         self.problem, self.description = None, f"says what the journal says up to byte {self.offset}"
         try:
+            for study in self._state.studies.values():
+                if study.finished.sections is not None:
+                    study.finished.sections.check()
             difference = compare.difference(self._state, fold.state)
         except Exception as error:
             difference = str(error)
