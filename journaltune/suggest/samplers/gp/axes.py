@@ -40,9 +40,8 @@ class Axes:
         self._rules = rules
         self.optional = np.array([rules is not None and name in rules.optional for name in self.names])
         self.parents = [self.names.index(name) for name in rules.parents if name in self.names] if rules else []
-        self._masks: dict[Key, NDArray[np.bool_]] = {}
         self._constraints: Constraints | None = None
-        if rules is not None and rules.require:
+        if rules is not None and rules.restricts:
             from journaltune.suggest.samplers.gp.constraints import Constraints
 
             self._constraints = Constraints(rules, distributions)
@@ -78,21 +77,7 @@ class Axes:
 
     def masked(self, rows: Array) -> Array:
         """Whole rows without what their conditions leave out."""
-        if self._rules is None or not self.parents:
-            return rows
-        if len(rows) == 1:
-            return np.where(self._mask(rows[0].tolist()), rows, np.nan)
-        _, first, which = np.unique(rows[:, self.parents], axis=0, return_index=True, return_inverse=True)
-        masks = np.array([self._mask(row) for row in rows[first].tolist()])
-        found: Array = np.where(masks[which.reshape(-1)], rows, np.nan)
-        return found
-
-    def _mask(self, row: list[float]) -> NDArray[np.bool_]:
-        key = tuple([internal_of(self.distributions[parent], row[parent]) for parent in self.parents])
-        if key not in self._masks and self._rules is not None:
-            present = self._rules.present({self.names[at]: value for at, value in zip(self.parents, key, strict=True)})
-            self._masks[key] = np.array([name in present for name in self.names])
-        return self._masks[key]
+        return rows if self._constraints is None or not self.parents else self._constraints.masked(rows)
 
     def allowed(self, masked: Array) -> NDArray[np.bool_]:
         """Whether each row keeps the constraints; without those that its conditions leave out."""

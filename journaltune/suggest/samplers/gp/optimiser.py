@@ -109,7 +109,7 @@ class Search:
         return np.array([_filled(row, self._default) for row in rows])
 
     def _starts(self, rows: Array, ranked: NDArray[np.intp]) -> list[int]:
-        """The most promising rows that are apart from one another, and that of each branch."""
+        """The most promising rows that are apart from one another, and those of the most promising branches."""
         category = np.array(self._axes.n_choices) > 0
         scaled = np.where(category, 1.0, 1.0 / self._lengths) * rows
         starts: list[int] = []
@@ -118,8 +118,13 @@ class Search:
                 starts.append(place)
                 if len(starts) == _N_STARTS:
                     break
-        for column, value in self._axes.branches() if self._branch is None else ():
-            starts += [place for place in ranked[rows[ranked, column] == value][:1].tolist() if place not in starts]
+        order, most = ranked.tolist(), len(starts) + _N_STARTS
+        best = [
+            np.flatnonzero(rows[ranked, at] == value)[:1] for at, value in (self._axes.branches() if self._branch is None else ())
+        ]
+        for rank in sorted({int(found[0]) for found in best if found.size}):
+            if order[rank] not in starts and len(starts) < most:
+                starts.append(order[rank])
         return starts
 
     def _climbed(self, row: Array, value: float) -> tuple[Array, float]:
