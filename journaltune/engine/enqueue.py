@@ -49,7 +49,7 @@ def enqueue(
                 elif skip_if_exists and _exists(study, space, internal, fixed):
                     return None
                 else:
-                    number = _enqueue(study, _record(study, internal, fixed, user_attrs, request_id))
+                    number = _enqueue(study, _record(study, _late(study, space), internal, fixed, user_attrs, request_id))
             study.journal.flush(again=study.journal.offset == begun)
         except InDoubtError as error:
             raise InDoubtError(f"{error}, or repeat it with --request-id {request_id}") from error
@@ -81,7 +81,7 @@ def _numbers(
 ) -> list[int | None]:
     """Write what is new in one batch. The lock is held."""
     numbers: list[int | None] = []
-    places, batch, keys = [], [], set()
+    places, batch, keys, late = [], [], set(), _late(study, space)
     for place, (internal, request_id) in enumerate(zip(internals, ids, strict=True)):
         fixed = space.columns_of(internal)
         earlier, key = earlier_request(study, "enqueue", request_id), dumps(sorted(fixed.items()))
@@ -90,7 +90,7 @@ def _numbers(
             _require_same(study, space, earlier, fixed, {}, request_id)
         if earlier is None and not (skip_if_exists and (key in keys or _exists(study, space, internal, fixed))):
             places.append(place)
-            batch.append(_record(study, internal, fixed, {}, request_id))
+            batch.append(_record(study, late, internal, fixed, {}, request_id))
             keys.add(key)
     trials = study.journal.append(batch) if batch else []
     if not all(trials):
@@ -115,13 +115,22 @@ def _require_same(
         )
 
 
+def _late(study: OpenStudy, space: Space) -> list[str]:
+    """The columns that have more choices than at first: no later record could set them in a trial."""
+    return list(grown(study.state(), space))
+
+
 def _record(
-    study: OpenStudy, internal: Mapping[str, float], fixed: dict[str, Any], user_attrs: dict[str, Any], request_id: str | None
+    study: OpenStudy,
+    late: Sequence[str],
+    internal: Mapping[str, float],
+    fixed: dict[str, Any],
+    user_attrs: dict[str, Any],
+    request_id: str | None,
 ) -> dict[str, Any]:
-    """A waiting trial. Columns that have more choices than at first have their values in it: no later record could set them."""
-    state, space = study.state(), space_of(study)
-    grown_ones = {name: internal[name] for name in grown(state, space) if name in internal}
-    record = records.create_trial(state.study_id, study.stored_distributions, grown_ones, WAITING)
+    """A waiting trial, which has the values of the columns ``late`` in it."""
+    set_now = {name: internal[name] for name in late if name in internal}
+    record = records.create_trial(study.state().study_id, study.stored_distributions, set_now, WAITING)
     record["system_attrs"] = {"fixed_params": fixed}
     return records.requested(with_attrs(record, {"user_attrs": user_attrs}), request_id)
 

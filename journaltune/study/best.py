@@ -73,7 +73,7 @@ class Incumbent:
         self.loss: float | None = None
 
     def update(self, state: StudyState) -> Incumbent:
-        finished, sign = state.finished, -1.0 if state.directions[0] == MAXIMIZE else 1.0
+        finished, sign = state.finished, _signs(state)[0]
         codes, numbers = finished.column("codes"), finished.column("numbers")
         for row in range(self._n_seen, len(codes)):
             if codes[row] & HIDDEN:

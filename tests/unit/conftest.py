@@ -1,13 +1,15 @@
-"""A small study in a journal of its own, for tests that need no other."""
+"""A small study in a journal of its own, for tests that need no other; and the command line, called in the test's folder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from journaltune import create_study
 from journaltune.api.study import Study
+from journaltune.cli import main
 
 
 @pytest.fixture
@@ -18,3 +20,18 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def study(path: Path) -> Study:
     return create_study(path, study_name="s", params={"x": "float(0, 1)"}, sampler="random", seed=1)
+
+
+@pytest.fixture
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """`journaltune` with these arguments, in the test's folder: its exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(list(arguments))
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run

@@ -15,7 +15,6 @@ from optuna.storages.journal import JournalFileBackend
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import ConflictError, MachineError, NotFoundError, UsageError
-from journaltune.cli import main
 from journaltune.engine import import_trials as engine
 from journaltune.engine.import_trials import Imported
 from journaltune.journal import file as files
@@ -31,18 +30,6 @@ def make(path: Path, **options: Any) -> Study:
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     return make(tmp_path / "study.journal")
-
-
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(list(arguments))
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
 
 
 def with_all_states(path: Path) -> Study:

@@ -11,7 +11,6 @@ import pytest
 
 from journaltune import create_study, load_study
 from journaltune.base.errors import SpaceError
-from journaltune.cli import main
 from journaltune.space import load_space_file
 from journaltune.space.yaml_reader import read_yaml
 from journaltune.study.settings import SETTINGS
@@ -44,18 +43,6 @@ def written(folder: Path, content: str, name: str = "study.yaml") -> str:
     path = folder / name
     path.write_text(content)
     return str(path)
-
-
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(list(arguments))
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_all_of_a_study_file_is_read(tmp_path: Path) -> None:

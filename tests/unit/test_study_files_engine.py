@@ -14,7 +14,6 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
-from journaltune.cli import main
 
 Call = Callable[..., tuple[int, str, str]]
 CONDITIONAL = {
@@ -26,18 +25,6 @@ CONDITIONAL = {
     "mix": "simplex(x, y)",
     "width": "= size * 2",
 }
-
-
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(list(arguments))
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
 
 
 def made(folder: Path, name: str, content: str) -> Study:
