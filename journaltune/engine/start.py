@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from journaltune.study.open_study import OpenStudy
 
 
-def check_start(space: Space, start: Sequence[Mapping[str, Any]]) -> None:
-    """SpaceError, with the place in the list, for a configuration that the space does not have."""
+def check_start(space: Space, start: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """The columns of each configuration. SpaceError, with the place in the list, for one that the space does not have."""
     from journaltune.base.errors import SpaceError
 
+    columns = []
     for place, params in enumerate(start, 1):
         try:
-            space.encode(params, partial=True)
+            columns.append(space.encode(params, partial=True))
         except SpaceError as error:
             raise SpaceError(f"start, configuration {place}: {error}") from None
+    return columns
 
 
 def enqueue_start(study: OpenStudy, start: Sequence[Mapping[str, Any]]) -> int:
@@ -35,10 +37,9 @@ def enqueue_start(study: OpenStudy, start: Sequence[Mapping[str, Any]]) -> int:
     """
     if not start:
         return 0
-    check_start(space_of(study), start)
     space, seen, ids = space_of(study), dict[str, int](), []
-    for params in start:
-        text = dumps(sorted(space.decode(space.encode(params, partial=True)).items()))
+    for columns in check_start(space, start):
+        text = dumps(sorted(space.decode(columns).items()))
         seen[text] = seen.get(text, 0) + 1
         ids.append(f"start-{sha256(text.encode()).hexdigest()[:32]}-{seen[text]}")
     before = study.look(lambda state: state.n_trials)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from journaltune.base import FAIL
 from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, HIDDEN_REASONS
-from journaltune.journal.steps import note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ class Packer:
         if extras:
             self._finished.note_extras(trial.number, extras)
             if trial.intermediate or trial.system_attrs:
+                from journaltune.journal.steps import note  # for trials that reported
+
                 note(self._finished, trial)
         shape, params = self._shape_id(trial), trial.params.values()
         self._finished.append(trial.number, code, shape, params, values or self._no_values, trial.began, trial.ended)

@@ -47,7 +47,7 @@ def best_trials(study: OpenStudy) -> list[Trial]:
 
 def best_of(state: StudyState, replicates: int = 1) -> list[Trial]:
     """See ``best_trials``."""
-    signs = _signs(state)
+    signs = signs_of(state.directions)
     groups = _groups(state, signs, replicates) if replicates > 1 else {}
     losses = [_mean_loss(group) for group in groups.values()] if groups else _losses(state, signs)
     if not losses:
@@ -73,7 +73,7 @@ class Incumbent:
         self.loss: float | None = None
 
     def update(self, state: StudyState) -> Incumbent:
-        finished, sign = state.finished, _signs(state)[0]
+        finished, sign = state.finished, signs_of(state.directions)[0]
         codes, numbers = finished.column("codes"), finished.column("numbers")
         for row in range(self._n_seen, len(codes)):
             if codes[row] & HIDDEN:
@@ -107,25 +107,21 @@ def was_best(study: OpenStudy, number: int) -> bool:
 
 
 def _was_best(state: StudyState, number: int) -> bool:
-    signs = _signs(state)
+    signs = signs_of(state.directions)
     row = state.finished.row_of(number)
     losses = {place: values for values, _, place in _all_losses(state, signs) if place <= row}
     own = losses.pop(row, None)
     return own is not None and not any(all(a <= b for a, b in zip(other, own, strict=True)) for other in losses.values())
 
 
-def _signs(state: StudyState) -> list[float]:
-    return [-1.0 if direction == MAXIMIZE else 1.0 for direction in state.directions]
-
-
-def signed(directions: Sequence[str]) -> list[float]:
-    """For each objective what turns its value into a loss, and back: 1 or -1."""
-    return [-1.0 if direction == "maximize" else 1.0 for direction in directions]
+def signs_of(directions: Sequence[int | str]) -> list[float]:
+    """For each objective, by its direction's number or word, what turns its value into a loss, and back: 1 or -1."""
+    return [-1.0 if direction in (MAXIMIZE, "maximize") else 1.0 for direction in directions]
 
 
 def visible_losses(state: StudyState) -> list[Loss]:
     """The loss of each complete trial that keeps its constraints and has no NaN: values to be minimized, number, row."""
-    return _all_losses(state, _signs(state))
+    return _all_losses(state, signs_of(state.directions))
 
 
 def front_volume(state: StudyState, front: Sequence[Trial]) -> tuple[float, list[float]] | None:
@@ -135,7 +131,7 @@ def front_volume(state: StudyState, front: Sequence[Trial]) -> tuple[float, list
         return None
     from journaltune.study.hypervolume import hypervolume, reference_of  # for few studies
 
-    signs = _signs(state)
+    signs = signs_of(state.directions)
     reference = reference_of(values for values, _, _ in _all_losses(state, signs))
     if reference is None:
         return None
@@ -229,14 +225,16 @@ def _mean(values: Sequence[float]) -> float:
     return fsum(values) / len(values)  # the import of ``statistics`` alone takes longer than a whole command may
 
 
+def deviation(values: Sequence[float], mean: float) -> float | None:
+    """The sample standard deviation around their mean; None for a single value."""
+    return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1)) if len(values) > 1 else None
+
+
 def _with_means(trial: Trial, group: list[Loss], signs: list[float]) -> Trial:
     """The first trial of a configuration, with the means and the spread of all of its trials."""
     means = list(map(mul, signs, _mean_loss(group)[0]))
     columns = zip(*[map(mul, signs, values) for values, _, _ in group], strict=True)
-    spread = [
-        sqrt(fsum((value - mean) ** 2 for value in column) / (len(group) - 1)) if len(group) > 1 else None
-        for column, mean in zip(columns, means, strict=True)
-    ]
+    spread = [deviation(column, mean) for column, mean in zip(columns, means, strict=True)]
     attrs = {**trial.user_attrs, "replicates": len(group), "spread": spread}
     # Its own intermediate values and times would not belong to the means.
     return trial.but(values=means, user_attrs=attrs, intermediate_values={}, datetime_start=None, datetime_complete=None)

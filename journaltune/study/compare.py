@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.journal.state import HIDDEN
-from journaltune.study.best import pareto_front, signed, visible_losses
+from journaltune.study.best import deviation, pareto_front, signs_of, visible_losses
 from journaltune.study.hypervolume import hypervolume, reference_of
 from journaltune.study.ranks import p_value
 
@@ -83,13 +83,13 @@ def compare(groups: Mapping[str, Sequence[OpenStudy]], budgets: Sequence[int] = 
         label: [[_best(course, budget, reference) for course in members] for budget in columns]
         for label, members in courses.items()
     }
-    sign = signed(directions)[0] if len(directions) == 1 else -1.0
+    sign = signs_of(directions)[0] if len(directions) == 1 else -1.0
     first = next(iter(groups))
     equal = len({course.n_trials for course in every}) == 1
     return Comparison(
         "best" if len(directions) == 1 else "hypervolume",
         directions[0] if len(directions) == 1 else "maximize",
-        None if reference is None else [s * value for s, value in zip(signed(directions), reference, strict=True)],
+        None if reference is None else [s * value for s, value in zip(signs_of(directions), reference, strict=True)],
         [
             Group(
                 label,
@@ -135,8 +135,6 @@ def _standing(budget: int | None, losses: Sequence[float], first: Sequence[float
     values = [sign * loss if isfinite(loss) else None for loss in losses]
     known = [value for value in values if value is not None]
     mean = sum(known) / len(known) if len(known) == len(values) else None
-    spread = None
-    if mean is not None and len(known) > 1:
-        spread = sqrt(sum((value - mean) ** 2 for value in known) / (len(known) - 1))
+    spread = None if mean is None else deviation(known, mean)
     tested = first is not None and len(first) + len(losses) > 2
     return Standing(budget, values, mean, spread, p_value(first or [], losses) if tested else None)

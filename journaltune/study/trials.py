@@ -135,6 +135,13 @@ def shown_by(config: Mapping[str, Any] | None) -> Callable[[dict[str, Any]], dic
     stored = None if config is None else config.get("space")
     if not isinstance(stored, dict) or "require" not in stored:
         return _as_they_are
+    global _last_shown
+    if _last_shown[0] is not stored:
+        _last_shown = stored, _shown_by(stored)
+    return _last_shown[1]
+
+
+def _shown_by(stored: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     from journaltune.space import Space
 
     try:
@@ -145,6 +152,10 @@ def shown_by(config: Mapping[str, Any] | None) -> Callable[[dict[str, Any]], dic
 
 def _as_they_are(params: dict[str, Any]) -> dict[str, Any]:
     return params
+
+
+# The space that was read last, and what shows its parameters: a loop looks at one trial after the other.
+_last_shown: tuple[object, Callable[[dict[str, Any]], dict[str, Any]]] = (None, _as_they_are)
 
 
 def _ownership(holder: object) -> tuple[int, dict[str, Any] | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from journaltune.base import MAXIMIZE
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.seeds import CONSTANT, REDRAW, SAMPLING, derive_seed
@@ -148,7 +147,9 @@ def _good(study: OpenStudy, number: int) -> list[dict[str, float]]:
     """The best tenth of the complete trials that a sampler which learns can see, at most 20; none for other samplers."""
     if study.sampler in _BLIND:
         return []
-    seen, sign = history(study, number), -1 if study.state().directions[0] == MAXIMIZE else 1
+    from journaltune.study.best import signs_of  # for spaces with constraints
+
+    seen, (sign, *_) = history(study, number), signs_of(study.state().directions)
     ranked = sorted((sign * values[0], number, shape, params) for number, shape, params, values, _ in seen.complete())
     n_good = min(20, len(ranked) // 10 + 1)
     return [{name: value for (name, _), value in zip(shape, params, strict=True)} for *_, shape, params in ranked[:n_good]]

@@ -35,3 +35,15 @@ def call(
         return code, out, err
 
     return run
+
+
+@pytest.fixture
+def run(call: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
+    """What a command prints; where another exit code is expected, what it says. Any other code fails the test."""
+
+    def run(*arguments: str, code: int = 0) -> str:
+        found, out, err = call(*arguments)
+        assert found == code, err
+        return err if code else out
+
+    return run

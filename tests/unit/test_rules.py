@@ -12,7 +12,6 @@ import pytest
 
 import journaltune
 from journaltune.base.errors import ConflictError, ExhaustedError, SpaceError
-from journaltune.cli import main
 from journaltune.space import Space, space_from_params
 
 Run = Callable[..., str]
@@ -40,17 +39,6 @@ SPACE = space_from_params(PARAMS, REQUIRE)
 @pytest.fixture
 def study(tmp_path: Path) -> journaltune.Study:
     return journaltune.create_study(tmp_path / "study.journal", params=PARAMS, require=REQUIRE, seed=1, sampler="tpe")
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> str:
-        assert main(list(arguments)) == 0, capsys.readouterr().err
-        return capsys.readouterr().out
-
-    return run
 
 
 def test_a_space_is_stored_as_it_was_written() -> None:

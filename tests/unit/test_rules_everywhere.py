@@ -48,15 +48,8 @@ def study(tmp_path: Path) -> journaltune.Study:
 
 
 @pytest.fixture
-def run(study: journaltune.Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Calls a command in the study's folder; a code other than the one that is expected fails the test."""
-    monkeypatch.chdir(Path(study._study.path).parent)
-
-    def run(*arguments: str, code: int = 0) -> str:
-        assert main(list(arguments)) == code, capsys.readouterr().err
-        captured = capsys.readouterr()
-        return captured.err if code else captured.out
-
+def run(study: journaltune.Study, run: Run) -> Run:
+    """Calls a command where the study is."""
     return run
 
 
