@@ -92,21 +92,22 @@ def require_extra(extra: str, *libraries: str) -> None:
 
 
 def _pictures(options: Options, spell: Callable[[str], str]) -> tuple[list[Picture], Wanted]:
-    from journaltune.plots.figures import Wanted
+    from journaltune.plots.figures import Wanted, n_needed
     from journaltune.plots.picture import picture
 
+    most = n_needed(options["kind"])
     with opened(options) as study:
         names = [name or f"objective {place}" for place, name in enumerate(study.objective_names)]
         chosen = options["objective"]
         if chosen is not None and chosen not in names:
             raise UsageError(f"plot: there is no objective {chosen!r}; the study has {', '.join(names)}")
         place = 0 if chosen is None else names.index(chosen)
-        pictures = [picture(study, spell)]
+        pictures = [picture(study, spell, None, most)]
     for other, title in _others(options):
         with other:
             if len(other.directions) <= place:
                 raise UsageError(f"plot: study {other.name!r} has no objective {place}")
-            pictures.append(picture(other, spell, title))
+            pictures.append(picture(other, spell, title, most))
     return pictures, Wanted(tuple(map(spell, options["params"])), place)
 
 
@@ -152,11 +153,15 @@ def _print(kind: str, pictures: list[Picture], wanted: Wanted) -> None:
 
 def _image(kind: str, pictures: list[Picture], wanted: Wanted, path: str) -> bytes:
     import io
+    from warnings import catch_warnings
 
     from journaltune.plots.figures import image
 
     file = io.BytesIO()
-    image(kind, pictures, wanted).savefig(file, format=path.rpartition(".")[2].lower(), dpi=120, bbox_inches="tight")
+    with catch_warnings(record=True) as warnings:
+        image(kind, pictures, wanted).savefig(file, format=path.rpartition(".")[2].lower(), dpi=120, bbox_inches="tight")
+    if any("missing from font" in str(each.message) for each in warnings):
+        output.note(f"plot: no installed font has all letters of the names; -o {kind}.html shows them by the browser's fonts")
     return file.getvalue()
 
 

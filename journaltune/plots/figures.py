@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from journaltune.base.errors import NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
+from journaltune.plots.labels import relabel, rows_of
 from journaltune.plots.sample import N_RECENT
 
 TYPE_CHECKING = False
@@ -44,10 +45,15 @@ KINDS = {
     "edf": Kind("plot_edf", "how values are distributed", 5_000, several=True, objective=True),
     "intermediate": Kind("plot_intermediate_values", "intermediate values by step", 200),
 }
-N_IMPORTANT = 3
+N_IMPORTANT, N_PAIR = 3, 2
 MOST_AXES = 10
 _MOST_LABELS = 12
 _ENOUGH = 2  # complete trials, before which importances and slices say nothing
+
+
+def n_needed(kind: str) -> int:
+    """How many trials to take of a large study: importances choose the parameters of every kind that has some."""
+    return KINDS["importance" if KINDS[kind].axes else kind].most
 
 
 class Wanted(Frozen):
@@ -61,7 +67,11 @@ def interactive(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
     """A ``plotly.graph_objects.Figure``. UsageError or NotFoundError where the study has nothing that this plot could show."""
     import optuna.visualization
 
-    return _drawn(optuna.visualization, kind, pictures, wanted)
+    from journaltune.plots.labels import shorten_plotly
+
+    figure = _drawn(optuna.visualization, kind, pictures, wanted)
+    shorten_plotly(figure)
+    return figure
 
 
 def image(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
@@ -72,6 +82,9 @@ def image(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
     matplotlib.use("Agg")
     import optuna.visualization.matplotlib
 
+    from journaltune.plots import labels
+
+    matplotlib.rcParams["font.sans-serif"] = labels.fonts()
     axes = numpy.ravel(_drawn(optuna.visualization.matplotlib, kind, pictures, wanted))
     legend = axes[0].get_legend()
     if legend is not None and len(legend.get_texts()) > _MOST_LABELS:
@@ -79,13 +92,19 @@ def image(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> Any:
     figure = axes[0].figure
     if kind == "parallel":
         axes[0].set_title("")  # its place is the legend's
+        for each in figure.axes[1:]:
+            each.grid(False)  # it would cross out the lines
+    labels.shorten_matplotlib(figure)
+    if kind == "slice":
+        labels.arrange(figure, list(axes))
     figure.set_size_inches(*_inches(kind, len(figure.axes) if kind == "parallel" else axes.size))
     return figure
 
 
 def _inches(kind: str, n_panels: int) -> tuple[float, float]:
     if kind == "slice":
-        return max(3.0 * n_panels, 8.0), 5.0
+        n_rows, n_columns = rows_of(n_panels)
+        return max(3.0 * n_columns, 8.0), 1.0 + 3.5 * n_rows
     if kind == "parallel":  # an axis of its own for each parameter, and one for the colours
         return max(1.3 * n_panels, 10.0), 6.0
     return (13.0, 10.0) if n_panels > 1 else (9.0, 5.5)
@@ -97,15 +116,24 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
     first, about = pictures[0], KINDS[kind]
     require(kind, pictures, wanted)
     names = _names(about, first, wanted)
-    studies = [each.recent() if kind == "timeline" else each.study(about.most, names, kind == "history") for each in pictures]
+    studies = [_study(kind, each, names) for each in pictures]
+    if kind == "importance":
+        _load_importance()
     with quiet():
         figure = getattr(library, about.function)(studies if len(studies) > 1 else studies[0], **_how(kind, first, names, wanted))
         if kind == "history":
+            _number(figure, [[trial.number for trial in each.shown(about.most)] for each in pictures])
             _add_spread(figure, pictures, wanted)
-            _keep_corners(figure)
         if len(first.directions) > 1 and kind in ("importance", "parallel"):
             _name_objectives(figure, first.objectives)
         return figure
+
+
+def _study(kind: str, picture: Picture, names: list[str] | None) -> Any:
+    if kind == "timeline":
+        return picture.recent()
+    most = KINDS[kind].most
+    return picture.numbered(most) if kind == "history" else picture.study(most, names)
 
 
 def _how(kind: str, picture: Picture, names: list[str] | None, wanted: Wanted) -> dict[str, Any]:
@@ -131,6 +159,8 @@ def _names(about: Kind, picture: Picture, wanted: Wanted) -> list[str] | None:
     if about.axes == "searched":
         return [name for name in picture.searched if name in complete]
     names = [name for name in picture.axes if name in complete]
+    if about.axes == "important":  # pairs with one that is everywhere the same are empty
+        names = [name for name in names if picture.differs(name)]
     most = N_IMPORTANT if about.axes == "important" else MOST_AXES
     return important(picture, names, most) if len(names) > most else names
 
@@ -144,6 +174,7 @@ def important(picture: Picture, names: Sequence[str], most: int) -> list[str]:
 
 def importances(picture: Picture, names: Sequence[str] | None = None) -> dict[str, float]:
     """Each parameter's part of what makes results differ, by Optuna's PED-ANOVA: they sum to 1."""
+    _load_importance()
     from optuna.importance import get_param_importances
 
     from journaltune.plots.picture import quiet
@@ -151,6 +182,19 @@ def importances(picture: Picture, names: Sequence[str] | None = None) -> dict[st
     names = _names(KINDS["importance"], picture, Wanted()) if names is None else names
     with quiet():
         return get_param_importances(picture.study(KINDS["importance"].most), params=list(names or ()))
+
+
+def _load_importance() -> None:
+    """Optuna's importances import scikit-learn where it is installed, a second's work, for evaluators that nobody uses here."""
+    import sys
+
+    if "optuna.importance" in sys.modules or "sklearn" in sys.modules:
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # so its import fails, and Optuna does without
+    try:
+        import optuna.importance  # noqa: F401
+    finally:
+        del sys.modules["sklearn"]
 
 
 def require(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> None:
@@ -168,10 +212,20 @@ def require(kind: str, pictures: Sequence[Picture], wanted: Wanted) -> None:
         raise NotFoundError(f"study {first.name!r} has no trials yet; `journaltune ask` makes one")
     least = _ENOUGH if about.axes else 1
     if kind not in ("timeline", "intermediate") and n < least:
-        raise NotFoundError(f"study {first.name!r} has {n} complete trials, and {kind} needs {least}; tell more first")
+        raise NotFoundError(
+            f"study {first.name!r} has {n} complete trial{'s' * (n != 1)}, and {kind} needs {least}; tell more first"
+        )
     _require_names(first, wanted)
+    if kind == "edf" and not any(_differ(each, wanted.objective) for each in pictures):
+        raise NotFoundError(f"all complete trials of study {first.name!r} have the same value, so edf has nothing to show")
+    if about.axes == "important" and not wanted.params and sum(map(first.differs, first.axes)) < N_PAIR:
+        raise NotFoundError(f"study {first.name!r} has fewer than two parameters that differ, and {kind} is of pairs")
     if about.axes == "important" and len(wanted.params) == 1:
         raise UsageError(f"plot: {kind} is of pairs of parameters; name two or more")
+
+
+def _differ(picture: Picture, place: int) -> bool:
+    return len({trial.values[place] for trial in picture.trials if trial.state.name == "COMPLETE"}) > 1
 
 
 def _require_names(picture: Picture, wanted: Wanted) -> None:
@@ -197,15 +251,30 @@ def _add_spread(figure: Any, pictures: Sequence[Picture], wanted: Wanted) -> Non
             figure.legend(bbox_to_anchor=(1.05, 1.0), loc="upper left")
 
 
-def _keep_corners(figure: Any) -> None:
-    """Of the line of the best value, only where it changes: of 100,000 trials it would have as many points."""
-    if not hasattr(figure, "add_scatter"):
+def _number(figure: Any, numbers: Sequence[Sequence[int]]) -> None:
+    """Trials' own numbers for the places that a history was drawn with, in the marks and lines of each study in turn."""
+    if hasattr(figure, "add_scatter"):
+        for own, traces in zip(numbers, _shares(figure.data, len(numbers)), strict=True):
+            for trace in traces:
+                trace.x = [own[place] for place in trace.x]
         return
-    for trace in figure.data:
-        if trace.mode == "lines" and trace.y is not None:
-            y, last = list(trace.y), len(trace.y) - 1
-            kept = [i for i in range(len(y)) if i in (0, last) or y[i] != y[i - 1] or y[i] != y[i + 1]]
-            trace.x, trace.y = [trace.x[i] for i in kept], [y[i] for i in kept]
+    import numpy
+
+    for own, marks in zip(numbers, _shares(figure.collections, len(numbers)), strict=True):
+        for each in marks:
+            points = numpy.ma.array(each.get_offsets()).reshape(-1, 2)  # what is not finite is masked
+            points[:, 0] = numpy.take(own, points.data[:, 0].astype(int))
+            each.set_offsets(points)
+    for own, lines in zip(numbers, _shares(figure.lines, len(numbers)), strict=True):
+        for line in lines:
+            line.set_xdata(numpy.take(own, line.get_xdata().astype(int)))
+    last = max(own[-1] for own in numbers)
+    figure.set_xlim(-0.03 * last - 0.5, 1.03 * last + 0.5)
+
+
+def _shares(parts: Sequence[Any], n: int) -> list[Sequence[Any]]:
+    each = len(parts) // n
+    return [parts[place * each : (place + 1) * each] for place in range(n)]
 
 
 def _name_objectives(figure: Any, names: Sequence[str]) -> None:
@@ -219,6 +288,4 @@ def _name_objectives(figure: Any, names: Sequence[str]) -> None:
     for label in figure.get_legend().get_texts() if figure.get_legend() else ():
         label.set_text(known.get(label.get_text(), label.get_text()))
     for axes in figure.figure.axes:
-        fixed = axes.xaxis.get_major_formatter()
-        if hasattr(fixed, "seq"):
-            fixed.seq = [known.get(text, text) for text in fixed.seq]
+        relabel(axes.xaxis, lambda text: known.get(text, text))

@@ -18,7 +18,7 @@ from journaltune.study.trials import counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
     from typing import Any
 
     from journaltune.base.model import Trial
@@ -136,6 +136,8 @@ def _holder(kind: str, figures: dict[str, Any], notes: dict[str, str]) -> str:
         return f"<p>{escape(notes[kind])}</p>"
     layout = figures[kind].layout
     panels = max(sum(1 for key in layout.to_plotly_json() if key.startswith("xaxis")), 1)
+    if kind == "slice":  # put into rows by the page
+        panels = 1
     if kind == "parallel":
         panels = len(layout.xaxis.tickvals or ()) // 2
     if kind in ("contour", "rank"):  # a square of panels
@@ -151,7 +153,7 @@ def _lead(study: OpenStudy, known: dict[str, int], facts: Facts) -> str:
 
 
 def _table(heads: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f"<th>{escape(each)}</th>" for each in heads)
+    head = "".join(f'<th title="{escape(each)}">{escape(each)}</th>' for each in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(_cell(each))}</td>' for each in row)}</tr>\n" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -176,7 +178,8 @@ def _best(study: OpenStudy, picture: Picture, facts: Facts) -> str:
         )
         params = [trial.params.get(name) for name in names]
         rows.append([trial.number, *(trial.values or []), *replicates, *params, _peak(trial), facts.rerun(trial)])
-    return _table(heads, rows)
+    again = f"<p>Run the {'first of these' if len(best) > 1 else 'best'} again: <code>{escape(facts.rerun(best[0]))}</code></p>"
+    return again + _table(heads, rows)
 
 
 def _objectives(study: OpenStudy) -> list[str]:
@@ -238,7 +241,8 @@ def _table_holder(picture: Picture) -> str:
     part = (
         "" if shown >= there else f" Of {there:,} trials {shown:,} are here, the best among them; `journaltune trials` has all."
     )
-    states = "".join(f"<option>{state}</option>" for state in STATE_NAMES.values())
+    known = [*STATE_NAMES.values(), *(["withdrawn"] if picture.sample.withdrawn else [])]
+    states = "".join(f"<option>{state}</option>" for state in known)
     return (
         f'<p class="tools"><label>Filter <input id="filter" type="search" placeholder="text in any column"></label> '
         f'<label>State <select id="state"><option value="">any</option>{states}</select></label> '
@@ -255,16 +259,16 @@ def _rows(study: OpenStudy, picture: Picture) -> dict[str, Any]:
     attrs = list({name: None for trial in trials for name in trial.user_attrs})
     objectives = _objectives(study)
     heads = ["trial", "state", *objectives, *params, *attrs, "constraints", "seconds", "peak MiB", "attempt", "seed"]
-    return {"heads": heads, "rows": [_row(trial, len(objectives), params, attrs) for trial in trials]}
+    return {"heads": heads, "rows": [_row(trial, len(objectives), params, attrs, picture.sample.withdrawn) for trial in trials]}
 
 
-def _row(trial: Trial, n_objectives: int, params: list[str], attrs: list[str]) -> list[Any]:
+def _row(trial: Trial, n_objectives: int, params: list[str], attrs: list[str], withdrawn: Container[int]) -> list[Any]:
     values = trial.values or []
     peak = (trial.usage or {}).get("peak_bytes")
     took = trial.duration
     return [
         trial.number,
-        STATE_NAMES[int(trial.state)],
+        "withdrawn" if trial.number in withdrawn else STATE_NAMES[int(trial.state)],
         *(_sortable(value) for value in [*values, *[None] * n_objectives][:n_objectives]),
         *(_sortable(trial.fixed_params.get(name)) for name in params),
         *(_sortable(trial.user_attrs.get(name)) for name in attrs),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from copy import copy
 from warnings import catch_warnings, simplefilter
 
 import optuna
@@ -12,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from journaltune.base.constraints import as_attrs
 from journaltune.base.frozen import Frozen
 from journaltune.plots.axes import axes, columns
-from journaltune.plots.sample import N_RECENT, loss_of, places_shown, sample
+from journaltune.plots.sample import MOST, N_RECENT, loss_of, places_shown, sample
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,26 +54,37 @@ class Picture(Frozen):
     searched: list[str]
     sample: Sample
 
-    def study(self, most: int, names: Sequence[str] | None = None, is_gapless: bool = False) -> optuna.Study:
-        """An Optuna study of about so many of the trials, with the parameters of these names. ``is_gapless``: in the place of
-        each trial that is left out stands a failed one, because Optuna's history takes a trial's number for its place."""
+    def study(self, most: int, names: Sequence[str] | None = None) -> optuna.Study:
+        """An Optuna study of about so many of the trials, with the parameters of these names."""
+        shown = self.shown(most)
+        return _in_memory(self, shown if names is None else [_but(trial, names=names) for trial in shown])
+
+    def numbered(self, most: int) -> optuna.Study:
+        """The same with trials numbered anew, without parameters: Optuna's history takes a trial's number for its place."""
+        return _in_memory(self, [_but(trial, place, ()) for place, trial in enumerate(self.shown(most))])
+
+    def shown(self, most: int) -> list[FrozenTrial]:
+        """About so many of the trials: see ``places_shown``."""
         sign = -1.0 if self.directions[0] == "maximize" else 1.0
         losses = [_loss(trial, sign) for trial in self.trials]
         best = set(self.sample.best)
         wanted = {place for place, trial in enumerate(self.trials) if trial.number in best}
-        shown = [self.trials[place] for place in places_shown(losses, most, wanted)]
-        if names is not None:
-            shown = [_only(trial, names) for trial in shown]
-        return _in_memory(self, _without_gaps(shown) if is_gapless else shown)
+        return [self.trials[place] for place in places_shown(losses, most, wanted)]
+
+    def differs(self, name: str) -> bool:
+        """Whether complete trials have more than one value of this parameter."""
+        complete = (trial.params for trial in self.trials if trial.state == TrialState.COMPLETE)
+        return len({repr(params[name]) for params in complete if name in params}) > 1
 
     def recent(self) -> optuna.Study:
         """An Optuna study of the last trials, all of them."""
         return _in_memory(self, self.trials[-N_RECENT:])
 
 
-def picture(study: OpenStudy, spell: Spell, title: str | None = None) -> Picture:
-    """``spell`` writes a name, a category or an attribute so that the renderer shows it as it stands."""
-    chosen = sample(study)
+def picture(study: OpenStudy, spell: Spell, title: str | None = None, most: int = MOST) -> Picture:
+    """Of about so many trials, and of the last ones, see `sample`. ``spell`` writes a name, a category or an attribute so that
+    the renderer shows it as it stands."""
+    chosen = sample(study, most)
     known = axes(study.space, chosen.trials)
     found = columns(known, chosen.trials)
     spelled = {name: spell(name) for name in found}
@@ -88,7 +98,10 @@ def picture(study: OpenStudy, spell: Spell, title: str | None = None) -> Picture
     n = len(study.directions)
     names = [spell(name or (f"objective {i}" if n > 1 else "value")) for i, name in enumerate(study.objective_names)]
     searched = [spelled[axis.name] for axis in known if axis.is_searched and axis.name in found]
-    trials = [_frozen(trial, params[trial.number], spaces[trial.number], n, spell) for trial in chosen.trials]
+    trials = [
+        _frozen(trial, params[trial.number], spaces[trial.number], 0 if trial.number in chosen.withdrawn else n, spell)
+        for trial in chosen.trials
+    ]
     return Picture(trials, spell(title or study.name), study.directions, names, list(spelled.values()), searched, chosen)
 
 
@@ -106,8 +119,9 @@ def _text(value: Any, spell: Spell) -> Any:
 def _frozen(
     trial: Trial, params: dict[str, Any], spaces: dict[str, BaseDistribution], n_objectives: int, spell: Spell
 ) -> FrozenTrial:
+    """``n_objectives``: 0 for a trial whose result was withdrawn. Without a result for each a complete trial is a failed one."""
     state, values = TrialState(int(trial.state)), trial.values
-    if state == TrialState.COMPLETE and (values is None or len(values) != n_objectives):  # another program's
+    if state == TrialState.COMPLETE and (values is None or len(values) != n_objectives):
         state, values = TrialState.FAIL, None
     return FrozenTrial(
         number=trial.number,
@@ -148,11 +162,12 @@ def _loss(trial: FrozenTrial, sign: float) -> float | None:
     return loss_of(trial.values if trial.state == TrialState.COMPLETE else None, is_feasible, sign)
 
 
-def _only(trial: FrozenTrial, names: Sequence[str]) -> FrozenTrial:
-    """The same trial with these of its parameters."""
+def _but(trial: FrozenTrial, number: int | None = None, names: Sequence[str] = ()) -> FrozenTrial:
+    """The same trial with another number, and with these of its parameters."""
+    number = trial.number if number is None else number
     return FrozenTrial(
-        number=trial.number,
-        trial_id=trial.number,
+        number=number,
+        trial_id=number,
         state=trial.state,
         value=None,
         values=trial.values,
@@ -164,34 +179,6 @@ def _only(trial: FrozenTrial, names: Sequence[str]) -> FrozenTrial:
         system_attrs=trial.system_attrs,
         intermediate_values=trial.intermediate_values,
     )
-
-
-def _without_gaps(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    by_number = {trial.number: trial for trial in trials}
-    numbers = range(max(by_number, default=-1) + 1)
-    return [by_number[number] if number in by_number else _stand_in(number) for number in numbers]
-
-
-def _stand_in(number: int) -> FrozenTrial:
-    """Nearly all of 100,000 trials: a copy is made in a tenth of the time."""
-    trial = copy(_NOTHING)
-    trial.number = number
-    return trial
-
-
-_NOTHING = FrozenTrial(
-    number=0,
-    trial_id=0,
-    state=TrialState.FAIL,
-    value=None,
-    datetime_start=None,
-    datetime_complete=None,
-    params={},
-    distributions={},
-    user_attrs={},
-    system_attrs={},
-    intermediate_values={},
-)
 
 
 class _Trials(optuna.storages.InMemoryStorage):

@@ -6,20 +6,18 @@ from heapq import nsmallest
 from itertools import accumulate
 from math import isfinite
 
-from journaltune.base import COMPLETE, FAIL, MAXIMIZE
-from journaltune.base.constraints import constraints_in
+from journaltune.base import COMPLETE, FAIL
 from journaltune.base.errors import NotFoundError
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps_unicode
 from journaltune.base.model import USAGE_ATTR
-from journaltune.journal.state import HAS_EXTRAS, NO_TIME, STATE_MASK
-from journaltune.study.best import best_trials
+from journaltune.journal.state import NO_TIME, STATE_MASK
+from journaltune.study.best import best_trials, signed, visible_losses
 from journaltune.study.trials import trials, trials_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from typing import Any
 
     from journaltune.base.model import Trial
     from journaltune.journal.state import StudyState
@@ -35,12 +33,14 @@ class Sample(Frozen):
 
     ``best`` are numbers, best first: with several objectives the Pareto front. With replicates a trial stands for its
     configuration: ``values`` are means, and ``spread`` has each objective's sample standard deviation by the trial's number.
+    ``withdrawn`` are the numbers of trials whose results count no more.
     """
 
     trials: list[Trial]
     n_trials: int
     best: list[int]
     spread: dict[int, list[float]]
+    withdrawn: frozenset[int]
 
 
 class Failures(Frozen):
@@ -91,15 +91,15 @@ def _of_trials(study: OpenStudy, most: int) -> Sample:
     front = _front(study)
 
     def chosen(state: StudyState) -> Sample:
-        finished = state.finished
-        numbers = finished.column("numbers")
+        numbers, known = state.finished.column("numbers"), _losses(state)
         rows = sorted(range(len(numbers)), key=numbers.__getitem__)
-        losses = [_loss(state, row) for row in rows]
+        losses = [known.get(row) for row in rows]
         best = front or [numbers[rows[place]] for _, place in nsmallest(N_BEST, _known(losses))]
         wanted = {place for place, row in enumerate(rows) if numbers[row] in set(best)} if len(rows) > most else ()
         places = {*places_shown(losses, most, wanted), *range(max(len(rows) - N_RECENT, 0), len(rows))}
         shown = [rows[place] for place in sorted(places)]
-        return Sample(trials_at(state, shown, state.live.values()), state.n_trials, best, {})
+        found = trials_at(state, shown, state.live.values())
+        return Sample(found, state.n_trials, best, {}, frozenset(state.withdrawn))
 
     return study.look(chosen)
 
@@ -108,25 +108,19 @@ def _known(losses: Sequence[float | None]) -> list[tuple[float, int]]:
     return [(loss, place) for place, loss in enumerate(losses) if loss is not None]
 
 
-def _loss(state: StudyState, row: int) -> float | None:
-    finished = state.finished
-    code = finished.column("codes")[row]
-    if code & STATE_MASK != COMPLETE:
-        return None
-    extras: dict[str, Any] = finished.extras.get(finished.column("numbers")[row], {}) if code & HAS_EXTRAS else {}
-    feasible = all(value <= 0 for value in constraints_in(extras.get("system_attrs") or {}).values())
-    return loss_of(finished.row_values(row), feasible, -1.0 if state.directions[0] == MAXIMIZE else 1.0)
+def _losses(state: StudyState) -> dict[int, float]:
+    """By row, the first objective as something to minimize, of those that can be the best."""
+    return {row: values[0] for values, _, row in visible_losses(state) if isfinite(values[0])}
 
 
 def best_so_far(study: OpenStudy) -> list[float]:
     """The best value after each trial that could be the best, by number, of the first objective."""
+    (sign, *_) = signed(study.directions)
 
     def looked(state: StudyState) -> list[float]:
-        numbers = state.finished.column("numbers")
-        rows = sorted(range(len(numbers)), key=numbers.__getitem__)
-        losses = [loss for row in rows if (loss := _loss(state, row)) is not None]
-        sign = -1.0 if state.directions[0] == MAXIMIZE else 1.0
-        return [sign * loss for loss in accumulate(losses, min)]
+        numbers, losses = state.finished.column("numbers"), _losses(state)
+        in_order = sorted(losses, key=numbers.__getitem__)
+        return [sign * loss for loss in accumulate(map(losses.__getitem__, in_order), min)]
 
     return study.look(looked)
 
@@ -134,19 +128,23 @@ def best_so_far(study: OpenStudy) -> list[float]:
 def _of_configurations(study: OpenStudy, most: int) -> Sample:
     """The same of a study with replicates: the complete trials of a configuration are shown as its first one."""
     groups: dict[str, list[Trial]] = {}
-    others = []
+    others, withdrawn = [], study.look(lambda state: frozenset(state.withdrawn))
     for trial in trials(study):
-        if trial.state == COMPLETE and trial.values:
+        if trial.state == COMPLETE and trial.values and trial.number not in withdrawn:
             groups.setdefault(dumps_unicode([trial.params, _is_feasible(trial)]), []).append(trial)
         else:
             others.append(trial)
     spread: dict[int, list[float]] = {}
-    shown = sorted([*(_mean(group, spread) for group in groups.values()), *others], key=lambda trial: trial.number)
-    sign = -1.0 if study.directions[0] == "maximize" else 1.0
-    losses = [loss_of(trial.values if trial.state == COMPLETE else None, _is_feasible(trial), sign) for trial in shown]
-    best = _front(study) or [shown[place].number for _, place in nsmallest(N_BEST, _known(losses))]
+    means = {trial.number: trial for trial in (_mean(group, spread) for group in groups.values())}
+    shown = sorted([*means.values(), *others], key=lambda trial: trial.number)
+    (sign, *_) = signed(study.directions)
+    losses = [loss_of(trial.values if trial.number in means else None, _is_feasible(trial), sign) for trial in shown]
+    sizes = {group[0].number: len(group) for group in groups.values()}
+    enough = min(study.replicates, max(sizes.values(), default=0))
+    whole = [(loss, place) for loss, place in _known(losses) if sizes[shown[place].number] >= enough]  # as `best` has it
+    best = _front(study) or [shown[place].number for _, place in nsmallest(N_BEST, whole)]
     wanted = {place for place, trial in enumerate(shown) if trial.number in best}
-    return Sample([shown[place] for place in places_shown(losses, most, wanted)], len(shown), best, spread)
+    return Sample([shown[place] for place in places_shown(losses, most, wanted)], len(shown), best, spread, withdrawn)
 
 
 def _is_feasible(trial: Trial) -> bool:

@@ -50,7 +50,8 @@ def _history(pictures: Sequence[Picture], wanted: Wanted, width: int, height: in
     for each in pictures:
         whose = f" of {each.name}" if len(pictures) > 1 else ""
         fine, broken, best = _history_lines(each, wanted.objective)
-        plot.scatter(*_columns(fine), label=f"value{whose}", marker="dot")
+        if fine:  # plotext takes no empty list
+            plot.scatter(*_columns(fine), label=f"value{whose}", marker="dot")
         if broken:
             plot.scatter(*_columns(broken), label=f"infeasible{whose}", marker="x")
         if best:

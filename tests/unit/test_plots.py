@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +238,7 @@ def test_a_long_study_is_thinned_and_its_best_line_is_the_right_one(tmp_path: Pa
     for trial in (study.ask() for _ in range(200)):
         values.append(trial.params["x"])
         study.tell(trial, values[-1])
-    monkeypatch.setattr(pictures_of, "sample", lambda opened: sample(opened, 40))
+    monkeypatch.setattr(pictures_of, "sample", lambda opened, most: sample(opened, 40))
     monkeypatch.setattr("journaltune.plots.sample.N_RECENT", 20)
     (picture,) = pictures(path)
     assert len(picture.trials) < 100
@@ -246,3 +248,132 @@ def test_a_long_study_is_thinned_and_its_best_line_is_the_right_one(tmp_path: Pa
     at = dict(zip(line.x, line.y, strict=True))
     assert all(at[number] == min(values[: number + 1]) for number in at)
     assert min(values) in at.values()
+
+
+def told_study(folder: Path, values: list[float], **more: Any) -> Any:
+    import journaltune
+
+    study = journaltune.create_study(
+        str(folder / "told.journal"), params={"x": "float(0, 1)", "y": "int(1, 9)"}, seed=1, sampler="random"
+    )
+    for value in values:
+        study.tell(study.ask(), value, **more)
+    return study
+
+
+def test_a_withdrawn_result_is_never_the_best(tmp_path: Path) -> None:
+    from journaltune.plots.figures import Wanted, interactive
+    from journaltune.plots.sample import best_so_far
+
+    study = told_study(tmp_path, [3.0, 1.0, 2.0])
+    study.withdraw(1, reason="wrong data")
+    path = str(tmp_path / "told.journal")
+    (picture,) = pictures(path)
+    assert picture.sample.best == [2, 0]
+    assert picture.sample.withdrawn == {1}
+    line = next(trace for trace in interactive("history", [picture], Wanted()).data if trace.name == "Best Value")
+    assert min(line.y) == 2.0
+    with open_study(path, None) as opened:
+        assert best_so_far(opened) == [3.0, 2.0]
+    assert main(["page", "-f", path, "-o", str(tmp_path / "told.html")]) == 0
+    assert '[1,"withdrawn",1.0,' in (tmp_path / "told.html").read_text(encoding="utf-8")
+
+
+def test_with_replicates_the_best_has_all_of_them(tmp_path: Path) -> None:
+    import journaltune
+
+    study = journaltune.create_study(str(tmp_path / "r.journal"), params={"x": "float(0, 1)"}, replicates=2, seed=1)
+    for value in (5.0, 6.0, 1.0):  # the second configuration was told once
+        study.tell(study.ask(), value)
+    (picture,) = pictures(str(tmp_path / "r.journal"))
+    assert picture.sample.best == [0]
+    assert study.best_trial.number == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "more"),
+    [
+        ([0.5], {}),
+        ([0.5, float("inf"), -float("inf"), 1e30], {}),
+        ([1.0, 1.0, 1.0], {}),
+        ([0.5, 0.25], {"constraints": {"memory": 1.0}}),
+    ],
+    ids=["one trial", "infinities", "all the same", "all infeasible"],
+)
+@pytest.mark.parametrize("ending", [".png", ".html", None])
+def test_a_history_of_odd_values_is_drawn(tmp_path: Path, values: list[float], more: dict[str, Any], ending: str | None) -> None:
+    told_study(tmp_path, values, **more)
+    output = [] if ending is None else ["-o", str(tmp_path / f"history{ending}")]
+    assert main(["plot", "history", "-f", str(tmp_path / "told.journal"), *output]) == 0
+
+
+@pytest.mark.parametrize(("kind", "says"), [("edf", "have the same value"), ("contour", "fewer than two parameters that differ")])
+def test_an_empty_picture_is_refused_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, says: str
+) -> None:
+    import journaltune
+
+    path = str(tmp_path / "same.journal")
+    study = journaltune.create_study(path, params={"x": "float(0, 1)", "y": "choice(a)"}, seed=1, sampler="random")
+    for _ in range(3):
+        study.tell(study.ask(), 1.0)
+    assert says in refusal(capsys, 3, "plot", kind, "-f", path, "-o", str(tmp_path / "x.png"))
+
+
+def test_an_image_of_a_thinned_history_has_the_trials_numbers(tmp_path: Path) -> None:
+    from journaltune.plots.figures import Wanted, image
+
+    told_study(tmp_path, [float(100 - n) if n % 10 else 1000.0 for n in range(60)])
+    with open_study(str(tmp_path / "told.journal"), None) as study:
+        from journaltune.plots.picture import picture
+
+        drawn = picture(study, str)
+    numbers = [trial.number for trial in drawn.trials if trial.number % 7 == 0]
+    part = drawn.but(trials=[trial for trial in drawn.trials if trial.number in numbers])
+    (axes,) = image("history", [part], Wanted()).axes
+    assert axes.collections[0].get_offsets()[:, 0].tolist() == numbers
+    assert axes.lines[0].get_xdata().tolist() == numbers
+
+
+def test_long_labels_lose_their_middle_and_no_reference_is_cut() -> None:
+    from journaltune.plots.labels import _short_html, short
+
+    assert short("learning_rate") == "learning_rate"
+    assert short("model.encoder.layers.11.dropout_1", 20) == "model.encod…ropout_1"
+    assert _short_html("&lt;" * 40, 10) == "&lt;" * 5 + "…" + "&lt;" * 4
+
+
+def test_names_of_many_letters_leave_room_in_each_picture(tmp_path: Path) -> None:
+    import journaltune
+    from journaltune.plots.figures import Wanted, image, interactive
+
+    name, choices = (
+        "a name of very many letters that goes on and on",
+        [f"category number {n} of nine, in words" for n in range(9)],
+    )
+    study = journaltune.create_study(str(tmp_path / "l.journal"), params={name: choices, "x": "float(0, 1)"}, seed=1)
+    for _ in range(20):
+        study.tell(study.ask(), 1.0)
+    (picture,) = pictures(str(tmp_path / "l.journal"))
+    page = interactive("slice", [picture], Wanted()).layout
+    assert {len(text) for text in page.xaxis.ticktext} == {18}
+    assert page.xaxis.title.text == "a name of very ma…es on and on"
+    panel = image("slice", [picture], Wanted()).axes[0]
+    assert max(len(panel.xaxis.get_major_formatter()(place, None)) for place in panel.get_xticks()) == 18
+
+
+def test_importances_do_without_scikit_learn(folder: Path) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn comes with the extra `examples`")
+    call = f"main(['plot', 'importance', '-f', {journal_for('importance', folder)!r}])"
+    program = f"import sys; from journaltune.cli import main; code = {call}; print(code, 'sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
+
+
+def test_objectives_have_their_names_in_an_image(folder: Path) -> None:
+    from journaltune.plots.figures import Wanted, image
+
+    (picture,) = pictures(str(folder / "pareto.journal"))
+    axis = image("parallel", [picture], Wanted()).axes[0].xaxis
+    known = axis.get_major_formatter()
+    assert [known(place, None) for place in axis.get_ticklocs()][:2] == ["loss", "accuracy"]
