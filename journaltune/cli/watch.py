@@ -17,7 +17,8 @@ REFRESH_S = 1.0
 _BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _MOST_BARS = 60
 _COLUMNS, _ROWS = 80, 24
-_OWN_SCREEN, _BACK = "\x1b[?1049h", "\x1b[?1049l"
+_OWN_SCREEN, _BACK = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"  # the cursor is hidden there
+_CHANGING = ("study", "trials", "running", "best", "progress", "failures", "time left")
 
 
 def lines(study: OpenStudy) -> list[str]:
@@ -76,5 +77,21 @@ def _drawn(text: str) -> str:
 
     size = os.get_terminal_size(sys.stdout.fileno())
     columns, rows = size.columns or _COLUMNS, size.lines or _ROWS  # 0: nobody said
-    shown = [shorten(line, max(columns - 1, 1)) for line in text.splitlines()[: max(rows - 1, 1)]]
+    lines, most = text.splitlines(), max(rows - 1, 1)
+    if len(lines) > most:
+        lines = _changing(lines)
+    shown = [shorten(line, max(columns - 1, 1)) for line in lines[:most]]
     return "\x1b[H" + "".join(f"{line}\x1b[K\n" for line in shown) + "\x1b[J"
+
+
+def _changing(lines: Sequence[str]) -> list[str]:
+    """First the lines that tell how it goes, then the settings, each with the indented lines below it."""
+    blocks: list[list[str]] = []
+    for line in lines:
+        if line.startswith(" ") and blocks:
+            blocks[-1].append(line)
+        else:
+            blocks.append([line])
+    blocks.sort(key=lambda block: not block[0].startswith(_CHANGING))
+    short = [block[0] for block in blocks if block[0].startswith(_CHANGING)]
+    return [*short, *(line for block in blocks for line in block if line not in short)]

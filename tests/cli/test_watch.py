@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from screen import Terminal
 
 from journaltune.cli.watch import lines, sparkline
 from journaltune.study.open_study import open_study
 from journaltune.study.trials import is_over, time_left_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize(
@@ -55,3 +60,42 @@ def test_watching_ends_with_the_study(program: Any) -> None:
         program.out("tell", str(number), "1")
     watched = [json.loads(line) for line in program.out("status", "--watch", "--format", "json").splitlines()]
     assert [each["trials"]["complete"] for each in watched] == [2]
+
+
+@pytest.fixture
+def watched(program: Any) -> Iterator[Terminal]:
+    create_with_budget(program, 3)
+    for number in range(2):
+        program.out("ask")
+        program.out("tell", str(number), str(2 - number))
+    terminal = Terminal(program.command("status", "--watch"), program.folder, os.environ)
+    yield terminal
+    terminal.close()
+
+
+def test_watching_survives_any_size_of_the_window_and_ends_with_the_study(program: Any, watched: Terminal) -> None:
+    """A window of 20 columns and 5 rows shows what changes, cut; the last page stays on the usual screen."""
+    watched.until("progress   █▁ 2 to 1")
+    watched.resize(20, 5)
+    shown = watched.until(lambda text: "…" in text and len(text.splitlines()) <= 5 and "progress" in text)
+    assert [line.split()[0] for line in shown.splitlines() if line] == ["study", "trials", "best", "progress"]
+    assert max(map(len, shown.splitlines())) < 20
+    watched.resize(1, 1)
+    watched.until(lambda text: text.strip() == "…")
+    watched.resize(100)
+    watched.until("objective  minimize")
+    program.out("ask")
+    program.out("tell", "2", "0.5")
+    assert watched.wait() == 0
+    assert "progress   █▃▁ 2 to 0.5" in str(watched.screen)
+    assert watched.raw.count("\x1b[?1049h") == watched.raw.count("\x1b[?1049l") == 1
+    assert watched.raw.count("\x1b[?25l") == watched.raw.count("\x1b[?25h") == 1
+    assert "\x1b[2J" not in watched.raw  # nothing is wiped, so nothing flickers
+
+
+def test_watching_ends_when_the_journal_is_gone(program: Any, watched: Terminal) -> None:
+    watched.until("progress")
+    program.journal.unlink()
+    assert watched.wait() == 3
+    assert watched.raw.count("\x1b[?1049l") == 1
+    assert "there is no journal" in str(watched.screen)

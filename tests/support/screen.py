@@ -103,10 +103,10 @@ class Terminal:
         self.resize(columns)
         self.exit_code: int | None = None
 
-    def resize(self, columns: int) -> None:
-        """As a window does that is made wider or narrower."""
+    def resize(self, columns: int, rows: int = 40) -> None:
+        """As a window does that is made wider or narrower, higher or lower."""
         self.screen.columns = columns
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def type(self, text: str) -> None:
         os.write(self.fd, text.encode())
