@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from journaltune.base.errors import NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.plots.labels import relabel, rows_of
@@ -48,6 +50,7 @@ KINDS = {
 N_IMPORTANT, N_PAIR = 3, 2
 MOST_AXES = 10
 _MOST_LABELS = 12
+_USUAL, _FAR = 0.9, 1_000.0
 _ENOUGH = 2  # complete trials, before which importances and slices say nothing
 
 
@@ -124,6 +127,8 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
         if kind == "history":
             _number(figure, [[trial.number for trial in each.shown(about.most)] for each in pictures])
             _add_spread(figure, pictures, wanted)
+        if kind in ("history", "slice"):
+            _leave_out_far(figure, pictures, wanted.objective)
         if len(first.directions) > 1 and kind in ("importance", "parallel"):
             _name_objectives(figure, first.objectives)
         return figure
@@ -249,6 +254,29 @@ def _add_spread(figure: Any, pictures: Sequence[Picture], wanted: Wanted) -> Non
         else:
             figure.errorbar(x, y, yerr=bars, fmt="none", ecolor="#8888cc", elinewidth=1, label="Standard deviation", zorder=0)
             figure.legend(bbox_to_anchor=(1.05, 1.0), loc="upper left")
+
+
+def _leave_out_far(figure: Any, pictures: Sequence[Picture], place: int) -> None:
+    """Where a few results are worse than the others by more than a thousand times what these differ by, the axis ends before
+    them, and says so: else nothing could be told apart."""
+    sign = -1.0 if pictures[0].directions[place] == "maximize" else 1.0
+    complete = (trial.values for each in pictures for trial in each.trials if trial.state.name == "COMPLETE")
+    losses = sorted(loss for values in complete if isfinite(loss := sign * values[place]))
+    usual = losses[: max(int(len(losses) * _USUAL), 1)]
+    room = usual[-1] - usual[0] if usual else 0.0
+    if room <= 0 or losses[-1] - usual[-1] <= _FAR * room:
+        return
+    limits = sorted((sign * (usual[0] - room / 10), sign * (usual[-1] + room / 2)))
+    n_far = sum(loss > usual[-1] + room / 2 for loss in losses)
+    title = f"{pictures[0].objectives[place]} ({n_far} far away)"
+    if hasattr(figure, "add_scatter"):
+        figure.layout.yaxis.update(range=limits, title={"text": title})
+        return
+    import numpy
+
+    for axes in numpy.ravel(figure):
+        axes.set_ylim(limits)
+    numpy.ravel(figure)[0].set_ylabel(title)
 
 
 def _number(figure: Any, numbers: Sequence[Sequence[int]]) -> None:

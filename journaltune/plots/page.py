@@ -34,6 +34,7 @@ SECTIONS = {
     "timeline": "Timeline",
     "intermediate": "Intermediate values",
 }
+_ALONE = {"contour": "Contours", "rank": "Ranks", "edf": "Distribution of values"}  # no sections of a page
 _WIDE = 720  # a figure of many panels is at least so wide, and scrolled where the page is narrower
 _FOLDER = os.path.dirname(__file__)
 
@@ -72,9 +73,8 @@ def page(study: OpenStudy, picture: Picture, facts: Facts) -> str:
 def page_of_figure(kind: str, figure: Any, name: str) -> str:
     """One plot as a page; ``name`` is spelled for HTML."""
     figures = {kind: figure}
-    return _filled(
-        f"{kind}", f"<h1>{name}</h1>{_section(kind, SECTIONS.get(kind, kind), _holder(kind, figures, {}))}", figures, None, None
-    )
+    section = _section(kind, {**SECTIONS, **_ALONE}[kind], _holder(kind, figures, {}))
+    return _filled(kind, f"<h1>{name}</h1>{section}", figures, None, None)
 
 
 def _filled(title: str, body: str, figures: dict[str, Any], rows: Any, refresh_s: int | None) -> str:

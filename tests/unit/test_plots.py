@@ -377,3 +377,17 @@ def test_objectives_have_their_names_in_an_image(folder: Path) -> None:
     axis = image("parallel", [picture], Wanted()).axes[0].xaxis
     known = axis.get_major_formatter()
     assert [known(place, None) for place in axis.get_ticklocs()][:2] == ["loss", "accuracy"]
+
+
+@pytest.mark.parametrize("kind", ["history", "slice"])
+def test_a_result_that_is_far_away_does_not_hide_the_others(tmp_path: Path, kind: str) -> None:
+    from journaltune.plots.figures import Wanted, image, interactive
+
+    told_study(tmp_path, [1e30, *(float(n) for n in range(20))])
+    (picture,) = pictures(str(tmp_path / "told.journal"))
+    axis = interactive(kind, [picture], Wanted()).layout.yaxis
+    assert axis.range[1] < 50
+    assert axis.title.text == "value (1 far away)"
+    axes = image(kind, [picture], Wanted()).axes[0]
+    assert axes.get_ylim()[1] < 50
+    assert axes.get_ylabel() == "value (1 far away)"
