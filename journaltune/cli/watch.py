@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from journaltune.study.open_study import OpenStudy
 
 REFRESH_S = 1.0
+_SHARE = 0.2  # of one core at most, where a study is so long that a page takes its time
 _BARS, _PLAIN_BARS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _MOST_BARS = 60
 _COLUMNS, _ROWS = 80, 24
@@ -49,17 +50,21 @@ def sparkline(values: Sequence[float]) -> str:
 def watch(page: Callable[[], tuple[str, bool]], is_data: bool) -> None:
     """Print the page each second until it says that the study is over. A terminal shows it on a screen of its own, and the last
     page stays on the usual one. Elsewhere a blank line stands between two, unless they are data."""
-    from time import sleep
+    from signal import SIGTERM, signal
+    from time import process_time, sleep
 
     is_terminal = output.require_open().isatty() and not is_data
     gap = "" if is_data else "\n"
     try:
         if is_terminal:
+            signal(SIGTERM, lambda number, frame: sys.exit(128 + number))  # not without giving the screen back
             output.write(_OWN_SCREEN)
+        began_s = process_time()
         text, is_over = page()
         while not is_over:
             output.write(_drawn(text) if is_terminal else text + gap)
-            sleep(REFRESH_S)
+            sleep(max(REFRESH_S, (process_time() - began_s) / _SHARE))
+            began_s = process_time()
             text, is_over = page()
     except BaseException:
         if is_terminal:

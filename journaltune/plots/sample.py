@@ -12,7 +12,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps_unicode
 from journaltune.base.model import USAGE_ATTR
 from journaltune.journal.state import NO_TIME, STATE_MASK
-from journaltune.study.best import best_trials, signed, visible_losses
+from journaltune.study.best import best_trials, signs_of, visible_losses
 from journaltune.study.trials import trials, trials_at
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ def _losses(state: StudyState) -> dict[int, float]:
 
 def best_so_far(study: OpenStudy) -> list[float]:
     """The best value after each trial that could be the best, by number, of the first objective."""
-    (sign, *_) = signed(study.directions)
+    (sign, *_) = signs_of(study.directions)
 
     def looked(state: StudyState) -> list[float]:
         numbers, losses = state.finished.column("numbers"), _losses(state)
@@ -137,7 +137,7 @@ def _of_configurations(study: OpenStudy, most: int) -> Sample:
     spread: dict[int, list[float]] = {}
     means = {trial.number: trial for trial in (_mean(group, spread) for group in groups.values())}
     shown = sorted([*means.values(), *others], key=lambda trial: trial.number)
-    (sign, *_) = signed(study.directions)
+    (sign, *_) = signs_of(study.directions)
     losses = [loss_of(trial.values if trial.number in means else None, _is_feasible(trial), sign) for trial in shown]
     sizes = {group[0].number: len(group) for group in groups.values()}
     enough = min(study.replicates, max(sizes.values(), default=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,3 +100,10 @@ def test_watching_ends_when_the_journal_is_gone(program: Any, watched: Terminal)
     assert watched.wait() == 3
     assert watched.raw.count("\x1b[?1049l") == 1
     assert "there is no journal" in str(watched.screen)
+
+
+def test_watching_gives_the_screen_and_the_cursor_back_when_it_is_ended(watched: Terminal) -> None:
+    watched.until("progress")
+    os.kill(watched.pid, signal.SIGTERM)
+    assert watched.wait() == 128 + signal.SIGTERM
+    assert watched.raw.endswith("\x1b[?25h\x1b[?1049l")
