@@ -10,12 +10,11 @@ from journaltune.api.study import Study
 from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import loads
-from journaltune.engine.create import create
 from journaltune.engine.start import check_start, enqueue_start
+from journaltune.serve.places import created, opened
 from journaltune.space import Space, space_from_params
 from journaltune.space.files import with_path
 from journaltune.study import study_file
-from journaltune.study.open_study import open_study
 from journaltune.study.settings import SETTINGS
 
 TYPE_CHECKING = False
@@ -59,7 +58,7 @@ def create_study(
     storage: object = None,
     load_if_exists: bool = False,
 ) -> Study:
-    """Create a study in the journal at ``path``; a missing journal is made.
+    """Create a study in the journal at ``path``; a missing journal is made. ``ssh://HOST/PATH`` is one on another machine.
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``), lists of choices, or Optuna's
     distributions, or is a Space; ``require`` are constraints that each suggestion keeps (``"layers * width <= 4096"``). ``space``
@@ -90,7 +89,7 @@ def create_study(
     start = file.start if file is not None else ()
     said = {name: given[name] for name in SETTINGS if name in given and name != "space"}
     goals = {"directions": _directions(direction, directions), "objectives": metric_names}
-    study = create(
+    study = created(
         checks.path(path),
         name=study_name,
         exist_ok=exist_ok,
@@ -165,12 +164,17 @@ def load_study(
 ) -> Study:
     """Open a study that exists; without a name, the only one. NotFoundError when it is missing, UsageError for several.
 
+    For ``ssh://HOST/PATH`` one connection stays open, which owns the trials that are asked: when it ends, others ask them again.
+    What lasted no longer than a broken connection is taken back by the next call. MachineError where that machine can't be
+    reached. Objectives run here; what reads or writes the journal's file itself (``verify``, ``to_optuna``, ``add_trial``,
+    ``import_trials``, ``trials_dataframe``) is a UsageError.
+
     ``storage``, ``sampler`` and ``pruner`` are Optuna's: the error for them shows the line to write.
     """
     words = {"study_name": study_name, "sampler": sampler, "pruner": pruner}
     require_own_words("load_study", path, storage, words)
     path, lock_timeout_s = checks.path(path), checks.not_negative(lock_timeout_s, "lock_timeout_s")
-    return Study(open_study(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
+    return Study(opened(path, study_name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs))
 
 
 def reopener(study: OpenStudy) -> Callable[[], Study]:

@@ -307,6 +307,7 @@ class Study:
 
     def verify(self) -> Verdict:
         """Recompute every suggestion from the journal and compare; see ``engine.verify``."""
+        self._study.require_here("verify")
         from journaltune.engine.verify import verify
 
         return verify(self._study.path, self.study_name)

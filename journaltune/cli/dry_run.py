@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from journaltune.base.errors import ExhaustedError, WaitTimeoutError
+from journaltune.base.errors import ExhaustedError, UsageError, WaitTimeoutError
 from journaltune.base.words import quote, quoted
 from journaltune.cli import output
 
@@ -21,7 +21,10 @@ def dry_run(call: Call) -> int:
     from tempfile import TemporaryDirectory
 
     from journaltune.run.prepare import prepare
+    from journaltune.serve.places import is_elsewhere
 
+    if is_elsewhere(call.path):
+        raise UsageError("run: --dry-run asks in a copy of the journal's file; call it on the machine that has the journal")
     path = os.path.abspath(call.path)
     with TemporaryDirectory() as folder:
         copy = os.path.join(folder, os.path.basename(path))

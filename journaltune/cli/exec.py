@@ -79,7 +79,7 @@ def _call(study: OpenStudy, trial: Trial, command: list[str]) -> tuple[list[str]
     line = CommandLine(command) if command else stored_command(study)
     space = study.space
     line.check({**(space.parameters if space is not None else {}), **trial.params})
-    folder = at_hand(study.path, study.study_id, trial.number, trial.params)
+    folder = at_hand(study.local_path, study.study_id, trial.number, trial.params)
     seed = trainer_seed(study.config, trial.number)
     filling = Filling(trial.number, seed, _attempt(trial), 0, folder.path, folder.params, trial.params)
     names = variable_names(space, trial.params)

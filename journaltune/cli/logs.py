@@ -36,7 +36,7 @@ def run(options: Options) -> int:
     number = options["number"]
     with opened(options) as study:
         n_trials = study.look(lambda state: state.n_trials)
-        folder, name = folder_of(study.path, study.study_id, number), study.name
+        folder, name = folder_of(study.local_path, study.study_id, number), study.name
     if number >= n_trials:
         raise NotFoundError(f"study {name!r} has no trial {number}; `journaltune trials` lists them")
     if not os.path.exists(folder.stdout):

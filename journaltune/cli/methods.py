@@ -11,7 +11,7 @@ from functools import partial
 from journaltune.base.errors import UsageError
 from journaltune.base.words import text_of
 from journaltune.cli.commands import NAMES, load
-from journaltune.cli.options import COMMON, defaults, journal_path, long_name, study_name
+from journaltune.cli.options import COMMON, access, defaults, journal_path, long_name, study_name
 from journaltune.cli.values import did_you_mean, json_object, key_json, name_number, number, shown
 from journaltune.serve.protocol import INTERNAL_ERROR, INVALID_PARAMS, NO_METHOD, Refused
 from journaltune.serve.studies import Studies
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _OF_PRINTING = ("format", "template", "watch")  # options for how a command prints
 _FILES = ("file", "source")  # where "-" is a shell's stdin
 _OF_EACH_CALL = ("journal", "study")  # of those that every command has; the others are the server's own
+PREFIX = "journaltune."  # of methods that are no commands: a name of a command has no dot
 _ONE_AT_A_TIME = threading.Lock()  # for commands that collect warnings: Python has one list of them
 
 
@@ -43,15 +44,25 @@ class Commands:
 
     def call(self, caller: Caller, name: str, params: Any) -> Any:
         """What the command prints, as JSON: a list where it prints several lines. Refused for an error."""
+        if name.startswith(PREFIX):
+            return self._verb(caller, name.removeprefix(PREFIX), params)
         method = self._methods.get(name) or self._method(name)
         options = {**self._given, **method.options(params), "caller": caller}
         try:
             return method.answer(options, partial(self._opened, name == "ask"))
         except Exception as error:
-            from journaltune.cli import EXIT_BUG, explain
+            raise _refused(error) from error
 
-            line, exit_code = explain(error)
-            raise Refused(INTERNAL_ERROR if exit_code == EXIT_BUG else exit_code, " ".join(line.splitlines())) from error
+    def _verb(self, caller: Caller, name: str, params: Any) -> Any:
+        """What a study on another machine calls; no command."""
+        from journaltune.serve.verbs import answer
+
+        try:
+            return answer(self.studies, journal_path(self._given), access(self._given), caller, name, params)
+        except Refused:
+            raise
+        except Exception as error:
+            raise _refused(error) from error
 
     def _method(self, name: str) -> _Method:
         module = load(name) if name in NAMES else None
@@ -63,6 +74,13 @@ class Commands:
 
     def _opened(self, for_asks: bool, options: Options) -> AbstractContextManager[OpenStudy]:
         return self.studies.opened(journal_path(options), study_name(options), for_asks=for_asks)
+
+
+def _refused(error: Exception) -> Refused:
+    from journaltune.cli import EXIT_BUG, explain
+
+    line, exit_code = explain(error)
+    return Refused(INTERNAL_ERROR if exit_code == EXIT_BUG else exit_code, " ".join(line.splitlines()))
 
 
 class _Method:

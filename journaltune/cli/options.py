@@ -254,9 +254,14 @@ def access(options: Options) -> dict[str, Any]:
 
 
 def opened(options: Options) -> OpenStudy:
+    path = journal_path(options)
+    if path.startswith("ssh://"):
+        from journaltune.serve.places import opened
+
+        return opened(path, study_name(options), **access(options))
     from journaltune.study.open_study import open_study
 
-    return open_study(journal_path(options), study_name(options), **access(options))
+    return open_study(path, study_name(options), **access(options))
 
 
 def long_name(option: Option) -> str:

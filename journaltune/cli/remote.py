@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from journaltune.base import VERSION
-from journaltune.base.errors import MachineError, UsageError
+from journaltune.base.errors import UsageError
 from journaltune.base.words import quote
-from journaltune.cli.values import shown
+from journaltune.serve.ssh import NO_PROGRAM, SCHEME, SSH_FAILED, command_of, place_of, refuse, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,15 +15,13 @@ if TYPE_CHECKING:
 
     from journaltune.cli.options import Command, Options
 
-_NOT_THERE = ("run", "exec", "logs")  # they start processes, or read what those left, on this machine
+_HERE = ("run", "exec", "logs")  # they start processes on this machine, or read what those left, and open the study from here
 _NEITHER = ("parse", "space")  # they read no journal
-_URL = "ssh://[USER@]HOST[:PORT]/PATH"
-_SSH_FAILED, _NO_PROGRAM = 255, 127
 
 
 def is_forwarded(command: Command, journal: str | None) -> bool:
     journal = journal or os.environ.get("JOURNALTUNE_JOURNAL", "")
-    return journal.startswith("ssh://") and command.name not in _NEITHER
+    return journal.startswith(SCHEME) and command.name not in (*_HERE, *_NEITHER)
 
 
 def forward(command: Command, options: Options, arguments: Sequence[str]) -> int:
@@ -31,31 +29,20 @@ def forward(command: Command, options: Options, arguments: Sequence[str]) -> int
 
     MachineError where ssh fails, or there is no journaltune there; UsageError for what only this machine could do.
     """
-    there, path = _parts(options["journal"] or os.environ["JOURNALTUNE_JOURNAL"])
-    _check(command, options, there)
+    place = place_of(options["journal"] or os.environ["JOURNALTUNE_JOURNAL"])
+    _check(command, options, place.destination)
     study = os.environ.get("JOURNALTUNE_STUDY")
-    words = ["journaltune", "--caller-is", VERSION, command.name, "-f", path, *_without_journal(arguments)]
-    call = " ".join([*([f"JOURNALTUNE_STUDY={quote(study)}"] if study else []), *map(quote, words)])
-    exit_code = _run(["ssh", "-T", "-o", "BatchMode=yes", "--", there, call])
-    if exit_code == _SSH_FAILED:
-        raise MachineError(f"{there} can't be reached by ssh, or the connection broke; see what `ssh {there} true` says")
-    if exit_code == _NO_PROGRAM:
-        raise MachineError(f"{there} has no program journaltune on the PATH of `ssh {there} ...`; install {VERSION} there")
+    words = [command.name, "-f", place.path, *_without_journal(arguments)]
+    pid = spawn(command_of(place, words, [f"JOURNALTUNE_STUDY={quote(study)}"] if study else []))
+    exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if exit_code in (SSH_FAILED, NO_PROGRAM):
+        refuse(place, exit_code)
     return exit_code
 
 
-def _parts(url: str) -> tuple[str, str]:
-    """What ssh takes for a destination, and the path there; ``/~/`` begins one in the user's home."""
-    host, slash, path = url.removeprefix("ssh://").partition("/")
-    if not host or host.startswith("-") or not path or not slash:
-        raise UsageError(f"{shown(url)} names no journal on another machine; write {_URL}")
-    return f"ssh://{host}", path.removeprefix("~/") if path.startswith("~/") else f"/{path}"
-
-
 def _check(command: Command, options: Options, there: str) -> None:
-    if command.name in _NOT_THERE or options.get("socket"):
-        what = "serve --socket" if command.name == "serve" else command.name
-        raise UsageError(f"{what} does not take a journal on another machine; call it there, by `ssh {there}`")
+    if options.get("socket"):
+        raise UsageError(f"serve --socket does not take a journal on another machine; call it there, by `ssh {there}`")
     if options.get("owner"):
         raise UsageError("ask: --owner names a process of the machine that has the journal; with ssh:// give the trial a --ttl")
     named = [(option.metavar or "", option.dest) for option in command.options]
@@ -76,14 +63,6 @@ def _without_journal(arguments: Sequence[str]) -> list[str]:
         elif not word.startswith("--journal=") and (word[:2] != "-f" or word.startswith("--")):
             kept.append(word)
     return kept
-
-
-def _run(command: list[str]) -> int:
-    try:
-        pid = os.posix_spawnp(command[0], command, os.environ)
-    except FileNotFoundError:
-        raise MachineError("this machine has no ssh, which a journal on another one is reached by; install OpenSSH") from None
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def check_caller(version: str) -> None:

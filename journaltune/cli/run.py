@@ -130,7 +130,7 @@ def _run(options: Options, link: Link) -> int:
     from journaltune.suggest.samplers.rust import without_its_package
 
     without_its_package()
-    study, plan = prepare(_call(options), lambda text: output.note(f"run: {text}"))
+    study, plan = prepare(_call(options).but(link=link), lambda text: output.note(f"run: {text}"))
     with study:
         shows = listener(len(study.directions), options["quiet"])
         try:

@@ -82,7 +82,7 @@ def _command(study: OpenStudy, plan: Plan, trial: Trial) -> str:
     from journaltune.run.placeholders import Filling
 
     folder, seed, command = (
-        folder_of(study.path, study.study_id, trial.number),
+        folder_of(study.local_path, study.study_id, trial.number),
         trainer_seed(study.config, trial.number),
         plan.command,
     )

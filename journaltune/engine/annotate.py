@@ -6,7 +6,7 @@ from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps
 from journaltune.journal import records
-from journaltune.study.open_study import METRIC_NAMES
+from journaltune.study.open_study import METRIC_NAMES, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from journaltune.study.open_study import OpenStudy
 
 
+@verb
 def set_user_attrs(study: OpenStudy, attrs: Mapping[str, Any]) -> None:
     """Set user attributes of the study, on disk when this returns; stock readers see them too. UsageError for a wrong value."""
     _write(study, records.SET_STUDY_USER_ATTR, checks.attrs(attrs))
 
 
+@verb
 def set_metric_names(study: OpenStudy, names: Sequence[str]) -> None:
     """Name the objectives, as Optuna's ``Study.set_metric_names`` does. UsageError unless there is one name for each."""
     checked = [checks.text(name, "an objective's name") for name in names]

@@ -7,7 +7,7 @@ from journaltune.base.errors import ExhaustedError, NotFoundError
 from journaltune.base.seeds import trainer_seed
 from journaltune.journal import records
 from journaltune.study import environment
-from journaltune.study.open_study import OpenStudy, space_of
+from journaltune.study.open_study import OpenStudy, space_of, verb
 from journaltune.suggest.choose import Choice, Suggestion, awaited, choose, sampler_of
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ DAY_S = 86400.0
 _TRIES_WITHOUT_LOCK = 3
 
 
+@verb
 def ask(
     study: OpenStudy,
     *,

@@ -10,7 +10,7 @@ from journaltune.base.jsontext import dumps
 from journaltune.engine.tell import earlier_request
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
-from journaltune.study.open_study import OpenStudy, space_of
+from journaltune.study.open_study import OpenStudy, space_of, verb
 from journaltune.study.queue import Queue, attrs_of, grown, same_params
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from journaltune.space import Space
 
 
+@verb
 def enqueue(
     study: OpenStudy,
     params: Mapping[str, Any],
@@ -56,6 +57,7 @@ def enqueue(
     return number
 
 
+@verb
 def enqueue_all(
     study: OpenStudy, rows: Sequence[Mapping[str, Any]], *, skip_if_exists: bool = False, request_ids: Sequence[str] | None = None
 ) -> list[int | None]:

@@ -11,14 +11,15 @@ from journaltune.base.frozen import Frozen
 from journaltune.base.model import USAGE_ATTR
 from journaltune.engine.report import _report
 from journaltune.engine.resume import assign, holder_of, owned
-from journaltune.engine.tell import last_report
+from journaltune.engine.tell import earlier_request, last_report
 from journaltune.journal import records
 from journaltune.journal.records import finishing
 from journaltune.journal.state import OWNER_ATTR
+from journaltune.study.open_study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.state import LiveTrial
@@ -50,21 +51,27 @@ def _own(study: OpenStudy, number: int, owner: Mapping[str, Any]) -> LiveTrial |
     return trial if trial is not None and trial.state == RUNNING and trial.holder.get("owner") == owner else None
 
 
-def settle(study: OpenStudy, result: Settled, owner: Mapping[str, Any]) -> bool:
-    """Finish a trial; False when it is not this owner's any more. Needs ``flush`` before anybody hears of it."""
+@verb
+def settle(study: OpenStudy, result: Settled, owner: Mapping[str, Any], request_id: str | None = None) -> bool:
+    """Finish a trial; False when it is not this owner's any more. Needs ``flush`` before anybody hears of it.
+
+    True for a ``request_id`` that finished the trial before: the answer to that call was lost.
+    """
     with study.turn.lock, study.turn:
         with study.journal.locked():
+            if earlier_request(study, "tell", request_id, result.number) is not None:
+                return True
             trial = _own(study, result.number, owner)
             if trial is None:
                 return False
-            *_, effect = study.journal.append(_batch(trial, result))
+            *_, effect = study.journal.append(_batch(trial, result, request_id))
         study.n_tells += 1
         if study.n_tells % _RESULTS_PER_SNAPSHOT_CHECK == 0:
             study.journal.save_snapshot_when_due(lived=True)
     return bool(effect)
 
 
-def _batch(trial: LiveTrial, result: Settled) -> list[dict[str, Any]]:
+def _batch(trial: LiveTrial, result: Settled, request_id: str | None) -> list[dict[str, Any]]:
     attrs, state, values, reason = dict(result.attrs), result.state, result.values, result.reason
     if values is not None and not checks.are_results(values, trial.study.directions):
         state, values, reason = FAIL, None, "nan"
@@ -74,7 +81,7 @@ def _batch(trial: LiveTrial, result: Settled) -> list[dict[str, Any]]:
         values = last_report(trial)
     return [
         records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={USAGE_ATTR: dict(result.usage)}),
-        *finishing(trial.trial_id, state, values, attrs, result.constraints),
+        *finishing(trial.trial_id, state, values, attrs, result.constraints, request_id),
     ]
 
 
@@ -85,24 +92,32 @@ def n_failures(study: OpenStudy, number: int) -> int:
     return len(noted) if isinstance(noted, list) else 0
 
 
-def rerun(study: OpenStudy, number: int, owner: Mapping[str, Any], claim: Mapping[str, Any], reason: str) -> int | None:
-    """Begin a next attempt at a trial whose last one failed: its number; None when the trial is not this owner's any more."""
+@verb
+def rerun(study: OpenStudy, number: int, attempt: int, owner: Mapping[str, Any], mark: str, reason: str) -> int | None:
+    """Begin the attempt at a trial after ``attempt``, which failed: its number; None when the trial is not this owner's any more.
+
+    The same call again changes nothing.
+    """
     with study.turn.lock, study.turn, study.journal.locked():
         trial = _own(study, number, owner)
         if trial is None:
             return None
+        if holder_of(trial).attempt > attempt:
+            return holder_of(trial).attempt
         holder, noted = holder_of(trial), trial.system_attrs.get(FAILURES_ATTR)
         failures = [*(noted if isinstance(noted, list) else []), {"attempt": holder.attempt, "reason": reason}]
         why = f"attempt {holder.attempt} failed ({reason})"
-        note = {**claim, "attempt": holder.attempt + 1, "deaths": holder.deaths, "at": records.now_iso(), "why": why}
+        claim: dict[str, Any] = {"owner": owner, "mark": mark, "attempt": holder.attempt + 1, "deaths": holder.deaths}
+        attrs: dict[str, Any] = {FAILURES_ATTR: failures, OWNER_ATTR: {**claim, "at": records.now_iso(), "why": why}}
         batch = [
             records.trial_record(records.SET_TRIAL_SYSTEM_ATTR, trial.trial_id, system_attr={key: value})
-            for key, value in ((FAILURES_ATTR, failures), (OWNER_ATTR, note))
+            for key, value in attrs.items()
         ]
         *_, effect = study.journal.append(batch)
     return holder.attempt + 1 if effect else None
 
 
+@verb
 def report_all(study: OpenStudy, number: int, owner: Mapping[str, Any], reports: Iterable[tuple[int, float]]) -> bool:
     """Record intermediate values, each step's first; False when the trial is not this owner's any more."""
     with study.turn.lock, study.turn, study.journal.locked():
@@ -113,6 +128,7 @@ def report_all(study: OpenStudy, number: int, owner: Mapping[str, Any], reports:
     return True
 
 
+@verb
 def flush(study: OpenStudy) -> None:
     """Make what was recorded so far survive a power cut. InDoubtError when the disk fails."""
     with study.turn.lock, study.turn:
@@ -129,5 +145,27 @@ def give_back(study: OpenStudy, owner: Mapping[str, Any], *, died: bool) -> None
             if trial is not None:
                 holder = holder_of(trial)
                 deaths = holder.deaths + died
-                note = {"owner": holder.owner, "attempt": holder.attempt, "deaths": deaths, "released": True}
+                note: dict[str, Any] = {"owner": holder.owner, "attempt": holder.attempt, "deaths": deaths, "released": True}
+                note |= {} if holder.mark is None else {"mark": holder.mark}
                 assign(study, number, holder, note, "its client is gone")
+
+
+@verb
+def adopt(study: OpenStudy, marks: Sequence[str], owner: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Take over the running trials whose asks had these marks, for a client that connects again: number and attempt of each.
+
+    Those that somebody else took up meanwhile bear another mark. The attempt stays the same: the trainer is the same, and the end
+    of a connection killed nothing.
+    """
+    taken = []
+    with study.turn.lock, study.turn:
+        study.journal.sync()
+        for trial in owned(study.state()):
+            holder = holder_of(trial)
+            if holder.mark not in marks:
+                continue
+            deaths = holder.deaths - (holder.released and holder.deaths > 0)
+            note = {"owner": owner, "mark": holder.mark, "attempt": holder.attempt, "deaths": deaths}
+            if (holder.owner == owner and not holder.released) or assign(study, trial.number, holder, note, "its client is back"):
+                taken.append((trial.number, holder.attempt))
+    return taken

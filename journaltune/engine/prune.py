@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from journaltune.base import RUNNING, checks
 from journaltune.journal import records
+from journaltune.study.open_study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 STOPPED_ATTR = "journaltune:stop_at"  # system attribute: the step after which the study's pruner stopped the trial
 
 
+@verb
 def should_prune(study: OpenStudy, number: int) -> bool:
     """Whether a running trial is to stop after its last report, as the study's pruner decides; False without a pruner.
 

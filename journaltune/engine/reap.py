@@ -6,6 +6,7 @@ from journaltune.base import RUNNING, checks
 from journaltune.base.errors import ConflictError, NotFoundError
 from journaltune.engine.owners import DEAD, NONE, Probe
 from journaltune.engine.resume import assign, fail, holder_of, orphans, standing
+from journaltune.study.open_study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from journaltune.study.open_study import OpenStudy
 
 
+@verb
 def reap(study: OpenStudy, numbers: Iterable[int] | None = None) -> list[int]:
     """Fail the running trials of owners that are proven dead, with reason ``owner-died``; their numbers.
 
@@ -32,6 +34,7 @@ def reap(study: OpenStudy, numbers: Iterable[int] | None = None) -> list[int]:
         return [number for number, holder in found if fail(study, number, holder, "owner-died")]
 
 
+@verb
 def release(study: OpenStudy, *numbers: int) -> None:
     """Give running trials back, whoever has them: the next asks hand them out again, as the same trials.
 

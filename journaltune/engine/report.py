@@ -8,6 +8,7 @@ from journaltune.base import checks
 from journaltune.base.errors import ConflictError, UsageError
 from journaltune.engine.tell import earlier_request, running_trial
 from journaltune.journal import records
+from journaltune.study.open_study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from journaltune.study.open_study import OpenStudy
 
 
+@verb
 def report(study: OpenStudy, number: int, step: int, value: float, *, request_id: str | None = None) -> bool:
     """Record an intermediate value of a running trial, on disk when this returns. True if it is recorded now or was before.
 

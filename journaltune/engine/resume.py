@@ -13,6 +13,7 @@ from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_
 from journaltune.journal import records
 from journaltune.journal.state import OWNER_ATTR, to_microseconds, to_moment
 from journaltune.space import Distribution
+from journaltune.study.open_study import verb
 from journaltune.suggest.choose import Suggestion
 
 TYPE_CHECKING = False
@@ -106,6 +107,14 @@ def orphans(study: OpenStudy, own: Mapping[str, Any] | None = None) -> Iterator[
         holder = holder_of(trial)
         if standing(holder, probe) == DEAD:
             yield trial, holder
+
+
+@verb
+def are_held_by_others(study: OpenStudy) -> bool:
+    """Whether a running trial has an owner who lives, so that it may be free before it is finished. As far as the journal was
+    read."""
+    probe = Probe(study.path)
+    return any(standing(holder_of(trial), probe) == ALIVE for trial in owned(study.state()))
 
 
 def take_up(study: OpenStudy, claim: Mapping[str, Any], failed: list[int]) -> Suggestion | None:

@@ -8,6 +8,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps
 from journaltune.journal.records import finishing
 from journaltune.journal.state import OWNER_ATTR
+from journaltune.study.open_study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Result(Frozen):
     constraints: dict[str, float]
 
 
+@verb
 def tell(
     study: OpenStudy,
     number: int,

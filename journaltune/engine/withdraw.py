@@ -7,6 +7,7 @@ from journaltune.base.errors import ConflictError
 from journaltune.engine.tell import running_trial
 from journaltune.journal import records
 from journaltune.journal.records import WITHDRAWN
+from journaltune.study.open_study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from journaltune.study.open_study import OpenStudy
 
 
+@verb
 def withdraw(study: OpenStudy, numbers: Iterable[int], reason: str) -> None:
     """Have samplers, ``best``, look-ups, pruners, counts and budgets leave out the results of finished trials.
 

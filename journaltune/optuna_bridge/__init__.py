@@ -44,6 +44,7 @@ def to_optuna(
     pruner: optuna.pruners.BasePruner | None = None,
 ) -> optuna.Study:
     """See ``Study.to_optuna``."""
+    study.require_here("to_optuna")
     if isinstance(sampler, optuna.samplers.BaseSampler):
         raise UsageError(
             "a sampler that exists has its seed already; pass a function that makes one from a seed, such as "

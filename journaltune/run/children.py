@@ -171,6 +171,7 @@ class Children:
 
     def start(self, child: Child, program: str, words: list[str], environment: Mapping[str, str]) -> None:
         child.start(program, words, environment, self._stdin, self._clock)
+        processes.spared_groups.discard(child.pid)  # a number that was another's before
         self.running[child.pid] = child
 
     # -- waiting -----------------------------------------------------------------------------------------------------
@@ -216,7 +217,8 @@ class Children:
     def _look_for_strays(self) -> None:
         """Find out whose the children are that nobody here started: orphans of trainers. Nobody's are ended."""
         for pid in processes.children(os.getpid()):
-            if pid not in self.running and pid not in self._strays:
+            known = pid in self.running or pid in self._strays
+            if not known and processes.group_of(pid) not in processes.spared_groups:
                 self._strays[pid] = self._possible_owners(pid)
         present = list(self)
         lost = [pid for pid, owners in self._strays.items() if not any(child in present for child in owners)]

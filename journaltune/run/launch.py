@@ -86,7 +86,7 @@ class Launcher:
         ProgramError where no trial's can be, MachineError when the machine refuses.
         """
         number, attempt, study = suggestion.number, suggestion.attempt, self._study
-        folder = folders.prepare(study.path, study.study_id, number, suggestion.params, began_us, attempt == 1)
+        folder = folders.prepare(study.local_path, study.study_id, number, suggestion.params, began_us, attempt == 1)
         filling = Filling(number, suggestion.seed, attempt, slot, folder.path, folder.params, suggestion.params)
         variables = of_attempt(self._base, filling, folder, self._names, self._plan.devices[slot])
         child, words = self._children.new(filling, folder), self._plan.command.fill(filling)

@@ -6,14 +6,13 @@ import os
 from collections import deque
 from time import monotonic
 
-from journaltune.base import COMPLETE, FAIL, PRUNED, RUNNING
+from journaltune.base import COMPLETE, FAIL, PRUNED
 from journaltune.base.errors import ExhaustedError, JournaltuneError, WaitTimeoutError
 from journaltune.engine import own_trials
 from journaltune.engine.ask import ask
-from journaltune.engine.owners import ALIVE, Probe
 from journaltune.engine.prune import should_prune
 from journaltune.engine.reap import release
-from journaltune.engine.resume import holder_of, standing
+from journaltune.engine.resume import are_held_by_others
 from journaltune.journal.state import STATE_MASK
 from journaltune.run.loop import unrecorded
 from journaltune.run.tally import Tally, tally_of
@@ -35,16 +34,21 @@ _FINAL = {"complete": COMPLETE, "pruned": PRUNED, "fail": FAIL}
 
 
 class Ledger:
-    """One run's trials, from the ask to the result. ``owner`` is the runner, as records name it."""
+    """One run's trials, from the ask to the result. ``worker`` is the runner, as this machine's records name it."""
 
-    def __init__(self, study: OpenStudy, owner: Mapping[str, Any], n_trials: int | None, retries: int) -> None:
-        self.study, self.owner, self._n_trials, self._retries = study, owner, n_trials, retries
+    def __init__(self, study: OpenStudy, worker: Mapping[str, Any], n_trials: int | None, retries: int) -> None:
+        self.study, self._worker, self._n_trials, self._retries = study, worker, n_trials, retries
         self._mark = os.urandom(8).hex()  # of its trials: a signal may come when one is in the journal, and nobody has it yet
         self._again: deque[Suggestion] = deque()  # attempts that failed and are made again
         self._is_stored, self._is_exhausted, self.why_done = True, False, ""
         self.ask_at_s = 0.0  # on the kernel's clock
         self.awaited: int | None = None
         self._crash_looped: list[int] = []
+
+    @property
+    def owner(self) -> Mapping[str, Any]:
+        """Who has the run's trials: the runner, or elsewhere the connection, which may be another one after a while."""
+        return self._worker if self.study.elsewhere is None else self.study.elsewhere.owner
 
     # -- how far the study is ----------------------------------------------------------------------------------------
 
@@ -64,12 +68,7 @@ class Ledger:
         """Whether there is, or may come, a trial to run: while other processes have trials, theirs may become ours."""
         if self._again:
             return True
-        return not self.is_complete and (not self._is_exhausted or self._have_others())
-
-    def _have_others(self) -> bool:
-        probe = Probe(self.study.path)
-        trials = [trial for trial in self.study.state().live.values() if trial.state == RUNNING and trial.may_have_owner()]
-        return any(standing(holder_of(trial), probe) == ALIVE for trial in trials)
+        return not self.is_complete and (not self._is_exhausted or are_held_by_others(self.study))
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -135,10 +134,9 @@ class Ledger:
         """
         self.ask_at_s, self._is_stored = 0.0, False
         if may_retry and self._is_retried(child.number, outcome):
-            claim = {"owner": self.owner, "mark": self._mark}
-            attempt = own_trials.rerun(self.study, child.number, self.owner, claim, str(outcome.reason))
+            filling, reason = child.filling, str(outcome.reason)
+            attempt = own_trials.rerun(self.study, child.number, filling.attempt, self.owner, self._mark, reason)
             if attempt is not None:
-                filling = child.filling
                 self._again.append(Suggestion(child.number, dict(filling.params), filling.seed, attempt))
             return attempt is not None, attempt
         return own_trials.settle(self.study, _settled(child, outcome), self.owner), None

@@ -37,9 +37,10 @@ class Search:
         self.on_failed: Callable[[int], None] | None = None
 
     def __enter__(self) -> Search:
-        """Be the owner of its trials, for as long as this process lives or the search goes on."""
-        self.worker = Worker(self.study.path)
-        clear_leftovers(self.study)
+        """Be the owner of its trials, for as long as this process lives or the search goes on. Elsewhere the connection is."""
+        if self.study.elsewhere is None:
+            self.worker = Worker(self.study.path)
+            clear_leftovers(self.study)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -32,7 +32,7 @@ _WORDS = {
     signal.SIGTSTP: STOP,
     signal.SIGWINCH: RESIZE,
 }
-_STOPPED, _LOCK = b"s", b"l"
+_STOPPED, _LOCK, _SPARE = b"s", b"l", b"p"
 _FRONT_DIED = signal.SIGUSR1
 _MOST_INTERRUPTS = 3  # the runner answers so many; one more, and the front ends it
 _STOP_S = 2.0  # how long the front waits before it stops: by then the runner has stopped its trainers
@@ -110,6 +110,15 @@ class Link:
     def stopped(self) -> None:
         """The trainers stand still: the front may stop as well."""
         self._send(_STOPPED)
+
+    def fileno(self) -> int:
+        """Readable when the terminal says something."""
+        return self._end.fileno()
+
+    def spare(self, group: int) -> None:
+        """End no process of this group: neither this process does, nor the front."""
+        processes.spared_groups.add(group)
+        self._send(_SPARE + str(group).encode())
 
     def share_lock(self, fd: int) -> None:
         """Have the front keep a lock as long as it lives."""
@@ -192,6 +201,8 @@ class _Front:
         except OSError:
             return b""
         self._locks += fds
+        if word[:1] == _SPARE:
+            processes.spared_groups.add(int(word[1:]))
         if not word and self._is_heard:  # it ends; SIGCHLD comes
             self._is_heard = False
             self._poll.unregister(self._end.fileno())
@@ -239,6 +250,8 @@ class _Front:
                 return status if pid else None
 
     def _exit_code(self, status: int) -> int:
+        while self._read_runner():
+            continue
         code = os.waitstatus_to_exitcode(status)
         if code >= 0:
             return 128 + self._asked_by if self._asked_by and code else code

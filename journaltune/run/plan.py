@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.space import Space
+    from journaltune.study.open_study import OpenStudy
 
 # What a study keeps, each with the check of its value: texts and numbers, as the journal holds them.
 KEPT: dict[str, Callable[[Any], Any]] = {
@@ -128,14 +129,14 @@ def _program(command: CommandLine) -> str | None:
     raise UsageError(f"there is no program {program}; name one that is on PATH, or write its path, such as ./{program}")
 
 
-def check_trusted(journal_path: str, study_name: str) -> None:
+def check_trusted(study: OpenStudy) -> None:
     """A command that a journal names runs only for whom the journal belongs to. UsageError otherwise."""
     try:
-        owner = os.stat(journal_path).st_uid
+        is_own = os.stat(study.path).st_uid == os.geteuid() if study.elsewhere is None else study.elsewhere.is_own_journal
     except OSError as error:
-        raise MachineError(f"cannot look at {journal_path}: {error.strerror}") from error
-    if owner != os.geteuid():
+        raise MachineError(f"cannot look at {study.path}: {error.strerror}") from error
+    if not is_own:
         raise UsageError(
-            f"study {study_name!r} names a command, and {journal_path} is another user's, so it is not run; write the command "
+            f"study {study.name!r} names a command, and {study.path} is another user's, so it is not run; write the command "
             "behind -- yourself"
         )

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from journaltune.base.errors import ConflictError, NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.engine.create import create
 from journaltune.engine.start import check_start, enqueue_start
 from journaltune.run.placeholders import CommandLine
 from journaltune.run.plan import Plan, check_trusted, checked, plan
+from journaltune.serve.places import created, opened
 from journaltune.space import Space, space_from_params
 from journaltune.space.grammar import spec_text
 from journaltune.space.literals import one_line
 from journaltune.study import settings
-from journaltune.study.open_study import open_study, space_of
+from journaltune.study.open_study import space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from journaltune.serve.ssh import Link
     from journaltune.study.open_study import OpenStudy
 
 
@@ -26,7 +27,7 @@ class Call(Frozen):
     """What a call of ``run`` says. ``kept``: settings of the table in ``plan``, None where one is taken out.
 
     ``creation``: what only a new study takes, by the names of ``create``; an existing one has to have the same. ``start``:
-    parameters that are to be asked first.
+    parameters that are to be asked first. ``link``: see ``serve.ssh.Link``.
     """
 
     path: str
@@ -41,6 +42,13 @@ class Call(Frozen):
     is_deterministic: bool = False
     timeout_s: float | None = None
     start: Sequence[Mapping[str, Any]] = ()
+    link: Link | None = None
+
+    def opened(self) -> OpenStudy:
+        return opened(self.path, self.study_name, link=self.link, **self.access)
+
+    def created(self, **given: Any) -> OpenStudy:
+        return created(self.path, link=self.link, **given, **self.access)
 
 
 def prepare(call: Call, on_note: Callable[[str], object] | None = None) -> tuple[OpenStudy, Plan]:
@@ -61,12 +69,12 @@ def _prepared(call: Call, on_note: Callable[[str], object] | None) -> tuple[Open
     line = CommandLine(call.command) if call.command else None
     space = _declared(line, call.space, call.require)
     try:
-        study = open_study(call.path, call.study_name, **call.access)
+        study = call.opened()
     except NotFoundError:
         try:
             return _new(call, line, space, on_note)
         except ConflictError:  # another run made it just now
-            study = open_study(call.path, call.study_name, **call.access)
+            study = call.opened()
     try:
         return _existing(call, study, line, space)
     except BaseException:
@@ -100,8 +108,7 @@ def _new(
     kept = _kept({}, call.kept)
     directions = call.creation.get("directions") or ("minimize",)
     made = plan(line, call.n_trials, kept, space, len(directions), call.timeout_s)
-    study = create(
-        call.path,
+    study = call.created(
         name=call.study_name,
         space=space,
         command=line.undeclared(),
@@ -110,7 +117,6 @@ def _new(
         check_space=lambda space: check_start(space, call.start),
         on_note=on_note,
         **{**call.creation, **({"lag": len(made.devices)} if call.is_deterministic else {})},
-        **call.access,
     )
     return study, made
 
@@ -126,8 +132,7 @@ def _existing(call: Call, study: OpenStudy, line: CommandLine | None, space: Spa
     known = space if study.space is None and space is not None else space_of(study)
     made = plan(line, n_trials, kept, known, len(study.directions), call.timeout_s)
     study.close()
-    study = create(
-        call.path,
+    study = call.created(
         name=study.name,
         space=None if study.space is not None else space,
         command=line.undeclared(),
@@ -135,7 +140,6 @@ def _existing(call: Call, study: OpenStudy, line: CommandLine | None, space: Spa
         run=kept,
         lag=len(made.devices) if call.is_deterministic and study.lag is None else None,
         exist_ok=True,
-        **call.access,
     )
     return study, made
 
@@ -151,7 +155,7 @@ def stored_command(study: OpenStudy) -> CommandLine:
     words = study.setting("command")
     if words is None:
         raise UsageError(f"study {study.name!r} has no command yet; write it behind --, such as -- ./train {{args}}")
-    check_trusted(study.path, study.name)
+    check_trusted(study)
     return CommandLine([str(word) for word in words])
 
 

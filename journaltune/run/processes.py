@@ -216,6 +216,9 @@ def send_group(group: int, signal: int) -> bool:
     return True
 
 
+spared_groups: set[int] = set()  # of processes that trainers did not start, and that others may need: see ``serve.ssh.Link``
+
+
 def bury(spare: Collection[int] = (), within_s: float = 5.0) -> list[int]:
     """End all descendants of this process with SIGKILL, and wait for them; those that are still there after ``within_s``.
 
@@ -223,10 +226,10 @@ def bury(spare: Collection[int] = (), within_s: float = 5.0) -> list[int]:
     """
     until = monotonic() + within_s
     while True:
-        left = [pid for pid in children(os.getpid()) if pid not in spare]
+        left = [pid for pid in children(os.getpid()) if pid not in spare and group_of(pid) not in spared_groups]
         if not left:
             return []
-        send([pid for pid in descendants(os.getpid()) if pid not in spare], SIGKILL)
+        send([*left, *(pid for child in left for pid in descendants(child) if pid not in spare)], SIGKILL)
         if not sum(map(_reaped, left)):
             if monotonic() > until:
                 return left

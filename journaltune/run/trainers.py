@@ -56,7 +56,7 @@ class Trainers:
         """
         study, plan = self._study, self._plan
         try:
-            with Worker(study.path) as worker:
+            with Worker(study.local_path) as worker:
                 self._ledger = Ledger(study, worker.owner, plan.n_trials, plan.retries)
                 self._recorder = Recorder(self._ledger, self._rules, self._listener)
                 self._launcher = Launcher(study, plan, self._children, space_of(study).shell_names(), worker.owner)
@@ -101,7 +101,11 @@ class Trainers:
             return False
         if self._recorder.has_waiting:
             return self._error is not None or self._n_interrupts > 1
-        return bool(self._rules.stopping) or not self._ledger.has_next
+        try:
+            return bool(self._rules.stopping) or not self._ledger.has_next
+        except (MachineError, LockTimeoutError) as error:
+            self._meet(error)
+            return False
 
     def _fail(self, error: JournaltuneError) -> None:
         self._error = self._error or error
@@ -159,7 +163,7 @@ class Trainers:
         self._roster.put(child.filling.slot, entry)
 
     def _sweep(self) -> None:
-        ended = sweep(self._study.path)
+        ended = sweep(self._study.local_path)
         if ended:
             self._listener.note(f"ended what a killed runner left: processes {', '.join(map(str, ended))}")
 

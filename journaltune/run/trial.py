@@ -143,6 +143,7 @@ class AskedTrial(Suggests):
         """Optuna's storage on the journal: what ``optuna.artifacts`` writes through. Imports Optuna."""
         from journaltune.optuna_bridge import storage
 
+        self._opened.require_here("trial.storage")
         journal = self._opened.journal
         return storage(journal.path, lock_timeout_s=journal.lock_timeout_s, allow_network_fs=journal.allow_network_fs)
 

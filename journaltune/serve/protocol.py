@@ -16,12 +16,16 @@ PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, INTERNAL_ERROR = -32700
 
 
 class Refused(Exception):
-    """A call that brings an error: one of the standard's codes, or an exit code of the command line, and one line of text."""
+    """A call that brings an error: one of the standard's codes, or an exit code of the command line, and one line of text.
 
-    def __init__(self, code: int, message: str) -> None:
+    ``data``: more about it, for a program of the same version.
+    """
+
+    def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
+        self.data = data
 
 
 def answer(line: bytes, call: Call) -> bytes | None:
@@ -59,7 +63,7 @@ def _response(request: Any, call: Call) -> dict[str, Any] | None:
     try:
         result = call(request["method"], request.get("params", {}), is_heard)
     except Refused as refused:
-        return _error(request["id"], refused.code, refused.message) if is_heard else None
+        return _error(request["id"], refused.code, refused.message, refused.data) if is_heard else None
     return {"jsonrpc": "2.0", "result": result, "id": request["id"]} if is_heard else None
 
 
@@ -86,8 +90,9 @@ def _is_id(value: object) -> bool:
     return value is None or (isinstance(value, str | int | float) and not isinstance(value, bool))
 
 
-def _error(request_id: Any, code: int, message: str) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "error": {"code": code, "message": message}, "id": request_id}
+def _error(request_id: Any, code: int, message: str, data: object = None) -> dict[str, Any]:
+    more = {} if data is None else {"data": data}
+    return {"jsonrpc": "2.0", "error": {"code": code, "message": message, **more}, "id": request_id}
 
 
 def _line(response: dict[str, Any]) -> bytes:

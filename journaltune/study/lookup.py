@@ -55,6 +55,8 @@ def lookup(
     Raises NotFoundError for an unknown number, SpaceError for parameters that the study does not have.
     """
     params = {} if params is None else checks.mapping(params, "parameters")
+    if all_studies:
+        study.require_here("a look-up in all studies")
     wanted = set(FINISHED) if states is None else wanted_states(states)
     with study.turn.lock, study.turn:
         study.journal.sync()

@@ -12,15 +12,51 @@ from journaltune.journal.journal import Journal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, TypeVar
+    from typing import Any, Protocol, TypeVar
 
     from journaltune.journal.state import Finished, StudyState
     from journaltune.space import Distribution, Space
 
     T = TypeVar("T")
+    Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+    class Elsewhere(Protocol):
+        """The machine that has the journal, where this one only has a mirror of it."""
+
+        @property
+        def owner(self) -> Mapping[str, Any]:
+            """Who has the trials that were asked there, as records name it."""
+
+        @property
+        def local_path(self) -> str:
+            """See ``OpenStudy.local_path``."""
+
+        @property
+        def is_own_journal(self) -> bool:
+            """Whether the journal belongs to the user as whom this one works there."""
+
+        def call(self, study: OpenStudy, verb: Callable[..., Any], given: dict[str, Any]) -> Any:
+            """Call a verb there; its errors are raised here. MachineError where the connection breaks."""
+
 
 METRIC_NAMES = "study:metric_names"  # Optuna's system attribute for the names of the objectives
 _NO_CONFIG: Mapping[str, Any] = {}
+
+
+def verb(function: Verb) -> Verb:
+    """Mark what changes a study: where the journal is on another machine, it is called there. See ``serve.elsewhere``."""
+
+    def call(study: OpenStudy, *values: Any, **named: Any) -> Any:
+        if study.elsewhere is None:
+            return function(study, *values, **named)
+        code = function.__code__
+        return study.elsewhere.call(
+            study, call, {**dict(zip(code.co_varnames[1 : code.co_argcount], values, strict=False)), **named}
+        )
+
+    call.__name__, call.__qualname__, call.__module__ = function.__name__, function.__qualname__, function.__module__
+    call.__doc__, call.__wrapped__ = function.__doc__, function  # type: ignore[attr-defined]
+    return call  # type: ignore[return-value]
 
 
 class OpenStudy:
@@ -34,6 +70,7 @@ class OpenStudy:
         "_space",
         "_stored",
         "_varied",
+        "elsewhere",
         "journal",
         "n_tells",
         "name",
@@ -41,8 +78,9 @@ class OpenStudy:
         "turn",
     )
 
-    def __init__(self, journal: Journal, state: StudyState) -> None:
+    def __init__(self, journal: Journal, state: StudyState, elsewhere: Elsewhere | None = None) -> None:
         self.journal = journal
+        self.elsewhere = elsewhere
         self.name = state.name
         self.study_id = state.study_id
         self.turn = Turn(self)
@@ -61,6 +99,16 @@ class OpenStudy:
     @property
     def path(self) -> str:
         return self.journal.path
+
+    @property
+    def local_path(self) -> str:
+        """The name beside which this machine keeps what belongs to the trials that run here: the journal's own, if it is here."""
+        return self.path if self.elsewhere is None else self.elsewhere.local_path
+
+    def require_here(self, what: str) -> None:
+        """UsageError for what only works on the machine that has the journal."""
+        if self.elsewhere is not None:
+            raise UsageError(f"{what} does not take a journal on another machine, {self.path}; call it there")
 
     def break_off(self) -> None:
         """Forget everything that an exception may have left half done. The next call reads the journal again."""

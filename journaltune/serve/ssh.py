@@ -1,0 +1,218 @@
+"""``ssh://HOST/PATH``: the program at the other end of the user's own ssh, and its standard streams."""
+
+from __future__ import annotations
+
+import os
+import sys
+from select import POLLIN, POLLOUT, poll
+from signal import SIGTERM
+from time import monotonic, sleep
+
+from journaltune.base import VERSION
+from journaltune.base.errors import MachineError, UsageError
+from journaltune.base.frozen import Frozen
+from journaltune.base.words import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn, Protocol
+
+    class Link(Protocol):
+        """Whoever starts ssh: has to know of its processes, and is waited for while the other end does not answer."""
+
+        def fileno(self) -> int:
+            """Readable when a person wants something."""
+
+        def spare(self, group: int) -> None:
+            """A process group is ssh's: it is not to be ended, as others may use its connection (ControlMaster)."""
+
+
+SCHEME = "ssh://"
+SSH_FAILED, NO_PROGRAM = 255, 127
+_CHUNK_BYTES = 1 << 16
+_PATIENCE_S = 3.0  # for an answer that is due, once a person wants something else
+_LAST_LINES = 5
+
+
+class Place(Frozen):
+    """A journal's machine, as ssh takes it for a destination, and its path there. ``host`` is the URL's."""
+
+    url: str
+    host: str
+    path: str
+
+    @property
+    def destination(self) -> str:
+        return f"{SCHEME}{self.host}"
+
+
+def place_of(url: str) -> Place:
+    """The parts of a URL; ``/~/`` begins a path in the user's home. UsageError where one is missing."""
+    host, slash, path = url.removeprefix(SCHEME).partition("/")
+    if not host or host.startswith("-") or not path or not slash or "\0" in url:
+        raise UsageError(f"{url[:200]!r} names no journal on another machine; write ssh://[USER@]HOST[:PORT]/PATH")
+    return Place(url, host, path.removeprefix("~/") if path.startswith("~/") else f"/{path}")
+
+
+def command_of(place: Place, words: Sequence[str], variables: Sequence[str] = ()) -> list[str]:
+    """The call of ssh that runs a command of journaltune there."""
+    call = " ".join([*variables, *map(quote, ["journaltune", "--caller-is", VERSION, *words])])
+    return ["ssh", "-T", "-o", "BatchMode=yes", "--", place.destination, call]
+
+
+def spawn(command: list[str], **options: object) -> int:
+    """Start ssh; its pid. MachineError where there is none."""
+    try:
+        return os.posix_spawnp(command[0], command, os.environ, **options)  # type: ignore[arg-type]
+    except FileNotFoundError:
+        raise MachineError("this machine has no ssh, which a journal on another one is reached by; install OpenSSH") from None
+
+
+def refuse(place: Place, exit_code: int, said: str = "") -> NoReturn:
+    """MachineError for what ssh itself, or the shell there, exited with."""
+    there = place.destination
+    if exit_code == NO_PROGRAM:
+        raise MachineError(f"{there} has no program journaltune on the PATH of `ssh {there} ...`; install {VERSION} there")
+    said = said or f"see what `ssh {there} true` says"
+    raise MachineError(f"{there} can't be reached by ssh, or the connection broke: {said}")
+
+
+class BrokenError(Exception):
+    """The connection is gone. ``said``: what stood on stderr; ``exit_code`` is that of ssh."""
+
+    def __init__(self, exit_code: int, said: str) -> None:
+        super().__init__(exit_code, said)
+        self.exit_code, self.said = exit_code, said
+
+
+class Wire:
+    """A program behind ssh that answers lines with lines. It is in a process group of its own: no Ctrl-C of a terminal ends it.
+
+    Its stderr is passed on while it lives; the last lines of it are kept, for the error if it ends.
+    """
+
+    def __init__(self, command: list[str], link: Link | None) -> None:
+        pipes = [os.pipe() for _ in range(3)]  # O_CLOEXEC: nobody else's child has them
+        (stdin, self._to), (self._from, stdout), (self._errors, stderr) = pipes
+        streams = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((stdin, stdout, stderr))]
+        try:
+            self.pid = spawn(command, file_actions=streams, setpgroup=0)
+        except BaseException:
+            self._close_all(self._to, self._from, self._errors)
+            raise
+        finally:
+            self._close_all(stdin, stdout, stderr)
+        self._link, self._starter = link, os.getpid()
+        if link is not None:
+            link.spare(self.pid)
+        for fd in (self._to, self._from, self._errors):
+            os.set_blocking(fd, False)
+        self._buffer, self._said, self._has_answered = bytearray(), list[str](), False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process started it; a forked child must not use what its parent talks through."""
+        return self._starter == os.getpid()
+
+    @staticmethod
+    def _close_all(*fds: int) -> None:
+        for fd in fds:
+            os.close(fd)
+
+    def exchange(self, line: bytes, timeout_s: float) -> bytes:
+        """Send a line and read one. BrokenError where the other end is gone, TimeoutError where it does not answer."""
+        rest, deadline = memoryview(line), monotonic() + timeout_s
+        while (end := self._buffer.find(b"\n")) < 0 or rest:
+            ready = self._wait(bool(rest), deadline)
+            if self._link is not None and self._link.fileno() in ready:
+                deadline = min(deadline, monotonic() + _PATIENCE_S)
+            if self._errors in ready:
+                self._pass_on()
+            if rest and self._to in ready:
+                rest = rest[self._write(rest) :]
+            if self._from in ready:
+                self._read()
+        answer = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._has_answered = True
+        return answer
+
+    def _wait(self, writes: bool, deadline: float) -> set[int]:
+        look = poll()
+        for fd in (self._from, self._errors):
+            look.register(fd, POLLIN)
+        if writes:
+            look.register(self._to, POLLOUT)
+        left_s = deadline - monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        if self._link is not None and left_s > _PATIENCE_S:
+            look.register(self._link.fileno(), POLLIN)
+        return {fd for fd, _ in look.poll(left_s * 1000)}
+
+    def _write(self, rest: memoryview) -> int:
+        try:
+            return os.write(self._to, rest)
+        except BlockingIOError:
+            return 0
+        except OSError:  # the reason comes by stderr and the exit status
+            self._end()
+
+    def _read(self) -> None:
+        data = os.read(self._from, _CHUNK_BYTES)
+        if not data:
+            self._end()
+        self._buffer += data
+        while not self._has_answered and b"\n" in self._buffer and self._buffer[0] not in b"{[":
+            del self._buffer[: self._buffer.find(b"\n") + 1]  # a shell's start-up file prints
+
+    def _pass_on(self) -> bool:
+        """Show what the other end says on stderr; False at its end."""
+        try:
+            data = os.read(self._errors, _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        lines = [line for line in data.decode(errors="backslashreplace").splitlines() if line.strip()]
+        if self._has_answered and sys.stderr is not None:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+        self._said = [*self._said, *lines][-_LAST_LINES:]
+        return bool(data)
+
+    def _end(self) -> NoReturn:
+        """Raise BrokenError with all that is known of the end."""
+        look = poll()
+        look.register(self._errors, POLLIN)
+        while look.poll(1000) and self._pass_on():
+            pass
+        said = self._said[-1].strip() if self._said else ""
+        raise BrokenError(self.close(), said)
+
+    def close(self, *, hangs: bool = False) -> int:
+        """Hang up, so that the program there ends; what ssh exited with, 255 where that is not known at once.
+
+        Only where the connection ``hangs`` is ssh ended too: else it may be one that others use.
+        """
+        self._close_all(self._to, self._from, self._errors)
+        if not self.is_here:
+            return SSH_FAILED
+        if hangs:
+            try:
+                os.kill(self.pid, SIGTERM)
+            except ProcessLookupError:
+                pass
+        status = self._waited(1.0)
+        return SSH_FAILED if status is None or status < 0 else status
+
+    def _waited(self, within_s: float) -> int | None:
+        until = monotonic() + within_s
+        while True:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # a runner that waits for all its children was first
+                return None
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            if monotonic() > until:
+                return None
+            sleep(0.005)
