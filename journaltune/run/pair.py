@@ -72,7 +72,7 @@ class Link:
     """The runner's end: what happens in the terminal, as words of one byte, and what wakes it."""
 
     def __init__(self, end: socket.socket, front_pid: int) -> None:
-        self._end, self._front_pid = end, front_pid
+        self._end, self._front_pid, self.patience_s = end, front_pid, float("inf")
         self._signals = Signals((signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
         for number in (signal.SIGTSTP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)

@@ -131,8 +131,8 @@ def _existing(call: Call, study: OpenStudy, line: CommandLine | None, space: Spa
     n_trials = study.setting("trials") if call.n_trials is None else call.n_trials
     known = space if study.space is None and space is not None else space_of(study)
     made = plan(line, n_trials, kept, known, len(study.directions), call.timeout_s)
-    study.close()
     study = call.created(
+        before=study,
         name=study.name,
         space=None if study.space is not None else space,
         command=line.undeclared(),

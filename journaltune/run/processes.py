@@ -216,7 +216,7 @@ def send_group(group: int, signal: int) -> bool:
     return True
 
 
-spared_groups: set[int] = set()  # of processes that trainers did not start, and that others may need: see ``serve.ssh.Link``
+spared_groups: set[int] = set()  # of processes that no trainer started: see ``serve.ssh.Link``
 
 
 def bury(spare: Collection[int] = (), within_s: float = 5.0) -> list[int]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _REPORTS_S, _MEASURE_S, _MEASURE_LIMITED_S, _JOURNAL_S, _MEMORY_FREE_S = 0.25, 1.0, 0.25, 1.0, 0.25
 _MEASURE_SHARE = 100.0  # times as long as a look at the memory took, until the next one
+_PATIENCE_S = 3.0  # for answers of another machine that has the journal, once somebody wants an end
 _OOM_GRACE_S = 1.0  # a leak goes on meanwhile
 
 
@@ -331,5 +332,6 @@ class Trainers:
             self._end_all(None if self._n_interrupts == 2 else 0.0)
 
     def _end_all(self, grace_s: float | None = None) -> None:
+        self._link.patience_s = _PATIENCE_S
         for child in list(self._children.running.values()):
             self._children.end(child, INTERRUPTED, grace_s)

@@ -64,14 +64,22 @@ class Elsewhere:
         """Make the study, or change one; what is odd about it. Errors as ``engine.create``."""
         wire = self._guarded(lambda: self._connected(opens=False))
         request = self._request(verbs.CREATE, {**given, "name": self._name})
-        (made,) = self._guarded(lambda: self._exchange(wire, [request]))
+        try:
+            (made,) = self._guarded(lambda: self._exchange(wire, [request]))
+        except BaseException:
+            self.hang_up()
+            raise
         self._name = made["study"]
         return list(made["notes"])
 
     def open(self) -> OpenStudy:
         """The study. NotFoundError and UsageError as ``open_study``."""
-        self._guarded(lambda: self._connected())
-        return OpenStudy(self.mirror, resolve(self.mirror, self._name), self)
+        try:
+            self.mirror.sync()
+            return OpenStudy(self.mirror, resolve(self.mirror, self._name), self)
+        except BaseException:
+            self.hang_up()
+            raise
 
     def hang_up(self) -> None:
         wire, self._wire = self._wire, None
@@ -84,7 +92,7 @@ class Elsewhere:
         if self._wire is None:
             words = ["serve", "--stdio", "-f", self._place.path, "--lock-timeout", f"{self._lock_timeout_s!r}s"]
             words += ["--allow-network-fs"] if self._access.get("allow_network_fs") else []
-            self._wire, self._is_open = Wire(command_of(self._place, words), self._link), False
+            self._wire, self._is_open = Wire(command_of(self._place, words, stays=True), self._link), False
             self._n_wires += 1
         if opens and not self._is_open:
             self._open_there(self._wire)
@@ -146,11 +154,11 @@ class Elsewhere:
 
     def _repeated(self, method: str, given: dict[str, Any]) -> Any:
         """One call, made once more over a new connection where the connection breaks. MachineError where that fails too."""
-        was_connected = self._wire is not None and self._wire.is_here
         try:
             return self._once(method, given)
         except MachineError as error:
-            if not was_connected or method in _ONCE or not isinstance(error.__cause__, BrokenError):
+            was_up = isinstance(error.__cause__, BrokenError) and error.__cause__.was_up
+            if not was_up or method in _ONCE:
                 raise
         return self._once(method, given)
 

@@ -31,6 +31,7 @@ def opened(path: str | os.PathLike[str], name: str | None, *, link: Link | None 
 def created(
     path: str | os.PathLike[str],
     *,
+    before: OpenStudy | None = None,
     link: Link | None = None,
     lock_timeout_s: float = 60.0,
     allow_network_fs: bool = False,
@@ -38,18 +39,22 @@ def created(
     on_note: Callable[[str], object] | None = None,
     **given: Any,
 ) -> OpenStudy:
-    """A study that is made, or changed; see ``engine.create``."""
+    """A study that is made, or changed; see ``engine.create``. ``before``: the same study, open, which is closed or taken."""
     access: dict[str, Any] = {"lock_timeout_s": lock_timeout_s, "allow_network_fs": allow_network_fs}
     if not is_elsewhere(path):
         from journaltune.engine.create import create
 
+        if before is not None:
+            before.close()
         return create(path, check_space=check_space, on_note=on_note, **given, **access)
     from journaltune.serve.elsewhere import Elsewhere
 
     for name in ("lock_file", "record_file"):
         if given.get(name):
             raise UsageError(f"{name} would be looked for on the other machine; create the study there")
-    there, space, ways = Elsewhere(str(path), given.pop("name", None), access, link), given.get("space"), given.get("directions")
+    space, ways, name = given.get("space"), given.get("directions"), given.pop("name", None)
+    there = before.elsewhere if before is not None else Elsewhere(str(path), name, access, link)
+    assert isinstance(there, Elsewhere)
     if space is not None:
         if check_space is not None:
             check_space(space)

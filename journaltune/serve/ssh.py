@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from typing import NoReturn, Protocol
 
     class Link(Protocol):
-        """Whoever starts ssh: has to know of its processes, and is waited for while the other end does not answer."""
+        """Whoever starts ssh: has to know of its processes, and says how long an answer may take."""
+
+        patience_s: float
 
         def fileno(self) -> int:
             """Readable when a person wants something."""
 
         def spare(self, group: int) -> None:
-            """A process group is ssh's: it is not to be ended, as others may use its connection (ControlMaster)."""
+            """A process group is ssh's: it ends by itself, once nobody is at this end."""
 
 
 SCHEME = "ssh://"
@@ -55,10 +57,15 @@ def place_of(url: str) -> Place:
     return Place(url, host, path.removeprefix("~/") if path.startswith("~/") else f"/{path}")
 
 
-def command_of(place: Place, words: Sequence[str], variables: Sequence[str] = ()) -> list[str]:
-    """The call of ssh that runs a command of journaltune there."""
+def command_of(place: Place, words: Sequence[str], variables: Sequence[str] = (), *, stays: bool = False) -> list[str]:
+    """The call of ssh that runs a command of journaltune there.
+
+    A connection that ``stays`` uses one that others share (ControlPath), and starts none: a ``run`` ends whatever its children
+    leave in the background.
+    """
     call = " ".join([*variables, *map(quote, ["journaltune", "--caller-is", VERSION, *words])])
-    return ["ssh", "-T", "-o", "BatchMode=yes", "--", place.destination, call]
+    options = ["-o", "BatchMode=yes", *(["-o", "ControlMaster=no"] if stays else [])]
+    return ["ssh", "-T", *options, "--", place.destination, call]
 
 
 def spawn(command: list[str], **options: object) -> int:
@@ -79,11 +86,11 @@ def refuse(place: Place, exit_code: int, said: str = "") -> NoReturn:
 
 
 class BrokenError(Exception):
-    """The connection is gone. ``said``: what stood on stderr; ``exit_code`` is that of ssh."""
+    """The connection is gone. ``said``: the last of stderr; ``exit_code`` is that of ssh; ``was_up``: something was answered."""
 
-    def __init__(self, exit_code: int, said: str) -> None:
-        super().__init__(exit_code, said)
-        self.exit_code, self.said = exit_code, said
+    def __init__(self, exit_code: int, said: str, was_up: bool) -> None:
+        super().__init__(exit_code, said, was_up)
+        self.exit_code, self.said, self.was_up = exit_code, said, was_up
 
 
 class Wire:
@@ -122,6 +129,7 @@ class Wire:
 
     def exchange(self, line: bytes, timeout_s: float) -> bytes:
         """Send a line and read one. BrokenError where the other end is gone, TimeoutError where it does not answer."""
+        timeout_s = timeout_s if self._link is None else min(timeout_s, self._link.patience_s)
         rest, deadline = memoryview(line), monotonic() + timeout_s
         while (end := self._buffer.find(b"\n")) < 0 or rest:
             ready = self._wait(bool(rest), deadline)
@@ -186,7 +194,7 @@ class Wire:
         while look.poll(1000) and self._pass_on():
             pass
         said = self._said[-1].strip() if self._said else ""
-        raise BrokenError(self.close(), said)
+        raise BrokenError(self.close(), said, self._has_answered)
 
     def close(self, *, hangs: bool = False) -> int:
         """Hang up, so that the program there ends; what ssh exited with, 255 where that is not known at once.

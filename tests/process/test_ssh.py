@@ -2,101 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from machines import Machine, key
+from running import until
 
 import journaltune
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
-pytestmark = pytest.mark.skipif(SSHD is None, reason="this machine has no sshd")
-
-
-class Machine:
-    """The other machine: a folder with a journaltune, reached by ``ssh://there/``."""
-
-    def __init__(self, folder: Path, env: dict[str, str], url: str) -> None:
-        self.folder, self.env, self.url = folder, env, url
-
-    def run(self, *call: str, journal: str | None = None, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "journaltune", *call]
-        env = {**self.env, "JOURNALTUNE_JOURNAL": journal or f"{self.url}{self.folder}/study.journal"}
-        return subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload,no-any-return]
-
-    def out(self, *call: str) -> str:
-        done = self.run(*call)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-def key(path: Path) -> str:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-    return path.with_suffix(".pub").read_text(encoding="ascii")
-
-
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A running server; the folder holds ``ssh``, which knows how to reach it as ``there``."""
-    folder = tmp_path_factory.mktemp("sshd")
-    host, user = key(folder / "host"), key(folder / "user")
-    (folder / "authorized").write_text(user, encoding="ascii")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "known").write_text(f"[127.0.0.1]:{port} {host}", encoding="ascii")
-    (folder / "there").mkdir()
-    program = folder / "there" / "journaltune"
-    program.write_text(
-        f"#!/bin/sh\nPYTHONPATH='{os.environ.get('PYTHONPATH', '')}' exec '{sys.executable}' -m journaltune \"$@\"\n"
-    )
-    program.chmod(0o755)
-    lines = {
-        "Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "AuthorizedKeysFile": folder / "authorized",
-        "PidFile": "none", "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no",
-        "SetEnv": f"PATH={folder}/there:{os.environ.get('PATH', os.defpath)}",
-    }  # fmt: skip
-    (folder / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
-    client = {
-        "HostName": "127.0.0.1", "Port": port, "User": getpass.getuser(), "IdentityFile": folder / "user",
-        "UserKnownHostsFile": folder / "known", "GlobalKnownHostsFile": "/dev/null", "StrictHostKeyChecking": "yes",
-    }  # fmt: skip
-    (folder / "config").write_text("Host there\n" + "".join(f"  {name} {value}\n" for name, value in client.items()))
-    (folder / "ssh").write_text(f'#!/bin/sh\nexec "{shutil.which("ssh")}" -F "{folder}/config" "$@"\n')
-    (folder / "ssh").chmod(0o755)
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    with subprocess.Popen([str(SSHD), "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.PIPE) as server:
-        deadline = time.monotonic() + 30
-        while not _answers(port) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        yield folder
-        server.terminate()
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-@pytest.fixture
-def machine(sshd: Path, tmp_path: Path) -> Machine:
-    env = {**os.environ, "PATH": f"{sshd}:{os.environ.get('PATH', os.defpath)}"}
-    return Machine(tmp_path, env, "ssh://there")
 
 
 @pytest.fixture
@@ -146,9 +63,7 @@ def test_a_coprocess_serves_over_ssh_and_its_trials_are_free_when_the_connection
         server.stdin.flush()
         first = json.loads(server.stdout.readline())["result"]
         os.killpg(server.pid, 9)  # ssh too: the connection is cut in the middle of a trial
-    deadline = time.monotonic() + 60
-    while "alive" in searched.out("status", "--format", "json") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: "alive" not in searched.out("status", "--format", "json"))
     again = json.loads(searched.out("ask"))
     assert again == {**first, "attempt": 2}
 
@@ -156,7 +71,7 @@ def test_a_coprocess_serves_over_ssh_and_its_trials_are_free_when_the_connection
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (["run", "--", "true"], "does not take a journal on another machine"),
+        (["run", "--dry-run", "--", "true"], "call it on the machine that has the journal"),
         (["serve", "--socket", "s"], "does not take a journal on another machine"),
         (["ask", "--owner", "1"], "--ttl"),
         (["create", "--space", "s.yaml"], "FILE would be looked for on the other machine"),

@@ -268,13 +268,13 @@ class TestOwnTrials:
 
         with Worker(study._study.path) as worker:
             number = self.ask(study, worker)
-            claim = {"owner": worker.owner, "mark": "m"}
-            assert own_trials.rerun(study._study, number, worker.owner, claim, "exit") == 2
-            assert own_trials.rerun(study._study, number, worker.owner, claim, "oom") == 3
+            assert own_trials.rerun(study._study, number, 1, worker.owner, "m", "exit") == 2
+            assert own_trials.rerun(study._study, number, 1, worker.owner, "m", "exit") == 2  # its answer was lost
+            assert own_trials.rerun(study._study, number, 2, worker.owner, "m", "oom") == 3
             assert own_trials.n_failures(study._study, number) == 2
             holder = holder_of(study._study.state().live[number])
             assert (holder.attempt, holder.deaths, holder.owner, holder.mark) == (3, 0, worker.owner, "m")
-            assert own_trials.rerun(study._study, number, {"pid": 1}, claim, "exit") is None
+            assert own_trials.rerun(study._study, number, 3, {"pid": 1}, "m", "exit") is None
 
 
 @pytest.mark.parametrize(("size", "text"), [(5, "5 bytes"), (1536, "1.5 KiB"), (8 << 30, "8 GiB"), (2000 << 40, "2e+03 TiB")])
