@@ -152,8 +152,11 @@ def identity_of(fd: int) -> tuple[int, int]:
     return there.st_dev, there.st_ino
 
 
-def read_from(fd: int, offset: int, most: int | None = None) -> bytes:
-    """The whole lines from ``offset`` on, about ``most`` bytes of them; a last line without a newline is left for later."""
+def read_from(fd: int, offset: int, most: int | None = None, before: int = 0) -> bytes:
+    """The whole lines from ``offset`` on, about ``most`` bytes of them; a last line without a newline is left for later.
+
+    The first ``before`` bytes are no line, but the end of an earlier one.
+    """
     size = os.fstat(fd).st_size
     while size > offset:
         length = size - offset if most is None else min(most, size - offset)
@@ -161,7 +164,7 @@ def read_from(fd: int, offset: int, most: int | None = None) -> bytes:
         if data.endswith(b"\n"):
             return data
         whole = data.rfind(b"\n") + 1
-        if whole or length == size - offset or most is None:
+        if whole > before or length == size - offset or most is None:
             return data[:whole]
         most *= 8  # a line longer than that
     return b""

@@ -132,7 +132,7 @@ class Journal:
     def _catch_up(self) -> None:
         fd, before = self._handle.fd, min(self.offset, 1)
         # The byte before, too: the last record that was read may be blank now, of a batch that broke off and was taken back.
-        data = files.read_from(fd, self.offset - before, files.CHUNK_BYTES)
+        data = files.read_from(fd, self.offset - before, files.CHUNK_BYTES, before)
         if data[:before] == b" ":
             self._load()
             return

@@ -72,3 +72,17 @@ def test_a_snapshot_of_a_long_journal_that_was_changed_at_either_end_is_not_beli
         file.write(b"PAD")
     with pytest.raises(JournalDamagedError):
         Journal(str(path))
+
+
+def test_a_record_longer_than_what_is_read_at_once_reaches_a_journal_that_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CHUNK_BYTES", 1000)
+    path = tmp_path / "s.journal"
+    study = create_study(path, params=PARAMS, sampler="random", seed=1)
+    study.tell(study.ask(), 0.5)
+    other = load_study(path)
+    study.set_user_attr("long", "x" * 5000)
+    other.set_user_attr("short", 1)  # a writer that missed it would write for another place
+    for each in (study, other, load_study(path)):
+        assert each.user_attrs == {"long": "x" * 5000, "short": 1}
