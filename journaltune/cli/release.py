@@ -32,5 +32,5 @@ def answer(options: Options, opener: Opener = opened) -> list[dict[str, int]]:
     from journaltune.engine.reap import release
 
     with opener(options) as study:
-        release(study, *options["numbers"])
+        release(study, options["numbers"])
     return [{"number": number} for number in options["numbers"]]

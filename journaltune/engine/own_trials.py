@@ -142,7 +142,7 @@ def give_back(study: OpenStudy, owner: Mapping[str, Any], *, died: bool) -> None
         study.journal.sync()
         for number in [trial.number for trial in owned(study.state())]:
             trial = _own(study, number, owner)
-            if trial is not None:
+            if trial is not None and not holder_of(trial).released:
                 holder = holder_of(trial)
                 deaths = holder.deaths + died
                 note: dict[str, Any] = {"owner": holder.owner, "attempt": holder.attempt, "deaths": deaths, "released": True}

@@ -35,12 +35,13 @@ def reap(study: OpenStudy, numbers: Iterable[int] | None = None) -> list[int]:
 
 
 @verb
-def release(study: OpenStudy, *numbers: int) -> None:
-    """Give running trials back, whoever has them: the next asks hand them out again, as the same trials.
+def release(study: OpenStudy, numbers: int | Iterable[int]) -> None:
+    """Give a running trial back, or several, whoever has them: the next asks hand them out again, as the same trials.
 
     Raises NotFoundError for an unknown number, ConflictError for a trial that does not run: then none is given back.
     """
-    wanted = [checks.whole(number, "a trial's number") for number in numbers]
+    several = numbers if hasattr(numbers, "__iter__") else [numbers]
+    wanted = [checks.whole(number, "a trial's number") for number in several]
     with study.turn.lock, study.turn:
         study.journal.sync()
         for number in wanted:

@@ -122,7 +122,7 @@ class Elsewhere:
         method = verbs.name_of(verb)
         if method == verbs.ASK:
             return self._ask(study, **given)
-        number = given.get("number", getattr(given.get("result"), "number", None))
+        number = given.get("number", given.get("numbers", getattr(given.get("result"), "number", None)))
         with study.turn.lock, study.turn:
             result = self._repeated(method, self._plain(study, method, given))
         if method in _ENDS and isinstance(number, int) and result is not False:
@@ -139,7 +139,7 @@ class Elsewhere:
             "values": lambda value: checks.values(value, len(study.state().directions), checks.whole(number, "a trial's number")),
             "value": lambda value: checks.number(value, "a value"),
             "number": lambda value: checks.whole(value, "a trial's number"),
-            "numbers": lambda value: None if value is None else [checks.whole(each, "a trial's number") for each in value],
+            "numbers": lambda value: list(value) if hasattr(value, "__iter__") else value,
             "state": lambda value: (
                 value if value is None or isinstance(value, str) else str(getattr(value, "name", value)).lower()
             ),
@@ -157,9 +157,12 @@ class Elsewhere:
         try:
             return self._once(method, given)
         except MachineError as error:
-            was_up = isinstance(error.__cause__, BrokenError) and error.__cause__.was_up
-            if not was_up or method in _ONCE:
+            if not _was_up(error) or method in _ONCE:
                 raise
+        if method == verbs.ASK:
+            self._guarded(lambda: self._connected())
+            if self._lost:
+                return self._found()
         return self._once(method, given)
 
     def _once(self, method: str, given: dict[str, Any]) -> Any:
@@ -279,15 +282,19 @@ class Elsewhere:
 
     def _next(self, given: dict[str, Any]) -> dict[str, Any]:
         """The answer to an ask; first the trials of asks whose answer was lost."""
-        wire = self._guarded(lambda: self._connected())
-        if not self._lost:
-            answer: dict[str, Any] = self._repeated(verbs.ASK, given)
-            self.owner = answer["owner"]
-            if "error" in answer and self._n_wires > 1:  # a server that was cut off may have asked after we came back
-                wire = self._guarded(lambda: self._connected())
-                self._guarded(lambda: self._adopt(wire))
-            if not self._lost:
-                return answer
+        self._guarded(lambda: self._connected())
+        if self._lost:
+            return self._found()
+        answer: dict[str, Any] = self._repeated(verbs.ASK, given)
+        self.owner = answer.get("owner", self.owner)
+        if "error" in answer and self._n_wires > 1:  # a server that was cut off may have asked after we came back
+            wire = self._guarded(lambda: self._connected())
+            self._guarded(lambda: self._adopt(wire))
+            if self._lost:
+                return self._found()
+        return answer
+
+    def _found(self) -> dict[str, Any]:
         number, attempt = self._lost.pop(0)
         return {"number": number, "attempt": attempt}
 
@@ -300,3 +307,8 @@ class Elsewhere:
             return None
         self._held.add(trial.number)
         return suggestion_of(study, trial, answer["attempt"])
+
+
+def _was_up(error: MachineError) -> bool:
+    """Whether a connection broke that had worked before."""
+    return isinstance(error.__cause__, BrokenError) and error.__cause__.was_up
