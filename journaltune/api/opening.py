@@ -11,7 +11,7 @@ from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import loads
 from journaltune.engine.start import check_start, enqueue_start
-from journaltune.serve.places import created, opened
+from journaltune.run.places import created, opened
 from journaltune.space import Space, space_from_params
 from journaltune.space.files import with_path
 from journaltune.study import study_file

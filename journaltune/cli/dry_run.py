@@ -20,8 +20,8 @@ def dry_run(call: Call) -> int:
     from shutil import copyfile
     from tempfile import TemporaryDirectory
 
+    from journaltune.run.places import is_elsewhere
     from journaltune.run.prepare import prepare
-    from journaltune.serve.places import is_elsewhere
 
     if is_elsewhere(call.path):
         raise UsageError("run: --dry-run asks in a copy of the journal's file; call it on the machine that has the journal")

@@ -256,7 +256,7 @@ def access(options: Options) -> dict[str, Any]:
 def opened(options: Options) -> OpenStudy:
     path = journal_path(options)
     if path.startswith("ssh://"):
-        from journaltune.serve.places import opened
+        from journaltune.run.places import opened
 
         return opened(path, study_name(options), **access(options))
     from journaltune.study.open_study import open_study

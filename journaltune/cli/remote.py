@@ -30,7 +30,7 @@ def forward(command: Command, options: Options, arguments: Sequence[str]) -> int
     MachineError where ssh fails, or there is no journaltune there; UsageError for what only this machine could do.
     """
     place = place_of(options["journal"] or os.environ["JOURNALTUNE_JOURNAL"])
-    _check(command, options, place.destination)
+    _check(command, options, place.ssh)
     study = os.environ.get("JOURNALTUNE_STUDY")
     words = [command.name, "-f", place.path, *_without_journal(arguments)]
     pid = spawn(command_of(place, words, [f"JOURNALTUNE_STUDY={quote(study)}"] if study else []))
@@ -42,7 +42,7 @@ def forward(command: Command, options: Options, arguments: Sequence[str]) -> int
 
 def _check(command: Command, options: Options, there: str) -> None:
     if options.get("socket"):
-        raise UsageError(f"serve --socket does not take a journal on another machine; call it there, by `ssh {there}`")
+        raise UsageError(f"serve --socket does not take a journal on another machine; call it there, by `{there}`")
     if options.get("owner"):
         raise UsageError("ask: --owner names a process of the machine that has the journal; with ssh:// give the trial a --ttl")
     named = [(option.metavar or "", option.dest) for option in command.options]

@@ -73,6 +73,9 @@ says. A line `[journaltune] {"step": 3, "value": 0.5}` is a report. An exit stat
 same call, or `journaltune run -n 200` alone, goes on; `none` takes a setting out. A trial whose run was killed or interrupted is
 made again. Ctrl-C lets running trials finish, a second one ends them, a fourth one whatever does not answer; Ctrl-Z pauses them.
 
+With -f ssh://HOST/PATH the journal is another machine's, and the command runs here: on ten machines that is one study. JT_DIR is
+below ~/.local/state/journaltune then.
+
 Exits 1 when --halt or --max-failures ended it. stdout gets the best trial, as `best` prints it, where it is not a terminal.""",
     (
         Option("-n", "n_trials", "N", "run until the study has N trials; those that were interrupted don't count", whole(1)),

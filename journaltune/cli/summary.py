@@ -33,14 +33,14 @@ def summary(study: OpenStudy, plan: Plan) -> str:
 
 
 def _counts(study: OpenStudy) -> str:
-    from journaltune.engine.resume import orphans
+    from journaltune.engine.resume import n_orphans
     from journaltune.run.tally import tally_of
     from journaltune.study.trials import counts
 
     known, tally = counts(study), tally_of(study)
     parts = [f"{known[name]} {name}" for name in ("complete", "pruned") if known[name]]
     parts += [failures_text(tally.reasons)] if tally.reasons else []
-    n_free = sum(1 for _ in orphans(study))
+    n_free = n_orphans(study)
     n_elsewhere = known["running"] - n_free
     parts += [f"{n_free} to be made again"] if n_free else []
     parts += [f"{n_elsewhere} running elsewhere"] if n_elsewhere else []

@@ -110,6 +110,12 @@ def orphans(study: OpenStudy, own: Mapping[str, Any] | None = None) -> Iterator[
 
 
 @verb
+def n_orphans(study: OpenStudy) -> int:
+    """How many running trials the next asks hand out again, as far as the journal was read."""
+    return sum(1 for _ in orphans(study))
+
+
+@verb
 def are_held_by_others(study: OpenStudy) -> bool:
     """Whether a running trial has an owner who lives, so that it may be free before it is finished. As far as the journal was
     read."""

@@ -73,6 +73,7 @@ class Link:
 
     def __init__(self, end: socket.socket, front_pid: int) -> None:
         self._end, self._front_pid, self.patience_s = end, front_pid, float("inf")
+        self._heard = b""
         self._signals = Signals((signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
         for number in (signal.SIGTSTP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
@@ -92,15 +93,21 @@ class Link:
 
     def wait(self, timeout_s: float) -> bytes:
         """Words of the terminal, at most after ``timeout_s``; also when a child ended."""
+        timeout_s = 0.0 if self._heard else timeout_s
         self._poll.poll(max(timeout_s, 0.0) * 1000 if timeout_s < 1e6 else None)
         words = [_WORDS.get(signal.Signals(number), b"") for number in self._signals.read()]
+        self._hear()
+        heard, self._heard = self._heard, b""
+        return heard + b"".join(words)
+
+    def _hear(self) -> None:
         try:
             from_front = self._end.recv(4096)
         except BlockingIOError:
-            return b"".join(words)
+            return
         if not from_front:
             self._bury_late()
-        return from_front + b"".join(words)
+        self._heard += from_front
 
     def _bury_late(self) -> None:
         """Where the kernel sends no signal when the parent dies."""
@@ -114,6 +121,11 @@ class Link:
     def fileno(self) -> int:
         """Readable when the terminal says something."""
         return self._end.fileno()
+
+    def is_to_end(self) -> bool:
+        """Whether the terminal asked for an end, which the next ``wait`` answers."""
+        self._hear()
+        return INTERRUPT in self._heard or TERMINATE in self._heard
 
     def spare(self, group: int) -> None:
         """End no process of this group: neither this process does, nor the front."""

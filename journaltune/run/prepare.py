@@ -6,8 +6,8 @@ from journaltune.base.errors import ConflictError, NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.engine.start import check_start, enqueue_start
 from journaltune.run.placeholders import CommandLine
+from journaltune.run.places import created, opened
 from journaltune.run.plan import Plan, check_trusted, checked, plan
-from journaltune.serve.places import created, opened
 from journaltune.space import Space, space_from_params
 from journaltune.space.grammar import spec_text
 from journaltune.space.literals import one_line

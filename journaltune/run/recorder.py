@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 
 _AGAIN_S = 5.0  # until what could not be recorded is tried again
-_LONGEST_S = 60.0  # of trouble, until a run starts nothing more, and once more after its last trainer has ended
+# Of trouble, until a run starts nothing more, and once more after its last trainer has ended. A machine may start anew.
+_LONGEST_S, _LONGEST_ELSEWHERE_S = 60.0, 600.0
 
 
 class Ended(Frozen):
@@ -82,6 +83,10 @@ class Recorder:
         self._since_s: float | None = None
 
     @property
+    def _longest_s(self) -> float:
+        return _LONGEST_S if self._ledger.study.elsewhere is None else _LONGEST_ELSEWHERE_S
+
+    @property
     def has_waiting(self) -> bool:
         return bool(self._waiting)
 
@@ -119,8 +124,9 @@ class Recorder:
         self.trouble, self.again_at_s = error, now_s + _AGAIN_S
         if self._since_s is None:
             self._since_s = now_s
-            self._listener.note(f"{error}; this is tried again for a minute, and nothing new starts meanwhile")
-        elif now_s - self._since_s >= _LONGEST_S:
+            how_long = "a minute" if self._longest_s < 100 else f"{self._longest_s / 60:.0f} minutes"
+            self._listener.note(f"{error}; this is tried again for {how_long}, and nothing new starts meanwhile")
+        elif now_s - self._since_s >= self._longest_s:
             raise error
 
     def _record(self, child: Child, outcome: Outcome, stderr: list[str]) -> None:

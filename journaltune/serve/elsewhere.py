@@ -90,7 +90,7 @@ class Elsewhere:
         if self._wire is not None and not self._wire.is_here:
             self._become_another()
         if self._wire is None:
-            words = ["serve", "--stdio", "-f", self._place.path, "--lock-timeout", f"{self._lock_timeout_s!r}s"]
+            words = ["serve", "--stdio", "-f", self._place.path, "--lock-timeout", f"{min(self._lock_timeout_s, 1e9):.3f}s"]
             words += ["--allow-network-fs"] if self._access.get("allow_network_fs") else []
             self._wire, self._is_open = Wire(command_of(self._place, words, stays=True), self._link), False
             self._n_wires += 1
@@ -167,8 +167,10 @@ class Elsewhere:
 
     def _once(self, method: str, given: dict[str, Any]) -> Any:
         """The result of a call, and what is new in the journal since."""
-        wire = self._guarded(lambda: self._connected())
-        result, news = self._guarded(lambda: self._exchange(wire, [self._request(method, given), self._news()]))
+        wire, request = self._guarded(lambda: self._connected()), self._request(method, given)
+        if method == verbs.SINCE:
+            return self._guarded(lambda: self._exchange(wire, [request]))[0]
+        result, news = self._guarded(lambda: self._exchange(wire, [request, self._news()]))
         self._guarded(lambda: self._take(wire, news))
         return result
 
@@ -178,7 +180,6 @@ class Elsewhere:
 
     def _guarded(self, step: Callable[[], Any]) -> Any:
         """A step of a call; MachineError, and no connection any more, where that breaks."""
-        there = self._place.destination
         try:
             return step()
         except BrokenError as broken:
@@ -191,14 +192,15 @@ class Elsewhere:
             wire, self._wire = self._wire, None
             if wire is not None:
                 wire.close(hangs=True)
-            raise MachineError(f"{there} does not answer; see what `ssh {there} true` says") from error
+            place, why = self._place, "ServerAliveInterval in ssh's settings ends dead connections"
+            raise MachineError(f"{place.there} does not answer; see what `{place.ssh} true` says ({why})") from error
 
     def _explain(self, broken: BrokenError) -> None:
         """Raise the error of a connection that broke: ssh's own, or the refusal of the journaltune there."""
         code, said = broken.exit_code, broken.said.removeprefix("journaltune: ")
         if code in (SSH_FAILED, NO_PROGRAM) or code > 128 or not said:
             refuse(self._place, code, said)
-        raise (UsageError if code == UsageError.exit_code else MachineError)(f"{self._place.destination}: {said}")
+        raise (UsageError if code == UsageError.exit_code else MachineError)(f"{self._place.there}: {said}")
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -221,7 +223,7 @@ class Elsewhere:
         try:
             answers = loads(answer.decode())
         except ValueError:
-            raise MachineError(f"{self._place.destination} answers what journaltune does not say: {answer[:80]!r}") from None
+            raise MachineError(f"{self._place.there} answers what journaltune does not say: {answer[:80]!r}") from None
         failed = [each["error"] for each in ([answers] if isinstance(answers, dict) else answers) if "error" in each]
         if failed:
             raise self._error(failed[0])
@@ -230,7 +232,7 @@ class Elsewhere:
     def _error(self, error: dict[str, Any]) -> JournaltuneError:
         if isinstance(error.get("data"), dict):
             return verbs.raised(error["data"])
-        return MachineError(f"{self._place.destination}: {error['message']}")
+        return MachineError(f"{self._place.there}: {error['message']}")
 
     def _take(self, wire: Wire, news: Any) -> None:
         """Apply what is new in the journal, and whatever follows it."""

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from journaltune.base import VERSION
 from journaltune.base.errors import MachineError, UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.base.words import quote
+from journaltune.base.words import quote, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         patience_s: float
 
         def fileno(self) -> int:
-            """Readable when a person wants something."""
+            """Readable when a person does something."""
+
+        def is_to_end(self) -> bool:
+            """Take in what the person does; whether somebody wants an end."""
 
         def spare(self, group: int) -> None:
             """A process group is ssh's: it ends by itself, once nobody is at this end."""
@@ -33,28 +36,53 @@ if TYPE_CHECKING:
 SCHEME = "ssh://"
 SSH_FAILED, NO_PROGRAM = 255, 127
 _CHUNK_BYTES = 1 << 16
-_PATIENCE_S = 3.0  # for an answer that is due, once a person wants something else
+_PATIENCE_S = 10.0  # for an answer, once somebody wants an end
 _LAST_LINES = 5
 
 
 class Place(Frozen):
-    """A journal's machine, as ssh takes it for a destination, and its path there. ``host`` is the URL's."""
+    """A journal's machine, and its path there. ``host`` is the URL's, with user and port; ``words`` are what ssh takes for it:
+    of URLs it refuses those with an IPv6 address."""
 
-    url: str
     host: str
+    words: tuple[str, ...]
     path: str
 
     @property
-    def destination(self) -> str:
+    def there(self) -> str:
+        """The machine, for people."""
         return f"{SCHEME}{self.host}"
+
+    @property
+    def ssh(self) -> str:
+        """The call of ssh that reaches it, for people."""
+        return quoted(["ssh", *(word for word in self.words if word != "--")])
 
 
 def place_of(url: str) -> Place:
     """The parts of a URL; ``/~/`` begins a path in the user's home. UsageError where one is missing."""
     host, slash, path = url.removeprefix(SCHEME).partition("/")
-    if not host or host.startswith("-") or not path or not slash or "\0" in url:
+    words = _destination(host)
+    if not words or not path or not slash or "\0" in url:
         raise UsageError(f"{url[:200]!r} names no journal on another machine; write ssh://[USER@]HOST[:PORT]/PATH")
-    return Place(url, host, path.removeprefix("~/") if path.startswith("~/") else f"/{path}")
+    return Place(host, words, path.removeprefix("~/") if path.startswith("~/") else f"/{path}")
+
+
+def _destination(host: str) -> tuple[str, ...]:
+    """The words for ``[USER@]HOST[:PORT]``, an IPv6 address in brackets; none for anything else."""
+    user, at, rest = host.rpartition("@")
+    if rest.startswith("["):
+        name, bracket, port = rest[1:].partition("]")
+        is_whole = bracket == "]" and (not port or (port[0] == ":" and len(port) > 1))
+        port = port[1:]
+    else:
+        name, colon, port = rest.partition(":")
+        is_whole = not colon or bool(port)
+    is_host = bool(name) and bool(user) == bool(at) and not name.startswith("-") and not user.startswith("-")
+    is_port = not port or (port.isascii() and port.isdigit())
+    if not (is_whole and is_host and is_port):
+        return ()
+    return (*(["-p", port] if port else []), "--", f"{user}{at}{name}")
 
 
 def command_of(place: Place, words: Sequence[str], variables: Sequence[str] = (), *, stays: bool = False) -> list[str]:
@@ -65,7 +93,7 @@ def command_of(place: Place, words: Sequence[str], variables: Sequence[str] = ()
     """
     call = " ".join([*variables, *map(quote, ["journaltune", "--caller-is", VERSION, *words])])
     options = ["-o", "BatchMode=yes", *(["-o", "ControlMaster=no"] if stays else [])]
-    return ["ssh", "-T", *options, "--", place.destination, call]
+    return ["ssh", "-T", *options, *place.words, call]
 
 
 def spawn(command: list[str], **options: object) -> int:
@@ -78,11 +106,10 @@ def spawn(command: list[str], **options: object) -> int:
 
 def refuse(place: Place, exit_code: int, said: str = "") -> NoReturn:
     """MachineError for what ssh itself, or the shell there, exited with."""
-    there = place.destination
     if exit_code == NO_PROGRAM:
-        raise MachineError(f"{there} has no program journaltune on the PATH of `ssh {there} ...`; install {VERSION} there")
-    said = said or f"see what `ssh {there} true` says"
-    raise MachineError(f"{there} can't be reached by ssh, or the connection broke: {said}")
+        raise MachineError(f"{place.there} has no program journaltune on the PATH of `{place.ssh} ...`; install {VERSION} there")
+    said = said or f"see what `{place.ssh} true` says"
+    raise MachineError(f"{place.there} can't be reached by ssh, or the connection broke: {said}")
 
 
 class BrokenError(Exception):
@@ -110,12 +137,13 @@ class Wire:
             raise
         finally:
             self._close_all(stdin, stdout, stderr)
+        self._is_closed = False
         self._link, self._starter = link, os.getpid()
         if link is not None:
             link.spare(self.pid)
         for fd in (self._to, self._from, self._errors):
             os.set_blocking(fd, False)
-        self._buffer, self._said, self._has_answered = bytearray(), list[str](), False
+        self._buffer, self._begun, self._said, self._has_answered = bytearray(), b"", list[str](), False
 
     @property
     def is_here(self) -> bool:
@@ -133,7 +161,7 @@ class Wire:
         rest, deadline = memoryview(line), monotonic() + timeout_s
         while (end := self._buffer.find(b"\n")) < 0 or rest:
             ready = self._wait(bool(rest), deadline)
-            if self._link is not None and self._link.fileno() in ready:
+            if self._link is not None and self._link.fileno() in ready and self._link.is_to_end():
                 deadline = min(deadline, monotonic() + _PATIENCE_S)
             if self._errors in ready:
                 self._pass_on()
@@ -155,7 +183,7 @@ class Wire:
         left_s = deadline - monotonic()
         if left_s <= 0:
             raise TimeoutError
-        if self._link is not None and left_s > _PATIENCE_S:
+        if self._link is not None:
             look.register(self._link.fileno(), POLLIN)
         return {fd for fd, _ in look.poll(left_s * 1000)}
 
@@ -181,9 +209,11 @@ class Wire:
             data = os.read(self._errors, _CHUNK_BYTES)
         except BlockingIOError:
             return False
-        lines = [line for line in data.decode(errors="backslashreplace").splitlines() if line.strip()]
+        *whole, rest = (self._begun + data).split(b"\n")
+        self._begun, whole = (rest, whole) if data else (b"", [*whole, rest])
+        lines = [text for text in (line.decode(errors="backslashreplace").strip() for line in whole) if text]
         if self._has_answered and sys.stderr is not None:
-            sys.stderr.write("".join(f"{line}\n" for line in lines))
+            sys.stderr.write("".join(f"{line if line.isprintable() else ascii(line)}\n" for line in lines))
         self._said = [*self._said, *lines][-_LAST_LINES:]
         return bool(data)
 
@@ -193,7 +223,7 @@ class Wire:
         look.register(self._errors, POLLIN)
         while look.poll(1000) and self._pass_on():
             pass
-        said = self._said[-1].strip() if self._said else ""
+        said = self._said[-1] if self._said else ""
         raise BrokenError(self.close(), said, self._has_answered)
 
     def close(self, *, hangs: bool = False) -> int:
@@ -201,7 +231,9 @@ class Wire:
 
         Only where the connection ``hangs`` is ssh ended too: else it may be one that others use.
         """
-        self._close_all(self._to, self._from, self._errors)
+        if not self._is_closed:
+            self._is_closed = True
+            self._close_all(self._to, self._from, self._errors)
         if not self.is_here:
             return SSH_FAILED
         if hangs:
@@ -211,6 +243,11 @@ class Wire:
                 pass
         status = self._waited(1.0)
         return SSH_FAILED if status is None or status < 0 else status
+
+    def __del__(self) -> None:
+        """Whoever forgets a study hangs up, so that its trials are free."""
+        if not getattr(self, "_is_closed", True):
+            self._close_all(self._to, self._from, self._errors)
 
     def _waited(self, within_s: float) -> int | None:
         until = monotonic() + within_s

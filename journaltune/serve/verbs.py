@@ -51,9 +51,10 @@ def described(error: JournaltuneError) -> dict[str, Any]:
 
 def raised(data: dict[str, Any]) -> JournaltuneError:
     """The error that was described."""
-    kind, args = getattr(errors, data["class"], JournaltuneError), data["args"]
-    error: JournaltuneError = kind(*(tuple(each) if isinstance(each, list) else each for each in args))
-    return error
+    kind, args = getattr(errors, str(data["class"]), None), data["args"]
+    if not (isinstance(kind, type) and issubclass(kind, JournaltuneError)):
+        kind = JournaltuneError
+    return kind(*(tuple(each) if isinstance(each, list) else each for each in args))
 
 
 def _call(study: OpenStudy, caller: Caller, method: str, given: dict[str, Any]) -> Any:

@@ -20,7 +20,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A running sshd; the folder holds ``ssh``, which knows how to reach it as ``there``."""
     if machines.SSHD is None:
         pytest.skip(machines.REASON)
-    with machines.sshd_in(tmp_path_factory.mktemp("sshd")) as folder:
+    with machines.sshd_in(tmp_path_factory.mktemp("sshd"), *machines.loopbacks()) as folder:
         yield folder
 
 

@@ -168,7 +168,7 @@ print(env["JT_x"])
 def test_a_connection_that_does_not_come_back_ends_the_run_and_names_what_is_not_recorded(
     runs: Runs, there: Machine, sshd: Path, tmp_path: Path
 ) -> None:
-    runs.code = "from journaltune.run import recorder; recorder._LONGEST_S = recorder._AGAIN_S = 0.2"
+    runs.code = "from journaltune.run import recorder; recorder._LONGEST_ELSEWHERE_S = recorder._AGAIN_S = 0.2"
     own = tmp_path / "bin"
     own.mkdir()
     executable(own / "ssh", f'#!/bin/sh\n[ ! -e "{tmp_path}/down" ] || exit 255\nexec "{sshd}/ssh" "$@"\n')
@@ -318,3 +318,34 @@ def test_users_ports_homes_and_ipv6_addresses_are_named_as_ssh_names_them(
             assert len(journaltune.load_study(tmp_path / "home.journal").trials) == 2
     finally:
         in_place_of_the_program(sshd, before)
+
+
+def test_a_trial_that_somebody_took_while_the_connection_was_down_is_ended_here(
+    runs: Runs, there: Machine, sshd: Path, tmp_path: Path
+) -> None:
+    runs.code = "from journaltune.run import recorder; recorder._AGAIN_S = 0.2"
+    own = tmp_path / "bin"
+    own.mkdir()
+    executable(own / "ssh", f'#!/bin/sh\n[ ! -e "{tmp_path}/down" ] || exit 255\nexec "{sshd}/ssh" "$@"\n')
+    env = {**there.env, "PATH": f"{own}:{there.env['PATH']}"}
+    run = runs.start(*new_study(runs, 2, "forever() if number == 0 and attempt == 1 else print(0.5)"), env=env)
+    until(lambda: runs.seen() == 1)
+    (tmp_path / "down").touch()
+    for pid in servers(runs.journal):
+        os.kill(pid, signal.SIGKILL)
+    taken = json.loads(there.out("ask", "--ttl", "1h"))
+    assert (taken["number"], taken["attempt"]) == (0, 2)
+    (tmp_path / "down").unlink()
+    until(runs.none_is_left)
+    there.out("tell", "0", "0.25")
+    assert run.wait(60) == 0
+    assert runs.outcomes() == [0.25, 0.5]
+
+
+def test_the_example_runs_one_search_on_two_machines(runs: Runs, there: Machine, sshd: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "run" / "machines.sh"
+    env = {**there.env, "PATH": f"{sshd}/there:{there.env['PATH']}"}
+    done = subprocess.run([example, there.journal, "8", "there", "there"], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert len(runs.trials()) == 8
+    assert json.loads(done.stdout.splitlines()[-1])["number"] == journaltune.load_study(runs.journal).best_trial.number

@@ -110,7 +110,7 @@ def sshd_in(folder: Path, address: str = "127.0.0.1", *more: str) -> Iterator[Pa
     server: dict[str, object] = {
         "Port": port, "HostKey": folder / "host", "AuthorizedKeysFile": folder / "authorized", "PidFile": "none",
         "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no", "MaxStartups": 100,
-        "SetEnv": f"PATH={folder}/there:{os.environ.get('PATH', os.defpath)}",
+        "SetEnv": f"PATH={folder}/there:{folder}:{os.environ.get('PATH', os.defpath)} XDG_STATE_HOME={folder}/state",
     }  # fmt: skip
     listens = "".join(f"ListenAddress {name}\n" for name in names)
     (folder / "sshd_config").write_text(options_text(server) + listens)
@@ -130,6 +130,18 @@ def sshd_in(folder: Path, address: str = "127.0.0.1", *more: str) -> Iterator[Pa
             yield folder
         finally:
             running.terminate()
+
+
+def loopbacks() -> list[str]:
+    """The addresses by which this machine reaches itself."""
+    found = ["127.0.0.1"]
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        found.append("::1")
+    except OSError:  # a machine without IPv6
+        pass
+    return found
 
 
 def _answers(address: str, port: int) -> bool:
