@@ -88,6 +88,7 @@ def create_study(
     file = None if space is None or isinstance(space, Space) else study_file.load(checks.path(space, "a space file"))
     start = file.start if file is not None else ()
     said = {name: given[name] for name in SETTINGS if name in given and name != "space"}
+    notes: list[str] = []
     goals = {"directions": _directions(direction, directions), "objectives": metric_names}
     study = created(
         checks.path(path),
@@ -99,8 +100,12 @@ def create_study(
         allow_network_fs=allow_network_fs,
         **study_file.merged(file, {**said, **goals}),
         space=_space(params, require, space if file is None else with_path(checks.path(space), file.space), exist_ok),
-        on_note=_warn,
+        on_note=notes.append,
     )
+    for note in notes:
+        from warnings import warn
+
+        warn(note, stacklevel=2)
     enqueue_start(study, start)
     return Study(study)
 
@@ -133,12 +138,6 @@ def _space(
             raise UsageError("require= says what the parameters keep to; give params= too")
         return None
     return space_from_params(space, require) if isinstance(space, Space) else None
-
-
-def _warn(note: str) -> None:
-    from warnings import warn
-
-    warn(note, stacklevel=4)
 
 
 def _spec(spec: Any) -> Any:

@@ -34,6 +34,8 @@ def storage(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow
     Raises the exceptions of Optuna's own storages, and MachineError, LockTimeoutError and JournalDamagedError. ValueError for
     values that some reader of the journal can't hold: a negative step, a NaN result, more than 60 levels.
     """
+    if os.fspath(path).startswith("ssh://"):
+        raise UsageError("an Optuna storage is on a journal of this machine; `journaltune copy` takes a study to one for others")
     return JournaltuneStorage(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
 
 

@@ -91,6 +91,7 @@ def test_what_others_write_is_seen(far: Study, machine: Machine) -> None:
         lambda study: study.lookup({"x": 0.5, "opt": "a"}, all_studies=True),
         lambda study: study.ask().storage,
         lambda study: study.ask(owner_pid=1),
+        lambda study: journaltune.storage(study._study.path),
     ],
 )
 def test_what_needs_the_file_itself_says_so(far: Study, call: Callable[[Study], Any]) -> None:
