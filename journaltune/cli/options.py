@@ -79,7 +79,7 @@ class Command(Frozen):
 
 
 COMMON = (
-    Option("-f --journal", "journal", "FILE", "the journal; else $JOURNALTUNE_JOURNAL, else ./study.journal"),
+    Option("-f --journal", "journal", "FILE", "the journal, or ssh://HOST/PATH; else $JOURNALTUNE_JOURNAL, else ./study.journal"),
     Option("--study", "study", "NAME", "the study; else $JOURNALTUNE_STUDY, else the only one in the journal"),
     Option(
         "--lock-timeout", "lock_timeout_s", "DURATION", "how long to wait for the journal's lock (default 60s)", duration, 60.0

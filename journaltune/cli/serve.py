@@ -16,7 +16,8 @@ COMMAND = Command(
     """Answers JSON-RPC 2.0, one message a line, until stdin ends (--stdio) or the process gets SIGTERM. Methods are the
 commands, parameters their options by name, results what they print as JSON: a list where a command prints several
 lines, null where it prints nothing. An error has the exit code as its code, and the line as its message. Each call may
-name a "journal" and a "study"; else those of this command are meant.
+name a "journal" and a "study"; else those of this command are meant. Methods that begin with "journaltune." are for
+`run` and `load_study` of the same version on another machine.
 
 The trials that a client asks for are its own while it stays connected: when it goes away, or this process dies, they
 are asked again. Name a process as "owner", or give a "ttl", where they are not to be.
