@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +25,10 @@ hypothesis.settings.load_profile("journaltune")
 
 # Tests that limit how large a file may grow, or kill what is starting, would leave torn bytecode for all later processes.
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+# A shell starts what it puts into the background with SIGINT ignored, and so would start what tests send Ctrl-C to.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for variable in list(os.environ):
     # COLUMNS too: pytest-xdist gives its workers one, and a table would be cut to it.
