@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from journaltune.journal.place import Place
     from journaltune.study.open_study import OpenStudy
 
 
@@ -177,12 +178,15 @@ def load_study(
 
 
 def reopener(study: OpenStudy) -> Callable[[], Study]:
-    """A function that opens a study in another process."""
+    """A function that opens a study in another process. NotFoundError, MachineError where that one can't reach the file."""
+    from journaltune.journal.place import place_of
+
     journal = study.journal
-    return partial(
-        load_study,
-        study.path,
-        study.name,
-        lock_timeout_s=journal.lock_timeout_s,
-        allow_network_fs=journal.allow_network_fs,
-    )
+    return partial(_reopened, place_of(journal), study.name, journal.lock_timeout_s, journal.allow_network_fs)
+
+
+def _reopened(place: Place, name: str, lock_timeout_s: float, allow_network_fs: bool) -> Study:
+    from journaltune.journal.place import require_here
+
+    require_here(place)
+    return load_study(place.path, name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)

@@ -7,6 +7,7 @@ all the while, so stock readers notice nothing.
 from __future__ import annotations
 
 from journaltune.base import FAIL, RUNNING
+from journaltune.base.errors import ConflictError
 from journaltune.base.frozen import Frozen
 from journaltune.base.seeds import trainer_seed
 from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_leftovers
@@ -138,6 +139,21 @@ def take_up(study: OpenStudy, claim: Mapping[str, Any], failed: list[int]) -> Su
         elif assign(study, trial.number, holder, {**claim, "attempt": holder.attempt + 1, "deaths": deaths}, why_free(holder)):
             return suggestion_of(study, trial, holder.attempt + 1)
     return None
+
+
+def started_again(study: OpenStudy, number: int, owner: Mapping[str, Any], why: str) -> int:
+    """Count one more attempt of a trial that somebody ran for ``owner`` and that is run anew; the attempt's number.
+
+    ConflictError where the trial does not run any more, or ``owner`` does not have it.
+    """
+    with study.turn.lock, study.turn:
+        study.journal.sync()
+        trial = study.state().live.get(number)
+        holder = Holder() if trial is None or trial.state != RUNNING else holder_of(trial)
+        claim = {"owner": owner, "attempt": holder.attempt + 1, "deaths": holder.deaths + 1, "mark": holder.mark}
+        if holder.owner != owner or holder.released or not assign(study, number, holder, claim, why):
+            raise ConflictError(f"trial {number} of study {study.name!r} was taken away, or has finished; leave it")
+        return holder.attempt + 1
 
 
 def suggestion_of(study: OpenStudy, trial: LiveTrial, attempt: int) -> Suggestion:

@@ -26,6 +26,7 @@ from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
 from journaltune.journal.handle import Turn
 from journaltune.journal.journal import Journal
+from journaltune.journal.place import place_of, require_here
 from journaltune.optuna_bridge.attributes import intermediate_of, step_of, values_of
 from journaltune.optuna_bridge.views import StudyView, copy_of
 from journaltune.study.trials import copied
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+    from journaltune.journal.place import Place
     from journaltune.journal.state import JournalState, LiveTrial, StudyState
 
 _FIRST_CHECK, _LIVED_CHECK_EVERY = 64, 4096  # calls after which a new snapshot may be due
@@ -69,7 +71,7 @@ class JournaltuneStorage(BaseStorage):
 
     def __reduce__(self) -> tuple[Any, ...]:
         journal = self._journal
-        return _reopened, (journal.path, journal.lock_timeout_s, journal.allow_network_fs)
+        return _reopened, (place_of(journal), journal.lock_timeout_s, journal.allow_network_fs)
 
     def __repr__(self) -> str:
         return f"journaltune.storage({self._journal.path!r})"
@@ -307,8 +309,9 @@ class JournaltuneStorage(BaseStorage):
             return _place(state, trial_id)[1]
 
 
-def _reopened(path: str, lock_timeout_s: float, allow_network_fs: bool) -> JournaltuneStorage:
-    return JournaltuneStorage(path, create=False, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+def _reopened(place: Place, lock_timeout_s: float, allow_network_fs: bool) -> JournaltuneStorage:
+    require_here(place)
+    return JournaltuneStorage(place.path, create=False, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
 
 
 def _study(state: JournalState, study_id: int) -> StudyState:

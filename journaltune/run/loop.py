@@ -121,8 +121,8 @@ class Loop:
                 raise
 
     def _settle(self, number: int, outcome: Outcome) -> None:
-        if isinstance(outcome.error, KeyboardInterrupt):  # no result of the trial: it is asked again
-            self._give_back(number)
+        if outcome.error is not None and (outcome.state == "waiting" or isinstance(outcome.error, KeyboardInterrupt)):
+            self._give_back(number)  # no result of the trial: it is asked again
             self._end_with(outcome.error)
             return
         try:

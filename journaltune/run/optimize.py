@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 
 from journaltune.base import checks
@@ -48,9 +49,10 @@ def optimize(
     collect = GarbageCollector() if gc_after_trial else None
     call = Call(objective, search.study.look(_directions), _classes(catch), collect)
     collectors = [each for each in [*called_back, collect] if isinstance(each, GarbageCollector)]
+    size, bounds = n_of(n_jobs, executor), Limits(*limits)
     with _among(searches, search), search:
-        runner = _runner(search, call, n_of(n_jobs), isolate, executor, collectors)
-        Loop(search, runner, Limits(*limits), called_back, progress=show_progress_bar).run()
+        runner = _runner(search, call, size, isolate, executor, collectors)
+        Loop(search, runner, bounds, called_back, progress=show_progress_bar).run()
 
 
 def _directions(state: StudyState) -> list[int]:
@@ -79,7 +81,7 @@ def _runner(
     if executor is not None:
         if isolate:
             raise UsageError("an executor runs objectives where it likes; leave out isolate or executor")
-        return Submitted(executor, call, size)
+        return _submitted(search, call, size, executor)
     if size == 1 and not isolate:
         return InProcess(call)
     from journaltune.run.forked import Forked
@@ -87,16 +89,42 @@ def _runner(
     return Forked(search, call.without_collecting(), size, isolate, collectors)
 
 
-def n_of(n_jobs: int) -> int:
-    """How many objectives run at once; -1 means one for each core that this process may use."""
+def _submitted(search: Search, call: Call, size: int, executor: Executor) -> Runner:
+    if not _is_dasks(executor):
+        return Submitted(executor, call, size)
+    from journaltune.run.cluster import OnDask
+
+    return OnDask(executor, call, size, search)
+
+
+def _is_dasks(executor: Executor) -> bool:
+    dasks = sys.modules.get("distributed.cfexecutor")
+    return dasks is not None and isinstance(executor, dasks.ClientExecutor)
+
+
+def n_of(n_jobs: int, executor: Executor | None = None) -> int:
+    """How many objectives run at once; -1 means one for each worker of the executor, or each core that this process may use."""
     n_jobs = checks.whole(n_jobs, "n_jobs")
     if n_jobs == -1:
-        import os
-
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return _n_workers(executor) or _n_cores()
     if n_jobs < 1:
         raise UsageError(f"n_jobs is a number of processes from 1 on, or -1 for one a core, not {n_jobs}")
     return n_jobs
+
+
+def _n_workers(executor: Any) -> int:
+    """0 where the executor does not say: ``num_workers`` is mpi4py's, ``_max_workers`` the standard library's."""
+    if _is_dasks(executor):
+        from journaltune.run.cluster import n_threads
+
+        return n_threads(executor)
+    return int(getattr(executor, "num_workers", 0) or getattr(executor, "_max_workers", 0))
+
+
+def _n_cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _classes(catch: Iterable[type[Exception]] | type[Exception]) -> tuple[type[Exception], ...]:

@@ -52,6 +52,7 @@ class WorkerTraceback(Exception):
 class Outcome(Frozen):
     """What to tell for a trial, and the exception that ends the search; None where the search goes on.
 
+    In the state ``waiting`` there is nothing to tell: the trial is asked again.
     The exception is pickled as itself, without frames, or becomes an ObjectiveError.
     """
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import MachineError
 from journaltune.run import outcome
+from journaltune.run.outcome import Outcome
 from journaltune.run.slots import Slots
 
 TYPE_CHECKING = False
@@ -10,8 +12,12 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from journaltune.run.call import Call
-    from journaltune.run.outcome import Outcome
     from journaltune.run.trial import AskedTrial
+
+_CANCELLED = (
+    "the executor cancelled the call of a trial, as Dask's does where its scheduler is gone; the trial is asked again when the "
+    "search goes on"
+)
 
 
 class InProcess:
@@ -49,7 +55,10 @@ class Submitted:
 
     def start(self, trial: AskedTrial) -> None:
         trial.slot = self._slot_of[trial.number] = self._slots.take()
-        self._futures[self._executor.submit(self._call, trial)] = trial.number
+        self._futures[self._submit(trial)] = trial.number
+
+    def _submit(self, trial: AskedTrial) -> Future[Outcome]:
+        return self._executor.submit(self._call, trial)
 
     def wait(self, timeout_s: float | None) -> list[tuple[int, Outcome]]:
         from concurrent.futures import FIRST_COMPLETED, wait
@@ -63,9 +72,14 @@ class Submitted:
         return number
 
     def _outcome(self, future: Future[Outcome]) -> Outcome:
-        """A future that raises means that the executor failed: its process died, or the call could not be pickled."""
+        """A future that raises means that the executor failed: its process died, or the call could not be pickled. Where the
+        executor gave the call up, that is not the trial's fault."""
+        from concurrent.futures import CancelledError
+
         try:
             return future.result()
+        except CancelledError:
+            return Outcome("waiting", error=MachineError(_CANCELLED))
         except Exception as error:
             return outcome.of_error(error, self._call.catch)
 

@@ -123,8 +123,11 @@ class AskedTrial(Suggests):
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """The slots, with the means to open the study in place of the open study."""
         reopen = self._reopen if self._face is None else self._face._reopener()
-        slots = {name: getattr(self, name) for name in (*Suggests.__slots__, *AskedTrial.__slots__)}
-        return None, {**slots, "_face": None, "_reopen": reopen}
+        return None, {**{name: getattr(self, name) for name in self.slots()}, "_face": None, "_reopen": reopen}
+
+    @classmethod
+    def slots(cls) -> list[str]:
+        return [name for each in cls.__mro__ for name in getattr(each, "__slots__", ())]
 
     def _is_of(self) -> type:
         """The class, which is told to Optuna first: its functions for artifacts ask whether they got an ``optuna.Trial``.

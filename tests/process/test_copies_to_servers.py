@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 from copying import facts, write_rich_study
+from listening import free_port, listening
 
 import journaltune
 from journaltune.base.errors import ConflictError
@@ -49,31 +48,15 @@ def postgresql() -> Iterator[str]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """A server on a port of loopback that was free a moment ago."""
+    """A server on a port of loopback."""
     pytest.importorskip("redis", reason="no redis, which Optuna talks to Redis with")
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("this machine has no Redis server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as server:
-        try:
-            deadline = time.monotonic() + 30
-            while not _answers(port) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            yield f"redis://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    with tempfile.TemporaryDirectory() as folder, listening(command, port, cwd=folder, stdout=subprocess.DEVNULL):
+        yield f"redis://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("server", [postgresql, redis])

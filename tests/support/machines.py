@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from listening import free_port, listening
 from running import until
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
@@ -96,9 +97,7 @@ def sshd_in(folder: Path, address: str = "127.0.0.1", *more: str) -> Iterator[Pa
     """A running server; ``folder`` holds ``ssh``, which knows how to reach it as ``there``, and ``cutting/ssh``."""
     host, user = key(folder / "host"), key(folder / "user")
     (folder / "authorized").write_text(user, encoding="ascii")
-    with socket.socket() as free:
-        free.bind((address, 0))
-        port = free.getsockname()[1]
+    port = free_port(address)
     names = [address, *more]
     (folder / "known").write_text("".join(f"[{name}]:{port} {host}" for name in names), encoding="ascii")
     for name in ("there", "cutting"):
@@ -124,12 +123,8 @@ def sshd_in(folder: Path, address: str = "127.0.0.1", *more: str) -> Iterator[Pa
     executable(folder / "cutting" / "ssh", f"#!{sys.executable} -S\n{CUTTER.format(ssh=ssh, folder=folder)}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
-    with subprocess.Popen([str(SSHD), "-D", "-e", "-f", folder / "sshd_config"], stderr=subprocess.DEVNULL) as running:
-        try:
-            until(lambda: _answers(address, port), "sshd does not listen")
-            yield folder
-        finally:
-            running.terminate()
+    with listening([str(SSHD), "-D", "-e", "-f", folder / "sshd_config"], port, address, stderr=subprocess.DEVNULL):
+        yield folder
 
 
 def loopbacks() -> list[str]:
@@ -142,14 +137,6 @@ def loopbacks() -> list[str]:
     except OSError:  # a machine without IPv6
         pass
     return found
-
-
-def _answers(address: str, port: int) -> bool:
-    try:
-        socket.create_connection((address, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def environment(sshd: Path, state: Path, **more: str) -> dict[str, str]:
