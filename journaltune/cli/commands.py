@@ -63,7 +63,7 @@ GROUPS = (
     ),
     (
         "other programs",
-        (("serve", "answer JSON-RPC calls by stdin and stdout, or by a socket"),),
+        (("serve", "answer JSON-RPC calls by a pipe or a socket, or Optuna's workers"),),
     ),
 )
 NAMES = tuple(name for _, commands in GROUPS for name, _ in commands)

@@ -41,8 +41,9 @@ def forward(command: Command, options: Options, arguments: Sequence[str]) -> int
 
 
 def _check(command: Command, options: Options, there: str) -> None:
-    if options.get("socket"):
-        raise UsageError(f"serve --socket does not take a journal on another machine; call it there, by `{there}`")
+    listening = next((name for name in ("socket", "grpc") if options.get(name)), None)
+    if listening:
+        raise UsageError(f"serve --{listening} does not take a journal on another machine; call it there, by `{there}`")
     if options.get("owner"):
         raise UsageError("ask: --owner names a process of the machine that has the journal; with ssh:// give the trial a --ttl")
     named = [(option.metavar or "", option.dest) for option in command.options]

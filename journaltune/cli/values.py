@@ -49,6 +49,15 @@ def word(text: str) -> str:
     return text
 
 
+def address(text: str) -> tuple[str, int]:
+    """Host and port; an IPv6 address stands in brackets."""
+    host, _, port = text.rpartition(":")
+    is_bare = ":" in host and not (host[:1] == "[" and host[-1:] == "]")
+    if not host or is_bare or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"must be HOST:PORT, such as 127.0.0.1:13000 or [::1]:13000, not {shown(text)}")
+    return host, int(port)
+
+
 def whole(least: int = 0) -> Callable[[str], int]:
     """A whole number in plain digits: ``int`` alone would also take "1_000" and digits of other scripts."""
 
