@@ -59,6 +59,8 @@ def _of_exit_code(code: int, oom_kills_before: int | None) -> Outcome:
             return failure("oom", "it was killed by SIGKILL while the kernel was out of memory")
     if code < 0:
         return failure("signal", f"it was killed by {_name(-code)}")
+    if code - 128 in set(Signals):
+        return failure("signal", f"exit status {code}, by which shells and launchers say that {_name(code - 128)} killed it")
     return failure("exit", f"exit status {code}")
 
 

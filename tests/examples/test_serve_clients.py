@@ -15,8 +15,10 @@ import journaltune
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from journaltune.api.study import Study
+
 TRIALS = 24
-CLIENTS = {"js": ["node"], "pl": ["perl"], "sh": ["bash"], "c": ["cc", "-O2", "-Wall", "-Werror"]}
+CLIENTS = {"js": ["node"], "R": ["Rscript"], "pl": ["perl"], "sh": ["bash"], "c": ["cc", "-O2", "-Wall", "-Werror"]}
 
 
 @pytest.fixture(params=CLIENTS)
@@ -25,6 +27,8 @@ def client(request: pytest.FixtureRequest, examples: Path, tmp_path: Path) -> li
     program, *options = CLIENTS[request.param]
     if shutil.which(program) is None:
         pytest.skip(f"this machine has no {program}")
+    if request.param == "R" and subprocess.run(["Rscript", "-e", "library(jsonlite)"], capture_output=True).returncode != 0:
+        pytest.skip("this machine's R has no package jsonlite (Debian: r-cran-jsonlite)")
     source = str(examples / "serve" / f"search.{request.param}")
     if request.param != "c":
         return [program, source]
@@ -47,26 +51,35 @@ def facts(folder: Path) -> list[dict[str, Any]]:
         ]
 
 
+def made(folder: Path) -> Study:
+    """The study that the clients make, with a pruner."""
+    folder.mkdir()
+    params = {"x": "float(-1, 1)", "y": "float(-1, 1)"}
+    pruner: dict[str, Any] = {"pruner": "median", "pruner_options": {"n_startup_trials": 3}}
+    return journaltune.create_study(folder / "study.journal", params=params, sampler="tpe", seed=42, **pruner)
+
+
 def expected(folder: Path) -> list[dict[str, Any]]:
     """The same search in Python."""
-    params = {"x": "float(-1, 1)", "y": "float(-1, 1)"}
-    with journaltune.create_study(folder / "study.journal", params=params, sampler="tpe", seed=42) as study:
-        for _ in range(TRIALS):
-            trial = study.ask()
+    with made(folder) as study:
+        for trial in study.trials_iter(TRIALS):
             x, y = trial.params["x"], trial.params["y"]
             for step in range(1, 5):
                 loss = (x - 0.3) * (x - 0.3) + (y + 0.2) * (y + 0.2) + 1 / step
                 trial.report(loss, step)
-            study.tell(trial, loss)
+                if trial.should_prune():
+                    study.tell(trial, state="pruned")
+                    break
+            else:
+                study.tell(trial, loss)
     return facts(folder)
 
 
-def test_a_search_from_any_language_is_the_one_from_python_even_after_a_kill(
+def test_a_search_from_any_language_is_the_one_from_python_with_its_prunings_even_after_a_kill(
     client: list[str], tmp_path: Path, shell_env: dict[str, str]
 ) -> None:
-    (tmp_path / "python").mkdir()
     folder = tmp_path / "search"
-    folder.mkdir()
+    made(folder).close()
     with subprocess.Popen([*client, str(TRIALS)], cwd=folder, env=shell_env, stdout=subprocess.DEVNULL) as killed:
         deadline = time.monotonic() + 60
         while n_trials(folder) < 5 and time.monotonic() < deadline:
@@ -76,7 +89,8 @@ def test_a_search_from_any_language_is_the_one_from_python_even_after_a_kill(
     said = finished(client, folder, shell_env)
     wanted = expected(tmp_path / "python")
     assert facts(folder) == wanted
-    best = min(wanted, key=lambda trial: trial["value"])
+    assert {trial["state"] for trial in wanted} == {"COMPLETE", "PRUNED"}
+    best = min((trial for trial in wanted if trial["state"] == "COMPLETE"), key=lambda trial: trial["value"])
     assert said.startswith(f"best: trial {best['number']} with ")
     assert float(said.split()[-1]) == best["value"]
     assert finished(client, folder, shell_env) == said
