@@ -197,8 +197,9 @@ class Study:
         processes), ``timeout`` seconds are over, the space is exhausted, or ``stop`` is called. Running trials are waited for.
 
         ``n_jobs`` processes are forked (-1: one a core), so that closures work; one that dies fails its trial only, with reason
-        ``signal``, ``oom`` or ``exit``. ``isolate`` forks one for each call, whose memory ends with it. ``executor``: any of
-        ``concurrent.futures``, which gets up to ``n_jobs`` calls at once; ``stop`` in another process has no effect here.
+        ``signal``, ``oom`` or ``exit``. ``isolate`` forks one for each call, whose memory ends with it. ``executor``, of
+        ``concurrent.futures``, mpi4py or Dask (``client.get_executor()``), gets up to ``n_jobs`` calls at once (-1: as many as it
+        has workers); ``stop`` has no effect there. On other machines ``report`` and ``should_prune`` work with Dask's alone.
 
         A float (or a sequence of them) completes a trial, ``TrialPruned`` prunes it, None and NaN fail it. An exception fails it,
         with reason ``oom`` where memory ran out and its message in the user attribute ``fail_message``, and is raised here once

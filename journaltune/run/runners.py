@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from queue import Empty, SimpleQueue
+
 from journaltune.base.errors import MachineError
 from journaltune.run import outcome
 from journaltune.run.outcome import Outcome
@@ -46,24 +48,30 @@ class InProcess:
 class Submitted:
     """Calls in any ``concurrent.futures.Executor``; ``size`` of them are submitted at once. The executor stays open."""
 
-    __slots__ = ("_call", "_executor", "_futures", "_slot_of", "_slots", "size")
+    __slots__ = ("_call", "_done", "_executor", "_futures", "_slot_of", "_slots", "size")
 
     def __init__(self, executor: Executor, call: Call, size: int) -> None:
         self._executor, self._call, self.size = executor, call, size
         self._futures: dict[Future[Outcome], int] = {}
+        self._done: SimpleQueue[Future[Outcome]] = SimpleQueue()  # ``concurrent.futures.wait`` misses some that are cancelled
         self._slots, self._slot_of = Slots([None] * size), dict[int, int]()
 
     def start(self, trial: AskedTrial) -> None:
         trial.slot = self._slot_of[trial.number] = self._slots.take()
-        self._futures[self._submit(trial)] = trial.number
+        future = self._submit(trial)
+        self._futures[future] = trial.number
+        future.add_done_callback(self._done.put)
 
     def _submit(self, trial: AskedTrial) -> Future[Outcome]:
         return self._executor.submit(self._call, trial)
 
     def wait(self, timeout_s: float | None) -> list[tuple[int, Outcome]]:
-        from concurrent.futures import FIRST_COMPLETED, wait
-
-        done, _ = wait(self._futures, timeout_s, FIRST_COMPLETED)
+        try:
+            done = [self._done.get(timeout=timeout_s)]
+        except Empty:
+            return []
+        while not self._done.empty():
+            done.append(self._done.get())
         return [(self._ended(future), self._outcome(future)) for future in done]
 
     def _ended(self, future: Future[Outcome]) -> int:

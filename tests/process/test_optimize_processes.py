@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +25,7 @@ import pytest
 import journaltune
 from journaltune import ObjectiveError, create_study, load_study
 from journaltune.api.study import Study
+from journaltune.base.errors import MachineError
 from journaltune.base.model import TrialState
 
 
@@ -264,6 +266,32 @@ class TestExecutors:
         with ProcessPoolExecutor(1) as executor, pytest.raises(BrokenProcessPool):
             study.optimize(dying, 6, executor=executor)
         assert [trial.user_attrs["fail_reason"] for trial in study.trials] == ["exit"]
+
+    def test_as_many_calls_run_at_once_as_the_executor_has_workers(self, path: Path) -> None:
+        study, all_three = make(path), threading.Barrier(3)
+        with ThreadPoolExecutor(3) as executor:
+            study.optimize(lambda trial: all_three.wait(60), 6, executor=executor, n_jobs=-1)
+        assert sorted(trial.value for trial in study.trials) == [0, 0, 1, 1, 2, 2]
+
+    def test_a_call_that_the_executor_cancels_is_asked_again(self, path: Path) -> None:
+        study, submitted = make(path), threading.Event()
+
+        class Executor(ThreadPoolExecutor):
+            def submit(self, call: Any, /, *arguments: Any, **named: Any) -> Any:
+                future = super().submit(call, *arguments, **named)
+                if arguments[0].number == 1:
+                    submitted.set()
+                return future
+
+        def ending(trial: Any) -> float:
+            assert submitted.wait(60)
+            executor.shutdown(wait=False, cancel_futures=True)
+            return 1.0
+
+        with Executor(1) as executor, pytest.raises(MachineError, match="asked again"):
+            study.optimize(ending, 2, executor=executor, n_jobs=2)
+        assert study.counts() == {**study.counts(), "complete": 1, "fail": 0}
+        assert study.ask().number == 1
 
     def test_what_can_not_be_sent_fails_its_trial(self, path: Path) -> None:
         study = make(path)

@@ -102,6 +102,12 @@ children.oom_kills = verdict.oom_kills = lambda: next(counts)
         runs.ran("-n", "3", "--", *runs.trainer(kill), X)
         assert runs.outcomes() == ["oom", "signal", "oom"]
 
+    def test_the_status_by_which_a_launcher_passes_a_signal_on_counts_as_one(self, runs: Runs) -> None:
+        end = "sys.exit([128 + signal.SIGSEGV, 128, 255][number])"
+        runs.ran("-n", "3", "--", *runs.trainer(end), X)
+        assert runs.outcomes() == ["signal", "exit", "exit"]
+        assert "SIGSEGV" in runs.trials()[0].user_attrs["fail_message"]
+
 
 class TestSignals:
     def test_a_terminated_runner_ends_its_trainers_and_gives_its_trials_back(self, runs: Runs) -> None:
