@@ -164,6 +164,39 @@ def test_many_clients_share_a_server_and_one_that_dies_gives_its_trial_back(fold
         assert ended(process, signal.SIGTERM) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_acknowledged_outlives_a_server_that_ends_in_the_middle(folder: Path, number: int) -> None:
+    told: list[tuple[int, float]] = []
+    enough = threading.Event()
+
+    def work(place: int) -> None:
+        call = Caller(folder / "socket")
+        try:
+            while True:
+                trial = call("ask")["number"]
+                call("tell", trial, trial + place / 8)
+                told.append((trial, trial + place / 8))
+                if len(told) > 40:
+                    enough.set()
+        except (OSError, ValueError):  # ValueError: half a line, or none, is no JSON
+            return
+
+    with serving(folder, "--socket", "socket") as process:
+        threads = [threading.Thread(target=work, args=(place,)) for place in range(6)]
+        for thread in threads:
+            thread.start()
+        assert enough.wait(60)
+        assert ended(process, number) == (0 if number == signal.SIGTERM else -9)
+        for thread in threads:
+            thread.join(60)
+    with journaltune.load_study(folder / "study.journal") as study:
+        values = {trial.number: trial.value for trial in study.trials}
+        assert {(trial, values[trial]) for trial, _ in told} == set(told)
+        running = study.counts()["running"]
+        assert [study.ask().attempt for _ in range(running)] == [2] * running
+        assert study.verify().difference is None
+
+
 def test_one_server_serves_at_a_socket_and_a_stale_one_is_replaced(folder: Path) -> None:
     with serving(folder, "--socket", "socket") as first:
         code, said = refused(folder, "socket")
