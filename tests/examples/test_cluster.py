@@ -52,8 +52,8 @@ def test_stock_optuna_workers_share_a_journal_by_grpc(examples: Path, tmp_path: 
     serve = ["journaltune", "serve", "--grpc", "127.0.0.1:0"]
     with subprocess.Popen(serve, stderr=subprocess.PIPE, **options) as server:
         assert server.stderr is not None
-        server.stderr.readline()
-        port = server.stderr.readline().partition("127.0.0.1:")[2].split()[0]
+        said = next(line for line in server.stderr if "serving" in line)
+        port = said.partition("127.0.0.1:")[2].split()[0].rstrip(";")
         worker = [sys.executable, str(examples / "cluster" / "optuna_worker.py"), port]
         workers = [subprocess.Popen(worker, stderr=subprocess.DEVNULL, **options) for _ in range(2)]
         assert [each.wait(120) for each in workers] == [0, 0]

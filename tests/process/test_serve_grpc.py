@@ -68,8 +68,8 @@ def serving(folder: Path, address: str = "127.0.0.1:0") -> Iterator[tuple[subpro
     with subprocess.Popen(command, cwd=folder, text=True, stderr=subprocess.PIPE) as process:
         try:
             assert process.stderr is not None
-            assert "loading" in process.stderr.readline()
-            where, _, who = process.stderr.readline().partition("; there is no password: ")
+            line = next(line for line in process.stderr if "loading" not in line)  # which it says where that takes a while
+            where, _, who = line.partition("; there is no password: ")
             yield process, where.partition(" at ")[2].split()[0], who
         finally:
             process.kill()
