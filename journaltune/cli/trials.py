@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from journaltune.base import STATE_NAMES
 from journaltune.cli import output
 from journaltune.cli.options import Command, Option, opened
@@ -10,17 +12,19 @@ from journaltune.cli.values import list_of, one_of, plain, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Standings = dict[int, str]
-
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from journaltune.base.model import Trial
     from journaltune.cli.options import Opener, Options
     from journaltune.study.open_study import OpenStudy
 
+    Standings = dict[int, str]
+    Again = Callable[[], Iterable[Trial]]  # goes anew through the trials, or through those that may have names of their own
+
 STATES = tuple(STATE_NAMES.values())
 FORMATS = ("table", "csv", "json", "jsonl")
+_AT_ONCE = 500  # trials in one write
 # Characters that could steer a terminal, but for tab and newline, which are text.
 _STEERING = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
@@ -45,20 +49,31 @@ journaltune trials --format jsonl | jq 'select(.state == "fail").params'""",
 
 
 def run(options: Options) -> int:
-    from journaltune.study.trials import trials
-
     output.require_open()
     with opened(options) as study:
-        listed = trials(study, options["states"])
-        if options["sort"] or options["top"]:
-            from journaltune.cli.sorting import ordered
-
-            listed = ordered(study, listed, options["sort"])[: options["top"]]
-        standings = _standings(study, listed)
-        text = _FORMATTERS[options["format"]](study, listed, standings)
-    if text:
-        output.write(text)
+        for part in _parts(study, options):
+            output.write(part)
     return 0
+
+
+def _parts(study: OpenStudy, options: Options) -> Iterable[str]:
+    """The page in parts. Only what is sorted, or fitted to the terminal, needs all trials at once."""
+    if options["format"] != "table" and not options["sort"] and not options["top"]:
+        from journaltune.study.listing import listing
+
+        each = listing(study, options["states"])
+        return _FORMATTERS[options["format"]](study, each, each.various, _standings(study, each.are_running()))
+    from journaltune.study.trials import trials
+
+    listed = trials(study, options["states"])
+    if options["sort"] or options["top"]:
+        from journaltune.cli.sorting import ordered
+
+        listed = ordered(study, listed, options["sort"])[: options["top"]]
+    standings = _standings(study, _are_running(listed))
+    if options["format"] == "table":
+        return _as_table(study, listed, standings)
+    return _FORMATTERS[options["format"]](study, listed, listed.__iter__, standings)
 
 
 def answer(options: Options, opener: Opener = opened) -> list[dict[str, Any]]:
@@ -66,13 +81,17 @@ def answer(options: Options, opener: Opener = opened) -> list[dict[str, Any]]:
 
     with opener(options) as study:
         listed = trials(study, options["states"])
-        standings = _standings(study, listed)
+        standings = _standings(study, _are_running(listed))
     return [facts(trial, standings) for trial in listed]
 
 
-def _standings(study: OpenStudy, listed: Sequence[Trial]) -> Standings:
+def _are_running(listed: Sequence[Trial]) -> bool:
+    return any(trial.state.name == "RUNNING" for trial in listed)
+
+
+def _standings(study: OpenStudy, are_running: bool) -> Standings:
     """For each running trial whether its owner is alive, dead or unknown; none: nobody said who owns it."""
-    if all(trial.state.name != "RUNNING" for trial in listed):
+    if not are_running:
         return {}
     from journaltune.engine.resume import pending
 
@@ -106,37 +125,56 @@ def duration_s(trial: Trial) -> float | None:
     return (trial.datetime_complete - trial.datetime_start).total_seconds()
 
 
-def _as_json(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
-    return "[" + ",\n ".join(output.json_line(facts(trial, standings)) for trial in listed) + "]\n"
+def _as_json(study: OpenStudy, each: Iterable[Trial], various: Again, standings: Standings) -> Iterator[str]:
+    start = "["
+    for line in _as_jsonl(study, each, various, standings):
+        yield start + line[:-1].replace("\n", ",\n ")
+        start = ",\n "
+    yield "]\n" if start != "[" else "[]\n"
 
 
-def _as_jsonl(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
-    return "".join(output.json_line(facts(trial, standings)) + "\n" for trial in listed)
+def _as_jsonl(study: OpenStudy, each: Iterable[Trial], various: Again, standings: Standings) -> Iterator[str]:
+    for some in _batches(each):
+        yield "".join([output.json_line(facts(trial, standings)) + "\n" for trial in some])
 
 
-def _as_csv(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
+def _as_csv(study: OpenStudy, each: Iterable[Trial], various: Again, standings: Standings) -> Iterator[str]:
     """Column names as in Optuna's ``trials_dataframe``."""
-    import csv
-    import io
-
-    page = io.StringIO()
-    writer = csv.writer(page, lineterminator="\n")
-    params, attrs = param_names(study, listed), _distinct(trial.user_attrs for trial in listed)
+    params, attrs = param_names(study, various()), _distinct(trial.user_attrs for trial in various())
     values = value_names(study)
     values_missing: list[Any] = [None] * len(values)
-    constraints, usages = _distinct(trial.constraints for trial in listed), _distinct(trial.usage or {} for trial in listed)
+    constraints, usages = _distinct(trial.constraints for trial in various()), _distinct(trial.usage or {} for trial in various())
     rest = ("datetime_start", "datetime_complete", "duration_s", "seed", "attempt", "owner", "standing", "intermediate_values")
     names = [f"params_{name}" for name in params] + [f"user_attrs_{name}" for name in attrs]
     rest_names = [*rest, *(f"usage_{name}" for name in usages), *(f"constraints_{name}" for name in constraints)]
-    writer.writerow(["number", "state", *values, *names, *rest_names])
-    for trial in listed:
+
+    def row(trial: Trial) -> list[str]:
         known = facts(trial, standings)
         cells: list[Any] = [known["number"], known["state"], *(trial.values or values_missing)]
         cells += [known["params"].get(name) for name in params] + [trial.user_attrs.get(name) for name in attrs]
         cells += [known[name] or None if name == "intermediate_values" else known[name] for name in rest]
         cells += [(trial.usage or {}).get(name) for name in usages] + [trial.constraints.get(name) for name in constraints]
-        writer.writerow(list(map(_csv_cell, cells)))
+        return list(map(_csv_cell, cells))
+
+    yield _csv_text([["number", "state", *values, *names, *rest_names]])
+    for some in _batches(each):
+        yield _csv_text(map(row, some))
+
+
+def _csv_text(rows: Iterable[list[str]]) -> str:
+    import csv
+    import io
+
+    page = io.StringIO()
+    csv.writer(page, lineterminator="\n").writerows(rows)
     return page.getvalue().translate(_STEERING)
+
+
+def _batches(each: Iterable[Trial]) -> Iterator[list[Trial]]:
+    """Some at a time: a write for each trial would take longer than its text."""
+    remaining = iter(each)
+    while some := list(islice(remaining, _AT_ONCE)):
+        yield some
 
 
 def _csv_cell(value: object) -> str:
@@ -146,16 +184,16 @@ def _csv_cell(value: object) -> str:
     return f"'{text}" if runs and isinstance(value, str) else text
 
 
-def _as_table(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> str:
+def _as_table(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> list[str]:
     from journaltune.cli.table import fit, page_width
 
     if not listed:
         output.note("there are no such trials")
-        return ""
+        return []
     text, dropped = fit(_columns(study, listed, standings), page_width())
     if dropped:
         output.note(f"no room for {', '.join(dropped)}; --format csv has them")
-    return text
+    return [text]
 
 
 def _columns(study: OpenStudy, listed: Sequence[Trial], standings: Standings) -> list[Any]:
@@ -232,7 +270,7 @@ def value_names(study: OpenStudy) -> list[str]:
     return [f"values_{i if name is None else name}" for i, name in enumerate(study.objective_names)]
 
 
-def param_names(study: OpenStudy, listed: Sequence[Trial]) -> list[str]:
+def param_names(study: OpenStudy, listed: Iterable[Trial]) -> list[str]:
     """The space's parameters in its order, then those that only trials have (stock Optuna's studies)."""
     declared = study.space.shell_names() if study.space else {}
     return _distinct([declared, *(trial.fixed_params for trial in listed)])
@@ -242,8 +280,7 @@ def _distinct(groups: Any) -> list[str]:
     return list({name: None for group in groups for name in group})
 
 
-_FORMATTERS: dict[str, Callable[[OpenStudy, Sequence[Trial], Standings], str]] = {
-    "table": _as_table,
+_FORMATTERS: dict[str, Callable[[OpenStudy, Iterable[Trial], Again, Standings], Iterator[str]]] = {
     "csv": _as_csv,
     "json": _as_json,
     "jsonl": _as_jsonl,

@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import gc
 from binascii import crc32
+from io import BytesIO
 
 from journaltune.base import FAIL, RUNNING
 from journaltune.base.errors import JournalDamagedError
-from journaltune.base.jsontext import loads
+from journaltune.base.jsontext import loads, scan
 from journaltune.journal import records, replay
 from journaltune.journal.state import LiveTrial, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.replay import Familiar
-    from journaltune.journal.state import JournalState, PlainRow, StudyState
+    from journaltune.journal.state import JournalState, PlainRows, StudyState
 
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
 _REQUEST_ID, _REQUEST_IDS = b',"id":"', b'"requests":'
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError)
 _DECODED = frozenset(LiveTrial.__slots__) - {"study", "trial_id", "number", "state"}
-_PLAIN_ASKED, _PLAIN_TOLD = 4, 8  # the fields of a record that has nothing optional, metadata and checksum included
+# The ends of two records that say nothing optional: two fields, metadata, the checksums.
+_PLAIN_ASKED, _PLAIN_TOLD = ('"params":', ',"datetime_start":"'), (',"values":', ',"datetime_complete":"')
+_UNSAID = '{"state":0'  # how the second begins, as far as nobody looks at it
+_METADATA, _TIME_LENGTH = '","jt":', 32
 _TOO_DEEP = 250  # nothing of ours is nested half as deeply
 _MISPLACED = "a record that was written for an earlier place: lines were moved, doubled or put in by hand"
 _UNDO = "undo that, or take a copy of the file from before; `journaltune repair` mends only what disks and crashes do"
@@ -60,19 +64,38 @@ class Fold:
                 gc.enable()
 
     def _feed(self, data: bytes) -> None:
-        for line in data.split(b"\n")[:-1]:
-            self.line(line)
+        self._lines(line[:-1] for line in BytesIO(data))  # `split` looks at each byte, and takes as long as the checksums
 
     def line(self, line: bytes) -> None:
         """Apply the line at ``self.offset``, without its newline. JournalDamagedError leaves the offset before it."""
-        if not self._thorough and self._chain.value is not None and line[-26:-18] == records.SEAL:
-            own = crc32(line[: -records.SEAL_LENGTH])
-            if line[-18:] == b'%08x%08x"}' % (own, self._chain.value) and not self.watch:
-                if defer(self.state, self._reader, line, (self._path, self.offset)) is None:
-                    self._apply(line, self.offset, sealed=False, ours=True)
-                self._chain.pass_own(line, self.offset, own)
-                self.offset += len(line) + 1
-                return
+        self._lines([line])
+
+    def _lines(self, lines: Iterable[bytes]) -> None:
+        """Apply lines. Nearly all are records of ours whose checksums are right: they need neither be decoded nor looked at."""
+        state, reader, path = self.state, self._reader, self._path
+        chain, seal, slow = self._chain, records.SEAL, self._thorough or bool(self.watch)
+        link, offset, last = chain.value, self.offset, None
+        try:
+            for line in lines:
+                if not slow and link is not None and line[-26:-18] == seal:
+                    own = crc32(line[:-26])
+                    if line[-18:] == b'%08x%08x"}' % (own, link):
+                        if defer(state, reader, line, (path, offset)) is None:
+                            self._apply(line, offset, sealed=False, ours=True)
+                        link, last = crc32(line[-26:], own), (line, offset, own)
+                        offset += len(line) + 1
+                        continue
+                if last is not None:
+                    chain.pass_own(*last)
+                self.offset, last = offset, None
+                self._line(line)
+                link, offset = chain.value, self.offset
+        finally:
+            if last is not None:
+                chain.pass_own(*last)
+            self.offset = offset
+
+    def _line(self, line: bytes) -> None:
         end, text = self.offset + len(line) + 1, line
         if line[:1] == b" ":
             text = line.lstrip(b" ")
@@ -185,7 +208,8 @@ class DeferredTrial(LiveTrial):
         return getattr(self, name)
 
     def tell(self, state: int, told: bytes, where: tuple[str, int]) -> bool:
-        """Note the record that finishes the trial; False when the trial is decoded already, so that the record has to be, too."""
+        """Note the record that finishes the trial, from behind its state on; False when the trial is decoded already, so that the
+        record has to be, too."""
         if self._asked is None:
             return False
         self.state, self._told = state, (told, where)
@@ -197,21 +221,27 @@ class DeferredTrial(LiveTrial):
             return super().may_have_owner()
         return b'"owner":' in self._asked or b'"ttl_s":' in self._asked
 
-    def plain_row(self, n_objectives: int) -> PlainRow | None:
-        """See ``LiveTrial``. From the bytes of both records, if they say no more than most do; else None, and it is decoded."""
-        if self._asked is None or self._told is None:
-            return None
+    def plain_rows(self, trials: Sequence[LiveTrial], n_objectives: int) -> PlainRows | None:
+        """See ``LiveTrial``. From the bytes of their records, if all say no more than most do; else None: they are decoded."""
+        familiar = self._familiar
         try:
-            asked, told = loads("{" + self._asked.decode()), loads(self._told[0].decode())
-            params, values, familiar = asked["params"], told["values"], self._familiar
-            if len(asked) != _PLAIN_ASKED or len(told) != _PLAIN_TOLD or not familiar.covers(familiar.distributions, params):
+            several = [trial._plain(familiar) for trial in trials]  # type: ignore[attr-defined]  # caught below
+            values = [own for _, _, own, _ in several]
+            if any([type(value) for value in own] != [float] * n_objectives for own in values if own is not None):
                 return None
-            if values is not None and [type(value) for value in values] != [float] * n_objectives:
-                return None
-            began, ended = to_microseconds(asked["datetime_start"]), to_microseconds(told["datetime_complete"])
-            return familiar, params.values(), values, began, ended
+            flat = familiar.covered([params for params, _, _, _ in several])
+            began = [to_microseconds(moment) for _, moment, _, _ in several]
+            ended = [to_microseconds(moment) for _, _, _, moment in several]
+            return None if flat is None else (familiar, flat, values, began, ended)
         except Exception:  # decoding says what is wrong, and where
             return None
+
+    def _plain(self, familiar: Familiar) -> tuple[dict[str, float], str, list[float] | None, str]:
+        """Parameters, begin, values and end of a finished trial with these distributions whose records say nothing else beside
+        metadata. Errors of any kind for other trials."""
+        if self._familiar is not familiar or self._asked is None or self._told is None:
+            raise ValueError(self.number)
+        return *_two_fields(self._asked.decode(), *_PLAIN_ASKED), *_two_fields(self._told[0].decode(), *_PLAIN_TOLD)
 
     def decode(self) -> None:
         asked, where, state = self._asked, self._where, self.state
@@ -225,7 +255,7 @@ class DeferredTrial(LiveTrial):
             self.odd = self._familiar.oddness(self.params)
             if self._told is not None:
                 told, where = self._told
-                replay.finish(self, loads(told.decode()))
+                replay.finish(self, loads(_UNSAID + told.decode()))
         except BaseException as error:
             for name in _DECODED:
                 try:
@@ -238,6 +268,19 @@ class DeferredTrial(LiveTrial):
         finally:
             self.state = state
         self._asked = self._told = None
+
+
+def _two_fields(text: str, first: str, second: str) -> tuple[Any, str]:
+    """The value that follows ``first`` and the time that follows ``second``, where nothing else but metadata and checksums comes
+    behind. ValueError for a text that says more, or something else."""
+    value, end = scan(text, len(first))
+    time = end + len(second)
+    behind = time + _TIME_LENGTH + len(_METADATA)
+    if not text.startswith(first) or text[end:time] != second or text[time + _TIME_LENGTH : behind] != _METADATA:
+        raise ValueError(text)
+    if scan(text, behind)[1] + records.SEAL_LENGTH != len(text):
+        raise ValueError(text)
+    return value, text[time : time + _TIME_LENGTH]
 
 
 def defer(state: JournalState, reader: records.RecordReader, line: bytes, where: tuple[str, int]) -> LiveTrial | bool | None:
@@ -278,8 +321,11 @@ def _defer_told(state: JournalState, line: bytes, where: tuple[str, int]) -> boo
     end = line.find(_STATE, len(_TOLD))
     trial_id = line[len(_TOLD) : end]
     trial = state.live.get(int(trial_id)) if trial_id.isdigit() else None
-    code = line[end + len(_STATE)] - 48
-    if type(trial) is not DeferredTrial or _REQUEST_ID in line or not 0 < code <= FAIL or not trial.tell(code, line, where):
+    end += len(_STATE)
+    code = line[end] - 48
+    if type(trial) is not DeferredTrial or _REQUEST_ID in line or not 0 < code <= FAIL:
+        return None
+    if not trial.tell(code, line[end + 1 :], where):
         return None
     replay.leave(state, trial)
     state.n_records += 1

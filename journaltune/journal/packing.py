@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
+
 from journaltune.base import FAIL
-from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, HIDDEN_REASONS
+from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, HIDDEN_REASONS, PACKED_AT_ONCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Sequence
     from typing import Any
 
     from journaltune.journal.replay import Familiar
@@ -24,17 +28,34 @@ class Packer:
         self._familiar: tuple[Familiar | None, int] = (None, 0)
         self._last_shape: tuple[dict[str, str], list[str], int] | None = None
 
-    def pack(self, trial: LiveTrial) -> None:
-        """Append the row of a trial that finished."""
-        plain = trial.plain_row(self._finished.n_objectives)
+    def pack(self, pending: deque[LiveTrial], n_rows: int) -> None:
+        """Take the first trials out of those that wait, and append their rows: some dozens together, if nobody decoded them."""
+        for left in range(n_rows, 0, -PACKED_AT_ONCE):
+            some = list(islice(pending, min(left, PACKED_AT_ONCE)))
+            plain = self._pack_plain(some)
+            for trial in some:
+                if not plain and not self._pack_plain([trial]):
+                    self._pack_decoded(trial)  # raises for one that can't be read, which stays
+                pending.popleft()
+
+    def _pack_plain(self, trials: Sequence[LiveTrial]) -> bool:
+        """Append the rows of several trials that nobody decoded; False, and no row, where one of them says more than most do."""
+        plain = trials[0].plain_rows(trials, self._finished.n_objectives)
         if plain is None:
-            self._pack_decoded(trial)
-            return
+            return False
         familiar, params, values, began, ended = plain
         if familiar is not self._familiar[0]:
             self._familiar = familiar, self._finished.id_of(tuple(familiar.distributions.items()))
-        code = trial.state | HAS_VALUES if values else trial.state
-        self._finished.append(trial.number, code, self._familiar[1], params, values or self._no_values, began, ended)
+        self._finished.append(
+            [trial.number for trial in trials],
+            [trial.state | HAS_VALUES if own else trial.state for trial, own in zip(trials, values, strict=True)],
+            [self._familiar[1]] * len(trials),
+            params,
+            chain.from_iterable([own or self._no_values for own in values]),
+            began,
+            ended,
+        )
+        return True
 
     def _pack_decoded(self, trial: LiveTrial) -> None:
         extras = _extras(trial)
@@ -50,8 +71,8 @@ class Packer:
                 from journaltune.journal.steps import note  # for trials that reported
 
                 note(self._finished, trial)
-        shape, params = self._shape_id(trial), trial.params.values()
-        self._finished.append(trial.number, code, shape, params, values or self._no_values, trial.began, trial.ended)
+        row = [trial.number], [code], [self._shape_id(trial)], trial.params.values(), values or self._no_values
+        self._finished.append(*row, [trial.began], [trial.ended])
 
     def _shape_id(self, trial: LiveTrial) -> int:
         last = self._last_shape

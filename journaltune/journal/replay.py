@@ -17,7 +17,7 @@ from journaltune.journal.state import ODD, JournalState, LiveTrial, StudyState, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.state import Bounds
@@ -176,14 +176,19 @@ class Familiar:
 
     def covers(self, distributions: dict[str, str], params: Mapping[str, float]) -> bool:
         """Whether these are the same distributions (the same object: see ``RecordReader``), and every value lies inside."""
-        if distributions is not self.distributions or list(params) != self._names:
-            return False
+        return distributions is self.distributions and self.covered([params]) is not None
+
+    def covered(self, several: Sequence[Mapping[str, float]]) -> list[float] | None:
+        """The values of some trials with these distributions, one after the other; None unless every one lies inside."""
+        names, n = self._names, len(several)
+        if any(list(params) != names for params in several):
+            return None
         if self._lows is None:
-            bounds = [_bounds(text, self._known) for text in distributions.values()]
+            bounds = [_bounds(text, self._known) for text in self.distributions.values()]
             self._highs = [high for _, high, _ in bounds]
             self._lows = [low for low, _, _ in bounds]
-        values = params.values()
-        return all(map(le, self._lows, values)) and all(map(le, values, self._highs))
+        values = [value for params in several for value in params.values()]
+        return values if all(map(le, self._lows * n, values)) and all(map(le, values, self._highs * n)) else None
 
     def oddness(self, params: Mapping[str, float]) -> int:
         """ODD if a value lies outside. KeyError, TypeError or IndexError for parameters that no reader could apply."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, islice
 
-from journaltune.base import RUNNING
+from journaltune.base import RUNNING, counted
 from journaltune.base.lean import UTC, array, bisect_right, datetime, deque, itemgetter, timedelta
 
 TYPE_CHECKING = False
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from journaltune.journal.snapshot import Sections
     from journaltune.journal.steps import Steps
 
-    PlainRow = tuple[Familiar, Iterable[float], list[float] | None, int, int]  # parameters, values, when it began and ended
+    # Of trials with the same distributions: parameters one after the other, values, when they began and ended.
+    PlainRows = tuple[Familiar, Iterable[float], Sequence[list[float] | None], Iterable[int], Iterable[int]]
 
 STATE_MASK = 0x0F
 HIDDEN = 0x10  # a failure that says nothing about its parameters, or a result that was withdrawn: no sampler sees it
@@ -31,6 +32,7 @@ NO_TIME = -(2**63)
 COLUMNS = (("numbers", "q"), ("codes", "B"), ("shapes", "q"), ("params", "d"), ("values", "d"), ("began", "q"), ("ended", "q"))
 KEYS = ("keys", "Q")  # not a column of all rows: see ``Finished``
 _PENDING = 8192
+PACKED_AT_ONCE = 32  # half a millisecond
 _ITEMS_READ_AS_FAST = 4096  # in a long stretch of a column as one row of it alone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -80,8 +82,8 @@ class LiveTrial:
     def decode(self) -> None:
         """Nothing to do before fields are set; a ``DeferredTrial`` makes its fields."""
 
-    def plain_row(self, n_objectives: int) -> PlainRow | None:
-        """What a row of columns holds of a finished trial that a ``DeferredTrial`` never decoded; None for any other one."""
+    def plain_rows(self, trials: Sequence[LiveTrial], n_objectives: int) -> PlainRows | None:
+        """What rows of columns hold of finished trials, this one first, that ``DeferredTrial`` never decoded; None for others."""
         return None
 
     @property
@@ -142,10 +144,10 @@ class Finished:
         return self.n_packed + len(self.pending)
 
     def add(self, trial: LiveTrial) -> None:
-        """Append a row. Only one is packed here: all processes would pack many at the same record, and all would wait."""
+        """Append a row. Only some are packed here: all processes would pack many at the same record, and all would wait."""
         self.pending.append(trial)
-        if len(self.pending) > _PENDING:
-            self._pack(1)
+        if len(self.pending) >= _PENDING + PACKED_AT_ONCE:
+            self._pack(PACKED_AT_ONCE)
 
     def column(self, name: str) -> array[Any]:
         """All rows of one column. The first call after a snapshot was opened reads it."""
@@ -186,7 +188,7 @@ class Finished:
 
     def has_extras(self) -> bool:
         """Whether any trial has some."""
-        return any(code & HAS_EXTRAS for code in set(self.column("codes")))
+        return any(code & HAS_EXTRAS for code in counted(self.column("codes").tobytes()))
 
     def _own_extras(self) -> Extras:
         if self._extras is None:
@@ -258,23 +260,13 @@ class Finished:
             from journaltune.journal.packing import Packer  # a process that only tells packs nothing
 
             self._packer = Packer(self)
-        for _ in range(n_rows):
-            self._packer.pack(self.pending[0])
-            self.pending.popleft()
+        self._packer.pack(self.pending, n_rows)
 
-    def append(
-        self, number: int, code: int, shape: int, params: Iterable[float], values: Sequence[float], began: int, ended: int
-    ) -> None:
-        """A packed row. ``code``: the state and what is said of it above; ``shape``: see ``id_of``."""
-        columns = self._columns
-        columns["numbers"].append(number)
-        columns["codes"].append(code)
-        columns["shapes"].append(shape)
-        columns["params"].extend(params)
-        columns["values"].extend(values)
-        columns["began"].append(began)
-        columns["ended"].append(ended)
-        self.n_packed += 1
+    def append(self, numbers: Sequence[int], *others: Iterable[float]) -> None:
+        """Packed rows: the items of ``COLUMNS``, in their order. Codes: a state, and what is said of it above; shapes: ids."""
+        for (name, _), items in zip(COLUMNS, (numbers, *others), strict=True):
+            self._columns[name].extend(items)
+        self.n_packed += len(numbers)
 
     def note_extras(self, number: int, extras: dict[str, Any]) -> None:
         """What the trial of a row has beside its columns."""

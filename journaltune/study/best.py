@@ -187,8 +187,8 @@ def _all_losses(state: StudyState, signs: list[float]) -> list[Loss]:
 
 def _losses_with_extras(state: StudyState, signs: list[float], codes: bytes) -> Iterator[Loss]:
     """The same for trials with attributes or irregular values: constraints are attributes."""
-    finished = state.finished
-    for row in compress(range(len(codes)), codes.translate(_WITH_EXTRAS)):
+    finished, with_extras = state.finished, codes.translate(_WITH_EXTRAS)
+    for row in compress(range(len(codes)), with_extras) if 1 in with_extras else ():
         number, values = finished.column("numbers")[row], finished.row_values(row)
         if values is None or len(values) != len(signs) or any(map(isnan, values)):
             continue
@@ -202,9 +202,12 @@ def _is_feasible(system_attrs: dict[str, Any]) -> bool:
 
 def _places(values: array[float], wanted: float) -> Iterator[int]:
     place = -1
-    for _ in range(values.count(wanted)):
-        place = values.index(wanted, place + 1)
-        yield place
+    try:
+        while True:
+            place = values.index(wanted, place + 1)
+            yield place
+    except ValueError:  # no other one
+        return
 
 
 def _groups(state: StudyState, signs: list[float], replicates: int) -> dict[int, list[Loss]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base import RUNNING, STATE_NAMES, STATES, WAITING
+from journaltune.base import RUNNING, STATE_NAMES, STATES, WAITING, counted
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import SpaceError, UsageError
 from journaltune.base.seeds import trainer_seed
@@ -37,7 +37,7 @@ def trials_of(state: StudyState, wanted: set[int]) -> list[Trial]:
 
 def trials_at(state: StudyState, rows: Iterable[int], live: Iterable[LiveTrial]) -> list[Trial]:
     """Some finished and some unfinished trials, by number."""
-    make = _Maker(state)
+    make = Maker(state)
     return sorted([*map(make.finished, rows), *map(make.live, live)], key=_number_of)
 
 
@@ -63,7 +63,7 @@ def finished_trial(state: StudyState, number: int) -> Trial:
     return trials_at(state, [state.finished.row_of(number)], [])[0]
 
 
-class _Maker:
+class Maker:
     """Makes plain data of replayed trials. The distributions of a shape are decoded once.
 
     ``base.model`` is imported here only: an ``ask`` from the shell counts trials, makes none, and would pay for ``enum``.
@@ -179,16 +179,16 @@ def counts(study: OpenStudy) -> dict[str, int]:
 
 
 def _counts(state: StudyState) -> dict[str, int]:
-    counted = dict.fromkeys(STATE_NAMES.values(), 0)
+    by_state = dict.fromkeys(STATE_NAMES.values(), 0)
     codes = state.finished.column("codes").tobytes()
-    for code in set(codes):
-        counted[STATE_NAMES[code & STATE_MASK]] += codes.count(code)
+    for code, count in counted(codes).items():
+        by_state[STATE_NAMES[code & STATE_MASK]] += count
     for number in state.withdrawn:
         if number not in state.live:
-            counted[STATE_NAMES[codes[state.finished.row_of(number)] & STATE_MASK]] -= 1
+            by_state[STATE_NAMES[codes[state.finished.row_of(number)] & STATE_MASK]] -= 1
     for trial in state.live.values():
-        counted[STATE_NAMES[trial.state]] += 1
-    return counted
+        by_state[STATE_NAMES[trial.state]] += 1
+    return by_state
 
 
 def running_with(study: OpenStudy, mark: str) -> list[int]:
@@ -201,8 +201,8 @@ def running_with(study: OpenStudy, mark: str) -> list[int]:
 def n_counted(state: StudyState) -> int:
     """How many trials count for a budget: not those that wait, nor failures that say nothing about their parameters, nor what was
     withdrawn."""
-    codes = state.finished.column("codes").tobytes()
-    hidden = sum(codes.count(code) for code in set(codes) if code & HIDDEN)
+    codes = counted(state.finished.column("codes").tobytes())
+    hidden = sum(count for code, count in codes.items() if code & HIDDEN)
     return state.n_trials - hidden - sum(trial.state == WAITING for trial in state.live.values())
 
 

@@ -15,7 +15,7 @@ from math import inf, isfinite, isnan
 from operator import gt, itemgetter, neg, or_
 from sys import float_info
 
-from journaltune.base import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING
+from journaltune.base import COMPLETE, FAIL, MAXIMIZE, MINIMIZE, PRUNED, RUNNING, counted
 from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, ODD, STATE_MASK
 from journaltune.space import Distribution
 
@@ -56,8 +56,8 @@ class History:
 
     def n_observed(self) -> int:
         """How many trials finished with an observation: complete and pruned ones."""
-        codes = self._study.finished.column("codes").tobytes()
-        return sum(codes.count(code) for code in set(codes) if code & (STATE_MASK | HIDDEN) in (COMPLETE, PRUNED))
+        codes = counted(self._study.finished.column("codes").tobytes())
+        return sum(count for code, count in codes.items() if code & (STATE_MASK | HIDDEN) in (COMPLETE, PRUNED))
 
     def complete(self, skip: int = 0) -> Iterable[Observed]:
         """Complete trials, from finished trial ``skip`` on.
@@ -75,7 +75,11 @@ class History:
         )
 
     def _any_extras(self, skip: int) -> bool:
-        return any(code & HAS_EXTRAS for code in set(self._study.finished.column("codes")[skip:]))
+        return any(code & HAS_EXTRAS for code in self._codes(skip))
+
+    def _codes(self, skip: int = 0) -> Iterable[int]:
+        """The codes that finished trials from ``skip`` on have, each of them once."""
+        return counted(self._study.finished.column("codes")[skip:].tobytes())
 
     def _attrs(self, numbers: Iterable[int]) -> Iterator[Mapping[str, Any]]:
         extras = self._study.finished.extras
@@ -133,7 +137,7 @@ class History:
     def pruned(self) -> Iterator[Observed]:
         """Pruned trials as ``complete`` gives complete ones, with the value of their last step; without one they are left out."""
         finished = self._study.finished
-        if PRUNED | HAS_VALUES in {code & (STATE_MASK | HAS_VALUES) for code in set(finished.column("codes"))}:
+        if PRUNED | HAS_VALUES in {code & (STATE_MASK | HAS_VALUES) for code in self._codes()}:
             for row, (number, code, shape, params) in enumerate(finished.rows()):
                 if code & (STATE_MASK | HAS_VALUES | HIDDEN) == PRUNED | HAS_VALUES:
                     values = finished.packed_values(row)
@@ -220,7 +224,7 @@ class History:
 
     def any_odd(self, skip: int) -> bool:
         """Whether a finished trial from ``skip`` on has a value outside its own distribution."""
-        return any(code & ODD for code in set(self._study.finished.column("codes")[skip:].tobytes()))
+        return any(code & ODD for code in self._codes(skip))
 
     def asked(self, skip: int) -> Iterator[tuple[Shape, Sequence[float]]]:
         """Shape and parameters of each finished trial from ``skip`` on."""
@@ -260,8 +264,7 @@ class History:
 
     def _rows_without_result(self) -> Iterator[tuple[int, int, Shape, list[float]]]:
         wanted = (PRUNED, FAIL) if self._failures == "worst" else (PRUNED,)
-        codes = self._study.finished.column("codes")
-        if any(code & STATE_MASK in wanted for code in set(codes)):
+        if any(code & STATE_MASK in wanted for code in self._codes()):
             for row in self._study.finished.rows():
                 if row[1] & STATE_MASK in wanted and not row[1] & HIDDEN:
                     yield row

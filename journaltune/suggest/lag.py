@@ -56,7 +56,7 @@ def _take(view: Finished, other: Finished, row: int) -> None:
     """Append a row of another one with as many objectives."""
     (shape, params, _), number = other.parameters(row), other.column("numbers")[row]
     code, began, ended = (other.column(name)[row] for name in ("codes", "began", "ended"))
-    view.append(number, code, view.id_of(shape), params, other.packed_values(row), began, ended)
+    view.append([number], [code], [view.id_of(shape)], params, other.packed_values(row), [began], [ended])
     if number in other.extras:
         view.note_extras(number, other.extras[number])
 

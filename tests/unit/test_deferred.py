@@ -140,7 +140,7 @@ def test_a_row_is_the_same_whether_its_trial_was_decoded_or_not(
     study.ask()
     packed = columns(path)
     with monkeypatch.context() as patch:
-        patch.setattr(DeferredTrial, "plain_row", lambda *_: None)
+        patch.setattr(DeferredTrial, "plain_rows", lambda *_: None)
         assert packed == columns(path)
 
 
