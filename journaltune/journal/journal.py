@@ -91,10 +91,13 @@ class Journal:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
         try:
             self._usable()
-            if self._handle.size_bytes(self.offset) != self.offset:
-                self._catch_up()
+            self._read_on()
         except OSError as error:
             files.refuse(error, self.path, "read")
+
+    def _read_on(self) -> None:
+        if self._handle.size_bytes(self.offset) != self.offset:
+            self._catch_up()
 
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
@@ -169,6 +172,7 @@ class Journal:
     def _acquire(self) -> None:
         self._writable()
         if self._lock_depth == 0:
+            self._read_on()  # what was written since this process slept: with the lock, others would wait meanwhile
             try:
                 lock.acquire(self._handle.fd, self.path, self.lock_timeout_s)
             except BaseException:

@@ -284,11 +284,12 @@ class Source:
 class Sections:
     """The columns of a study's finished trials. What can't be read in the snapshot is taken from a replay of the journal."""
 
-    __slots__ = ("_checksums", "_places", "_source", "_study_id")
+    __slots__ = ("_checksums", "_places", "_recent", "_source", "_study_id")
 
     def __init__(self, source: Source, study_id: int, places: dict[str, tuple[int, int, int]]) -> None:
         self._source, self._study_id, self._places = source, study_id, places
         self._checksums: dict[str, list[int]] = {}
+        self._recent: tuple[str, int, memoryview] = ("", 0, memoryview(b""))  # blocks: the next row is nearly always in them
 
     def load(self, name: str) -> Any:
         """A whole column, or the extras by number."""
@@ -310,8 +311,17 @@ class Sections:
     def some(self, name: str, start: int, end: int) -> array[Any]:
         """These items of a column, without reading the rest."""
         size = array(_CODES[name]).itemsize
-        data = self._bytes(name, start * size, end * size)
-        return self._replayed().column(name)[start:end] if data is None else _unpack_column(name, data)
+        first, last = start * size, end * size
+        known, at, data = self._recent
+        if known != name or not at <= first <= last <= at + len(data):
+            at = first // _BLOCK_BYTES * _BLOCK_BYTES
+            upto = min(-(-last // _BLOCK_BYTES) * _BLOCK_BYTES, self._places[name][1])
+            blocks = self._bytes(name, at, upto)
+            if blocks is None:
+                return self._replayed().column(name)[start:end]
+            self._recent = name, at, blocks
+            data = blocks
+        return _unpack_column(name, data[first - at : last - at])
 
     def steps(self) -> dict[str, Place]:
         """Where the block of each step is."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def write(path: str, trials: str) -> dict[str, Any]:
     """A journal of random trials by our own engine. Nothing is measured on it yet, so it need not reach the disk."""
-    vars(os)["fsync"] = lambda descriptor: None
+    _without_fsync()
     ours = contender("ours")
     ours.create(path, "random")
     for _ in range(int(trials)):
@@ -147,7 +147,7 @@ def failures(path: str, who: str, budget: str, seeds: str) -> dict[str, Any]:
 
 
 def _without_fsync() -> None:
-    """For searches: how long they take is not measured, so nothing need reach the disk."""
+    """For journals and searches of which nobody measures how long they take to write: nothing need reach the disk."""
     for call in ("fsync", "fdatasync"):
         vars(os)[call] = lambda descriptor: None
 
