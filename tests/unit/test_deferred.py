@@ -191,3 +191,63 @@ def test_a_compacted_journal_remembers_requests_for_running_trials(path: Path) -
     compact(path, f"{path}.compacted")
     compacted = open_study(f"{path}.compacted")
     assert compacted.state().requests == study.state().requests == {"report:r1": numbers[-1]}
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    """A study whose trials fill several batches, nearly all of them plain."""
+    found = tmp_path / "long.journal"
+    study = create_study(found, params={"x": "float(0, 1)", "c": "a | b"}, seed=1, sampler="random")
+    for number in range(4 * state.PACKED_AT_ONCE + 5):
+        trial = study.ask()
+        if number % 50 == 7:
+            study.tell(trial, state="fail", reason="oom")
+        elif number % 50 == 9:
+            study.tell(trial, state="fail")
+        else:
+            study.tell(trial, 1 if number == 40 else number / 7, attrs={"k": number} if number == 80 else None)
+    study.close()
+    return found
+
+
+def line_of(path: Path, text: bytes) -> int:
+    return next(place for place, line in enumerate(path.read_bytes().split(b"\n")) if text in line)
+
+
+@pytest.mark.parametrize("pending", [0, 10, 8192])
+def test_many_trials_make_the_same_rows_together_and_one_by_one(
+    long: Path, pending: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "_PENDING", pending)
+    packed = columns(long)
+    with monkeypatch.context() as patch:
+        patch.setattr(DeferredTrial, "plain_rows", lambda *_: None)
+        assert packed == columns(long)
+    assert packed[0] == list(range(4 * state.PACKED_AT_ONCE + 5))
+
+
+def test_a_trial_that_cannot_be_read_hides_and_doubles_no_other(long: Path) -> None:
+    at = rewrite(long, line_of(long, b'"n":45,'), b'"params":{', b'"params":[{')
+    finished = open_study(long).state().finished
+    for _ in range(2):
+        with pytest.raises(JournalDamagedError) as caught:
+            finished.column("numbers")
+        assert caught.value.offset == at
+    assert list(finished._columns["numbers"]) == list(range(45))
+    assert len(finished) == 4 * state.PACKED_AT_ONCE + 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"state":1,"values":', b'"state":1,"more":2,"values":'),
+        (b',"datetime_complete"', b',"more":2,"datetime_complete"'),
+        (b',"jt":{', b',"more":2,"jt":{'),
+        (b"},", b'},"more":2,'),
+        (b'"values":[', b'"values": ['),
+    ],
+)
+def test_a_result_with_more_or_with_blanks_counts_as_well(long: Path, old: bytes, new: bytes) -> None:
+    before = columns(long)
+    rewrite(long, line_of(long, b'"trial_id":45,"state":1'), old, new)
+    assert columns(long) == before
