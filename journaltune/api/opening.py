@@ -182,11 +182,13 @@ def reopener(study: OpenStudy) -> Callable[[], Study]:
     from journaltune.journal.place import place_of
 
     journal = study.journal
-    return partial(_reopened, place_of(journal), study.name, journal.lock_timeout_s, journal.allow_network_fs)
+    place = place_of(journal) if study.elsewhere is None else None  # a URL says the same everywhere
+    return partial(_reopened, study.path, place, study.name, journal.lock_timeout_s, journal.allow_network_fs)
 
 
-def _reopened(place: Place, name: str, lock_timeout_s: float, allow_network_fs: bool) -> Study:
+def _reopened(path: str, place: Place | None, name: str, lock_timeout_s: float, allow_network_fs: bool) -> Study:
     from journaltune.journal.place import require_here
 
-    require_here(place)
-    return load_study(place.path, name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+    if place is not None:
+        require_here(place)
+    return load_study(path, name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
