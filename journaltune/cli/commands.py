@@ -63,7 +63,10 @@ GROUPS = (
     ),
     (
         "other programs",
-        (("serve", "answer JSON-RPC calls by a pipe or a socket, or Optuna's workers"),),
+        (
+            ("serve", "answer JSON-RPC calls by a pipe or a socket, or Optuna's workers"),
+            ("completion", "what makes bash, zsh or fish complete commands and options"),
+        ),
     ),
 )
 NAMES = tuple(name for _, commands in GROUPS for name, _ in commands)

@@ -30,7 +30,8 @@ done
 journaltune best
 """
 EXIT_CODES = """0 done   1 the answer is no   2 the call is wrong   3 not found   4 conflict   5 locked
-6 journal damaged   7 the machine refused   11 ask: nothing left to ask
+6 journal damaged   7 the machine refused   10 report: prune this trial
+11 ask: nothing left to ask
 """
 
 
@@ -51,7 +52,7 @@ def overview() -> str:
     """What ``journaltune`` and ``journaltune --help`` print."""
     parts = ["usage: journaltune COMMAND [OPTIONS]\n\nHyperparameter search in one file, asked and told from any language.\n"]
     for title, commands in GROUPS:
-        lines = (f"  {name:9} {text}" for name, text in commands)
+        lines = (f"  {name:10} {text}" for name, text in commands)
         parts.append(f"{title}:\n" + "\n".join(lines) + "\n")
     parts.append("`journaltune COMMAND --help` tells more, with examples. Every command takes:\n" + _options(COMMON))
     parts.append("a search, as a shell script (it may run in several terminals at once):\n" + _indented(LOOP))

@@ -30,6 +30,12 @@ class Margin:
         deviation: Array = np.sqrt(self._extra + variance)
         return self._weight * log_cdf(mean[:, 0] / deviation - self._caution)[0]
 
+    def chance(self, rows: Array) -> Array:
+        """The probability itself, without caution."""
+        mean, variance = self._posterior.moments(rows)
+        probability: Array = np.exp(log_cdf(mean[:, 0] / np.sqrt(self._extra + variance))[0])
+        return probability
+
     def slope(self, row: Array) -> tuple[float, Array]:
         mean, variance, mean_slopes, variance_slopes = self._posterior.slopes(row)
         deviation = sqrt(self._extra + variance)

@@ -6,7 +6,7 @@ import numpy as np
 
 from journaltune.suggest.samplers.gp.fit import RESULTS, Noise, fitted
 from journaltune.suggest.samplers.gp.kernel import Places
-from journaltune.suggest.samplers.gp.outputs import warped
+from journaltune.suggest.samplers.gp.outputs import Warp
 from journaltune.suggest.samplers.gp.posterior import Posterior
 
 TYPE_CHECKING = False
@@ -31,7 +31,8 @@ class Model:
 
     def __init__(self, observed: Observations, axes: Axes, stream: Stream) -> None:
         self.axes, self.stream = axes, stream
-        outputs = warped(np.array(observed.values))
+        self.warp = Warp(np.array(observed.values))
+        outputs = self.warp.outputs
         self.chosen = self._bounded(outputs, MOST_CONDITIONED)
         self.rows = _array(observed.rows, axes)[self.chosen]
         self.failed, self.pending = _array(observed.failed, axes), _array(observed.pending, axes)

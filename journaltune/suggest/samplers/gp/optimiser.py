@@ -48,6 +48,14 @@ class Search:
 
     def best(self, taken: Collection[Key]) -> Array:
         """The best row found that is not ``taken``, while there is one; NaN where a parameter is absent."""
+        ordered = self.candidates()
+        keys = self._axes.keys(ordered)
+        new = (place for place, key in enumerate(keys) if key not in taken and self._axes.keeps_rules(ordered[place]))
+        chosen: Array = ordered[next(new, 0)]
+        return chosen
+
+    def candidates(self) -> Array:
+        """The rows looked at, the best first; those that rounding breaks a constraint with are among them."""
         rows = self._enough(self._in_branch(np.concatenate([self._axes.random(self._stream, _N_RANDOM), self._near()])))
         values = self._at(rows)
         ranked = np.argsort(-values, kind="stable")
@@ -55,11 +63,7 @@ class Search:
         climbed.sort(key=lambda found: -found[1])
         # Several starts reach one optimum from several sides; which of them is ahead, rounding decides.
         polished = self._along_slopes(climbed[0][0], _POLISH)
-        ordered = self._axes.masked(np.concatenate([polished[None], np.array([row for row, _ in climbed]), rows[ranked]]))
-        keys = self._axes.keys(ordered)
-        new = (place for place, key in enumerate(keys) if key not in taken and self._axes.keeps_rules(ordered[place]))
-        chosen: Array = ordered[next(new, 0)]
-        return chosen
+        return self._axes.masked(np.concatenate([polished[None], np.array([row for row, _ in climbed]), rows[ranked]]))
 
     def _enough(self, rows: Array) -> Array:
         """Rows that keep the constraints, as far as enough of them can be found; all if there are none."""

@@ -67,13 +67,17 @@ class Posterior:
         mean_slopes, variance_slopes = self._weights.T @ by_place, -2.0 * ((whitened @ self._root) @ by_place)
         return covariance @ self._weights, variance, mean_slopes @ self._by_column, variance_slopes @ self._by_column
 
-    def draws(self, rows: Array, normal: Array) -> Array:
-        """Joint draws of the function at ``rows`` (rows, draws) from standard normal ones: equation 2.24, noise left out."""
+    def joint(self, rows: Array) -> tuple[Array, Array]:
+        """Mean (rows) of the first draw, and covariance (rows, rows), of the function at all rows together."""
         points = self.places.of(rows) * self._scale
         covariance = self._kernel(points, self._points)
         whitened = covariance @ self._root.T
-        joint = self._kernel(points, points) - whitened @ whitened.T
+        return (covariance @ self._weights[:, :1])[:, 0], self._kernel(points, points) - whitened @ whitened.T
+
+    def draws(self, rows: Array, normal: Array) -> Array:
+        """Joint draws of the function at ``rows`` (rows, draws) from standard normal ones: equation 2.24, noise left out."""
+        mean, joint = self.joint(rows)
         # Draws near each other have a singular covariance, which has eigenvalues, but no Cholesky factor.
         values, vectors = np.linalg.eigh(joint)
-        drawn: Array = covariance @ self._weights[:, :1] + (vectors * np.sqrt(np.maximum(values, 0.0))) @ normal
+        drawn: Array = mean[:, None] + (vectors * np.sqrt(np.maximum(values, 0.0))) @ normal
         return drawn

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from journaltune.space import Distribution
     from journaltune.space.rules import Rules
+    from journaltune.suggest.samplers.gp.axes import Key
     from journaltune.suggest.samplers.gp.observations import Observations
     from journaltune.suggest.samplers.gp.optimiser import Branch
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _N_DRAWS = 16  # joint draws for running trials; with one, 8 workers end with a regret 5 times as large
-_IMPROVEMENT = 1e-3  # of an output's standard deviation
+IMPROVEMENT = 1e-3  # of an output's standard deviation
 _NOISY = 1e-3  # a noise from which the lowest mean is no longer what a trial has to improve on
 _DRAWN_NOISE = 1e-6
 _BRANCH_EVERY, _BRANCH_SHARE = 3, 2.0
@@ -51,13 +52,30 @@ def propose(
     axes, stream = Axes(distributions, rules), Stream(seed)
     model = Model(observed, axes, stream)
     branch = _due_branch(model) if number % _BRANCH_EVERY == _BRANCH_EVERY - 1 else None
-    constraints = [observed.constraints[place] for place in model.chosen.tolist()]
-    posterior, incumbents = _improvement(model, _eligible(model.rows, constraints, branch), branch)
-    margins = [*_failures(model), *_constraints(model, constraints)]
-    acquisition = Acquisition(posterior, incumbents - _IMPROVEMENT, margins, _LEAST_GAIN if len(model.failed) else 0.0)
+    return axes.internal(search(model, observed, margins(model, observed), branch).best(taken(observed, axes)))
+
+
+def search(model: Model, observed: Observations, limits: Sequence[Margin], branch: Branch | None = None) -> Search:
+    """For the row that is worth most."""
+    posterior, incumbents = _improvement(model, _eligible(model.rows, _told(model, observed), branch), branch)
+    acquisition = Acquisition(posterior, incumbents - IMPROVEMENT, limits, _LEAST_GAIN if len(model.failed) else 0.0)
     best_first = model.rows[np.argsort(model.mean, kind="stable")]
-    taken = {key for rows in (observed.rows, observed.failed, observed.pending) if rows for key in axes.keys(np.array(rows))}
-    return axes.internal(Search(acquisition, axes, best_first, stream, branch).best(taken))
+    return Search(acquisition, model.axes, best_first, model.stream, branch)
+
+
+def margins(model: Model, observed: Observations) -> list[Margin]:
+    """What keeps a search away from failures, and from what breaks a constraint."""
+    return [*_failures(model), *_constraints(model, _told(model, observed))]
+
+
+def taken(observed: Observations, axes: Axes) -> set[Key]:
+    """What was tried before, or is being tried."""
+    return {key for rows in (observed.rows, observed.failed, observed.pending) if rows for key in axes.keys(np.array(rows))}
+
+
+def _told(model: Model, observed: Observations) -> list[Mapping[str, float]]:
+    """The constraints of the model's rows."""
+    return [observed.constraints[place] for place in model.chosen.tolist()]
 
 
 def _due_branch(model: Model) -> Branch | None:
