@@ -48,6 +48,7 @@ def create_study(
     lag: int | None = None,
     target: float | None = None,
     patience: int | None = None,
+    min_gain: float | None = None,
     attempts: int | None = None,
     lock_file: str | os.PathLike[str] | None = None,
     record: str | Sequence[str] = (),
@@ -73,7 +74,8 @@ def create_study(
     and objectives count. ``replicates``: each configuration is asked so often, with other seeds, and
     the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
     all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
-    ``target``: no trial is asked once a result is as good; ``patience``: once so many finished trials brought nothing better.
+    ``target``: no trial is asked once a result is as good; ``patience``: once so many finished trials brought nothing better;
+    ``min_gain``: once the model of the samplers auto and gp expects less than that of ten more trials.
     ``lock_file``: its SHA-256 belongs to the environment that the study records, and so do the versions of the packages
     ``record``, by the names with which they were installed, and the SHA-256 of each ``record_file``.
 

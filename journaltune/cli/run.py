@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from journaltune.run.prepare import Call
 
 _UNSET = object()
-_SETTINGS = ("sampler", "sampler_options", "pruner", "pruner_options", "target", "patience", "seed")
+_SETTINGS = ("sampler", "sampler_options", "pruner", "pruner_options", "target", "patience", "min_gain", "seed")
 _OF_CREATE = ("objectives", "space", "require", *_SETTINGS)
 
 

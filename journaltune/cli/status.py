@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 MOST_RUNNING = 20  # trials that the text names
 MOST_OF_SPACE, _LONGEST_SPEC = 12, 120  # lines on the space, and characters of each
-_WITH_MODEL, _MOST_MODELLED = ("auto", "gp"), 300  # a model of 300 trials takes a third of a second
+_MOST_MODELLED = 300  # a model of 300 trials takes a third of a second
 
 COMMAND = Command(
     "status",
     """Prints how far the study is: trials by state, the best so far, its settings, and the journal's size. In JSON,
 "best" is the list of the Pareto front with several objectives; while there is none it is null, and "no_best" says why.
 With two or three objectives "hypervolume" is the volume that the front dominates, up to "reference": the worst value of
-each objective among the complete trials that keep their constraints. It is null where the front is very long.""",
+each objective among the complete trials that keep their constraints. It is null where the front is very long.
+"expected_gain" is what the model of auto and gp expects of ten more trials, null while it has too few results.""",
     (
         Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),
         Option("--watch", "watch", None, "print it again each second, with how the search goes, until the last trial or Ctrl-C"),
@@ -98,7 +99,7 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
         "no_best": None if front else study.look(why_none) or "no trial is complete yet",
         "hypervolume": volume,
         "reference": reference,
-        "recommended": None if several or not front else _recommended(study),
+        **_outlook(study, bool(front) and not several),
         **{
             name: study.setting(name) if study.is_ours else None
             for name, setting in SETTINGS.items()
@@ -113,16 +114,19 @@ def _facts(study: OpenStudy) -> dict[str, Any]:
     }
 
 
-def _recommended(study: OpenStudy) -> int | None:
-    """The number of the trial that the study's own model holds best; None where it has no model, or one of so many trials that
-    ``status`` would take long."""
+def _outlook(study: OpenStudy, has_best: bool) -> dict[str, Any]:
+    """Which trial the study's own model holds best, and what it expects of more; None where it has no model, or one of so many
+    trials that ``status`` would take long, unless a stop rule asks it anyway."""
     from journaltune.study.trials import counts
+    from journaltune.suggest.samplers.registry import WITH_MODEL
 
-    if study.sampler not in _WITH_MODEL or counts(study)["complete"] > _MOST_MODELLED:
-        return None
-    from journaltune.engine.recommend import recommended_trial
+    is_quick = counts(study)["complete"] <= _MOST_MODELLED or study.setting("min_gain")
+    if not has_best or study.sampler not in WITH_MODEL or not is_quick:
+        return {"recommended": None, "expected_gain": None}
+    from journaltune.engine.recommend import present_outlook
 
-    return recommended_trial(study).number
+    found = present_outlook(study)
+    return {"recommended": found.recommended, "expected_gain": found.gain}
 
 
 def _running(study: OpenStudy) -> list[dict[str, Any]]:
@@ -182,6 +186,7 @@ def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
         *_best_lines(known["best"], known["no_best"]),
         *_volume_lines(known["hypervolume"], known["reference"]),
         *_recommended_lines(known["best"], known["recommended"]),
+        *_gain_lines(known["expected_gain"]),
         *([] if slow is None else [f"note       {slow}"]),
         *(f"lock       {lock}" for lock in known["locks"]),
     ]
@@ -204,6 +209,12 @@ def _recommended_lines(best: Any, recommended: int | None) -> list[str]:
     if recommended is None or recommended == best["number"]:
         return []
     return [f"           a model of all results holds trial {recommended} better: `journaltune best --recommended`"]
+
+
+def _gain_lines(gain: float | None) -> list[str]:
+    from journaltune.suggest.outlook import N_MORE
+
+    return [] if gain is None else [f"           {N_MORE} more trials are expected to gain {gain:.3g}"]
 
 
 def _volume_lines(volume: float | None, reference: list[float] | None) -> list[str]:

@@ -51,8 +51,9 @@ def too_slow(study: OpenStudy) -> str | None:
     """What to say where trials are shorter than the suggestions of a Gaussian process; else None."""
     from journaltune.study.trials import counts, median_duration_s
     from journaltune.suggest.samplers.auto import MOST_TRIALS, typical_s
+    from journaltune.suggest.samplers.registry import WITH_MODEL
 
-    n_results = counts(study)["complete"] if study.sampler in ("auto", "gp") else 0
+    n_results = counts(study)["complete"] if study.sampler in WITH_MODEL else 0
     took_s = study.look(median_duration_s) if n_results > 10 and (study.sampler == "gp" or n_results <= MOST_TRIALS) else None
     if took_s is None or took_s >= typical_s(n_results):
         return None

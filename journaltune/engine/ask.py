@@ -150,7 +150,7 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
 
 
 def _check_stop_rules(study: OpenStudy, number: int) -> None:
-    if study.setting("target") is None and study.setting("patience") is None:
+    if study.setting("target") is None and study.setting("patience") is None and not study.setting("min_gain"):
         return
     from journaltune.suggest.stopping import why_stopped
 

@@ -210,9 +210,13 @@ def check_methods(config: Mapping[str, Any], n_objectives: int) -> None:
     space = Space({}) if values["space"] is None else Space.from_config(values["space"])
     make(values["sampler"], values["sampler_options"], rules=space.rules).check(space.distributions, n_objectives)
     pruners.check(values["pruner"], values["pruner_options"], n_objectives)
-    for name in ("target", "patience"):
+    for name in ("target", "patience", "min_gain"):
         if values[name] is not None and n_objectives > 1:
             raise UsageError(f"{name} is for one objective, and the study has {n_objectives}; leave it out")
+    if values["min_gain"]:
+        from journaltune.suggest.stopping import refuse_without_model
+
+        refuse_without_model(values["sampler"], space)
 
 
 def _remove_empty(journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""recommend: the tried configuration that a model of all results holds best."""
+"""recommend: the tried configuration that a model of all results holds best, and what it expects of more trials."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from journaltune.base.errors import UsageError
 from journaltune.study.best import best_trials
 from journaltune.study.trials import finished_trial
 from journaltune.suggest.history import History
+from journaltune.suggest.outlook import Outlook, outlook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ def recommended_trial(study: OpenStudy) -> Trial:
     """
     if len(study.directions) > 1:
         raise UsageError(f"study {study.name!r} has {len(study.directions)} objectives; a recommended trial is for one")
-    from journaltune.suggest.samplers.gp.recommend import recommended
-
-    rules = None if study.space is None else study.space.rules
 
     def read(state: StudyState) -> Trial | None:
-        number = recommended(History(state, study.failures), study.varied, rules)
+        number = outlook(study, History(state, study.failures), gain=False).recommended
         return None if number is None else finished_trial(state, number)
 
     best = best_trials(study)[0]
     return study.look(read) or best
+
+
+def present_outlook(study: OpenStudy) -> Outlook:
+    """What the model says of the study as it is now. Loads NumPy."""
+    return study.look(lambda state: outlook(study, History(state, study.failures)))

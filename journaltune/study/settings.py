@@ -255,6 +255,15 @@ _TABLE = (
         metavar="N",
         help="stop once N finished trials brought nothing better",
     ),
+    Setting(
+        "min_gain",
+        float,
+        lambda value: checks.not_negative(value, "min_gain"),
+        status="gain of {} or more",
+        option="--min-gain",
+        metavar="G",
+        help="stop once the model of auto or gp expects less than G of ten more trials; 0: never",
+    ),
     # What `run` goes on with: the words of its command, the study's total, and the options that the run room knows.
     Setting("command", list, _command),
     _count("trials", 0, "trials", "none are to run"),

@@ -32,6 +32,9 @@ class Row(Frozen):
     needs: tuple[str, ...] = ()
 
 
+WITH_MODEL = ("auto", "gp")
+"""Samplers with a Gaussian process of ours, which also says what more trials are expected to bring."""
+
 _GRID, _BRUTE_FORCE = _FINITE = ("finite:GridSampler", "finite:BruteForceSampler")
 _RUSTUNA, _OPTUNA = "from_rustuna:RustunaSampler", "from_optuna:OptunaSampler"
 

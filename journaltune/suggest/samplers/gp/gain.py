@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Indexes = NDArray[np.intp]
 
-N_MORE = 10
 _N_DRAWS = 64
 _MOST_CANDIDATES, _MOST_TRIED, _MOST_PENDING = 250, 40, 32  # rows of the posterior that is drawn from
 _LEAST_VARIANCE = 1e-12
 
 
-def expected_gain(model: Model, observed: Observations, feasible: Sequence[int]) -> float:
-    """Of the next ``N_MORE`` trials, on the scale of the results; 0 or more. ``feasible``: observed rows that count."""
+def expected_gain(model: Model, observed: Observations, feasible: Sequence[int], n_more: int) -> float:
+    """Of the next ``n_more`` trials, on the scale of the results; 0 or more. ``feasible``: observed rows that count."""
     limits = margins(model, observed)
     means = dict(zip(model.chosen.tolist(), model.mean.tolist(), strict=True))
     counted = sorted((means[place], place) for place in feasible if place in means)[:_MOST_TRIED]
@@ -48,7 +47,7 @@ def expected_gain(model: Model, observed: Observations, feasible: Sequence[int])
     for at in range(len(tried), len(tried) + len(pending)):
         draws.observe(np.full(_N_DRAWS, at))
     before, n_known = draws.lowest(), len(tried) + len(pending)
-    for _ in range(min(N_MORE, len(candidates))):
+    for _ in range(min(n_more, len(candidates))):
         draws.observe(n_known + draws.most_promising(n_known))
     gains = model.warp.back(before) - model.warp.back(draws.lowest())
     return max(0.0, float(gains.mean()))
