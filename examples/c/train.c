@@ -3,6 +3,8 @@
  *     cc -O2 -o train train.c -lm
  *     ./train lr=0.05 hidden=64 digits.csv        prints the share of validation examples that it gets wrong
  *     ./train lr=0.05 on=test digits.csv          the same on the test examples
+ *     ./train lr=0.05 metric=loss report=1 digits.csv    their mean cross-entropy, and a line of it after each epoch, as
+ *                                                        `journaltune run` reads it for a pruner
  *
  * Every parameter is taken from the command line (name=value), else from the environment as `journaltune ask --format sh`
  * names it (JT_lr), else it has the default of scikit-learn's MLPClassifier(solver="sgd") and 30 epochs. The data is what
@@ -25,14 +27,15 @@ typedef struct { Example *items; size_t count, room; } Set;
 typedef struct { size_t in, out; float *w, *v, *g; } Layer;
 
 static struct {
-    double lr, momentum, l2, batch, hidden, epochs, seed;
-    const char *activation, *on;
-} option = { 0.001, 0.9, 1e-4, 200, 100, 30, 1, "relu", "valid" };
+    double lr, momentum, l2, batch, hidden, epochs, seed, report;
+    const char *activation, *on, *metric;
+} option = { 0.001, 0.9, 1e-4, 200, 100, 30, 1, 0, "relu", "valid", "error" };
 
 static const struct { const char *name; double *number; const char **word; } known[] = {
     { "lr", &option.lr, NULL },         { "momentum", &option.momentum, NULL }, { "l2", &option.l2, NULL },
     { "batch", &option.batch, NULL },   { "hidden", &option.hidden, NULL },     { "epochs", &option.epochs, NULL },
     { "seed", &option.seed, NULL },     { "activation", NULL, &option.activation }, { "on", NULL, &option.on },
+    { "report", &option.report, NULL }, { "metric", NULL, &option.metric },
 };
 
 static void die(const char *format, ...) {
@@ -78,6 +81,7 @@ static void read_options(int argc, char **argv) {
     if (option.hidden < 1 || option.hidden > MAX_HIDDEN) die("hidden is not in 1..%d", MAX_HIDDEN);
     if (option.batch < 1) die("batch is less than 1");
     if (strcmp(option.activation, "relu") && strcmp(option.activation, "tanh")) die("activation is relu or tanh");
+    if (strcmp(option.metric, "error") && strcmp(option.metric, "loss")) die("metric is error or loss");
 }
 
 static size_t add_example(Set *set, const char *fields) {
@@ -203,9 +207,10 @@ static void train_epoch(Layer *first, Layer *second, const Set *set, size_t *ord
     }
 }
 
-/* The share of examples whose largest output is not their class; NaN where training diverged. */
-static double error_rate(const Layer *first, const Layer *second, const Set *set, int relu) {
+/* The share of examples whose largest output is not their class, or their mean cross-entropy; NaN where training diverged. */
+static double score(const Layer *first, const Layer *second, const Set *set, int relu) {
     size_t wrong = 0;
+    double loss = 0;
     for (size_t i = 0; i < set->count; i++) {
         float hidden[MAX_HIDDEN], output[CLASSES];
         int best = 0;
@@ -217,8 +222,10 @@ static double error_rate(const Layer *first, const Layer *second, const Set *set
             if (output[j] > output[best]) best = j;
         }
         wrong += best != set->items[i].label;
+        softmax(output);
+        loss -= log(fmax(output[set->items[i].label], 1e-30));
     }
-    return (double)wrong / (double)set->count;
+    return (strcmp(option.metric, "loss") ? (double)wrong : loss) / (double)set->count;
 }
 
 int main(int argc, char **argv) {
@@ -231,7 +238,14 @@ int main(int argc, char **argv) {
     Layer first = new_layer(features, (size_t)option.hidden), second = new_layer((size_t)option.hidden, CLASSES);
     size_t *order = allocate(train.count, sizeof *order);
     for (size_t i = 0; i < train.count; i++) order[i] = i;
-    for (int epoch = 0; epoch < (int)option.epochs; epoch++) train_epoch(&first, &second, &train, order, relu);
-    printf("%.9g\n", error_rate(&first, &second, &scored, relu));
+    for (int epoch = 1; epoch <= (int)option.epochs; epoch++) {
+        train_epoch(&first, &second, &train, order, relu);
+        if (!option.report) continue;
+        double value = score(&first, &second, &scored, relu);
+        printf(isfinite(value) ? "[journaltune] {\"step\": %d, \"value\": %.9g}\n" : "[journaltune] {\"step\": %d, \"value\": \"nan\"}\n",
+               epoch, value);
+        fflush(stdout);
+    }
+    printf("%.9g\n", score(&first, &second, &scored, relu));
     return 0;
 }

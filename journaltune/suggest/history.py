@@ -145,6 +145,11 @@ class History:
                         attrs = finished.extras.get(number, {}).get("system_attrs", _NO_ATTRS)
                         yield *_asked(number, code, shape, params), [finite(value) for value in values], attrs
 
+    def course(self, number: int) -> Mapping[float, float]:
+        """The intermediate values of a finished trial, by step."""
+        course: Mapping[float, float] = self._study.finished.extras.get(number, {}).get("intermediate", {})
+        return course
+
     def failed(self) -> list[Asked]:
         """The failed trials that say something about their parameters."""
         return [_asked(*row) for row in self._rows_without_result() if row[1] & STATE_MASK == FAIL]

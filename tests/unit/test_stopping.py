@@ -89,9 +89,69 @@ def test_a_trial_of_a_dead_owner_is_handed_out_again_after_the_end(path: Path) -
 
 
 def test_rules_are_for_one_objective(path: Path) -> None:
-    for rule in ({"target": 1.0}, {"patience": 1}):
+    for rule in ({"target": 1.0}, {"patience": 1}, {"min_gain": 1.0}):
         with pytest.raises(UsageError, match="is for one objective, and the study has 2"):
             make(path, directions=["minimize", "minimize"], **rule)
     with pytest.raises(UsageError, match="patience"):
         make(path, patience=0)
+    with pytest.raises(UsageError, match="min_gain must be 0 or above"):
+        make(path, min_gain=-1.0)
     assert not path.exists()
+
+
+def search(study: Study, n_most: int = 60) -> int:
+    """Told a bowl whose best value is 0, until the study is done: after how many trials."""
+    study.optimize(lambda trial: (trial.params["x"] - 0.3) ** 2 + (trial.params["y"] - 0.6) ** 2, n_trials=n_most)
+    return len(study.trials)
+
+
+BOWL = {"params": {"x": "float(0, 1)", "y": "float(0, 1)"}, "sampler": "auto"}
+
+
+def test_a_study_ends_when_its_model_expects_little(path: Path) -> None:
+    study = make(path, **BOWL, min_gain=0.01)
+    n_trials = search(study)
+    assert 6 <= n_trials < 30
+    with pytest.raises(
+        ExhaustedError, match=r"10 more trials are expected to gain \S+, less than 0\.01; --min-gain sets"
+    ) as caught:
+        study.ask()
+    assert caught.value.exit_code == 11
+    assert study.best_value < 0.01
+    again = create_study(path, min_gain=1e-5, exist_ok=True)
+    assert search(again) > n_trials
+    n_trials = len(again.trials)
+    assert create_study(path, min_gain=0, exist_ok=True).ask().number == n_trials
+
+
+def test_the_end_is_the_same_in_one_process_for_each_trial(path: Path) -> None:
+    once, by_one = path.with_name("once"), path.with_name("by-one")
+    n_trials = search(make(once, **BOWL, min_gain=0.003))
+    make(by_one, **BOWL, min_gain=0.003)
+    while True:
+        study = load_study(by_one)
+        try:
+            trial = study.ask()
+        except ExhaustedError:
+            break
+        study.tell(trial, (trial.params["x"] - 0.3) ** 2 + (trial.params["y"] - 0.6) ** 2)
+    assert len(load_study(by_one).trials) == n_trials
+    assert [t.params for t in load_study(once).trials] == [t.params for t in load_study(by_one).trials]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "optuna.TPESampler"])
+def test_a_sampler_without_a_model_can_expect_nothing(path: Path, sampler: str) -> None:
+    with pytest.raises(UsageError, match=f"the sampler {sampler} has none; take auto or gp") as caught:
+        make(path, sampler=sampler, min_gain=0.1)
+    assert caught.value.exit_code == 2
+    assert not path.exists()
+    make(path, sampler="gp", min_gain=0.1)
+    with pytest.raises(UsageError, match="--min-gain 0 takes the rule out"):
+        create_study(path, sampler=sampler, exist_ok=True)
+    assert create_study(path, sampler=sampler, min_gain=0, exist_ok=True).ask().number == 0
+
+
+def test_more_columns_than_a_model_takes_are_refused(path: Path) -> None:
+    wide = {f"x{at}": "float(0, 1)" for at in range(201)}
+    with pytest.raises(UsageError, match="none for more than 200 columns; this space has 201"):
+        make(path, params=wide, sampler="auto", min_gain=0.1)

@@ -25,7 +25,7 @@ class Places:
     """From rows of unit coordinates (NaN where a parameter is absent) to coordinates; ``owner`` is the column of each.
 
     ``n_choices`` is 0 for a number; ``optional`` tells which parameters may be absent. The first ``n_smooth`` coordinates are
-    those of numbers.
+    those of numbers. Rows that lack the last column have 1 there: the end of a trial, see ``observations.Course``.
     """
 
     def __init__(self, n_choices: Sequence[int], optional: Sequence[bool]) -> None:
@@ -39,6 +39,8 @@ class Places:
         self.n_smooth = len(self._line) + 2 * len(self._arc)
 
     def of(self, rows: Array) -> Array:
+        if rows.shape[1] < len(self.category):
+            rows = np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
         parts = [rows[:, self._line]]
         if self._arc.size:
             angle = rows[:, self._arc]

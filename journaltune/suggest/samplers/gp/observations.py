@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import isfinite, log1p, nan
 
 from journaltune.base.constraints import constraints_in
 from journaltune.base.frozen import Frozen
@@ -11,13 +11,14 @@ from journaltune.suggest.samplers.gp.scale import unit_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from journaltune.journal.state import Shape
     from journaltune.suggest.history import History
 
     Row = list[float]
 
+MOST_EARLIER = 100  # values; a fit costs the cube of all
 _FARTHEST = 1.0  # ranges beyond the present bounds, from where a trial tells nothing
 
 
@@ -26,6 +27,9 @@ class Observations(Frozen):
 
     ``values`` are minimised. ``constraints`` hold what was told of each, at most 0 where it holds. ``failed`` and ``pending`` are
     rows too.
+
+    ``progress`` is how far each trial has come, 1 at its end; empty unless trials were stopped early. ``earlier`` are values from
+    before: the row's place, how far the trial had come, and the value.
     """
 
     numbers: list[int]
@@ -34,6 +38,8 @@ class Observations(Frozen):
     constraints: list[Mapping[str, float]]
     failed: list[Row]
     pending: list[Row]
+    progress: Sequence[float] = ()
+    earlier: Sequence[tuple[int, float, float]] = ()
 
 
 def observe(history: History, distributions: Mapping[str, Distribution]) -> Observations:
@@ -41,13 +47,57 @@ def observe(history: History, distributions: Mapping[str, Distribution]) -> Obse
     place = _Place(distributions)
     sign = 1.0 if history.directions[0] == 1 else -1.0
     observed = []
-    for number, shape, params, values, attrs in [*history.complete(), *history.pruned()]:
+    pruned = list(history.pruned())
+    for number, shape, params, values, attrs in [*history.complete(), *pruned]:
         row = place.row(shape, params)
         if row is not None:
             observed.append((number, row, sign * values[0], constraints_in(attrs)))
     observed.sort(key=lambda each: each[0])
     numbers, rows, values, constraints = [list(column) for column in zip(*observed, strict=True)] or [[], [], [], []]
-    return Observations(numbers, rows, values, constraints, place.rows(history.failed()), place.rows(history.pending()))
+    failed, pending = place.rows(history.failed()), place.rows(history.pending())
+    course = _Course(history, numbers, {number for number, *_ in pruned}) if pruned else None
+    if course is None or not course.longest:
+        return Observations(numbers, rows, values, constraints, failed, pending)
+    return Observations(numbers, rows, values, constraints, failed, pending, course.progress(), course.earlier(sign))
+
+
+class _Course:
+    """How trials went on, where some were stopped early: a value after three epochs is not one after eighty.
+
+    How far a trial has come is the logarithm of its step, divided by that of the longest complete trial's last one. Values from
+    before the end count at the steps at which trials were stopped, for as many trials as ``MOST_EARLIER`` values allow, complete
+    ones first: they tell what a value from the beginning is worth.
+    """
+
+    def __init__(self, history: History, numbers: Sequence[int], pruned: Collection[int]) -> None:
+        self._numbers, self._pruned = numbers, pruned
+        self._courses = [history.course(number) for number in numbers]
+        known = zip(numbers, self._courses, strict=True)
+        self.longest = max((max(course) for number, course in known if course and number not in pruned), default=0)
+
+    def _at(self, step: float) -> float:
+        return min(log1p(max(step, 0.0)) / log1p(self.longest), 1.0)
+
+    def progress(self) -> list[float]:
+        """Of a trial without intermediate values, and of a complete one: it got to its end."""
+        return [
+            self._at(max(course)) if course and number in self._pruned else 1.0
+            for number, course in zip(self._numbers, self._courses, strict=True)
+        ]
+
+    def earlier(self, sign: float) -> list[tuple[int, float, float]]:
+        stopped = {
+            max(course) for number, course in zip(self._numbers, self._courses, strict=True) if course and number in self._pruned
+        }
+        complete_first = sorted(range(len(self._numbers)), key=lambda place: (self._numbers[place] in self._pruned, -place))
+        found: list[tuple[int, float, float]] = []
+        for place in complete_first:
+            course = self._courses[place]
+            steps = [step for step in stopped if step in course and step < max(course) and isfinite(course[step])]
+            if len(found) + len(steps) > MOST_EARLIER:
+                break
+            found += [(place, self._at(step), sign * course[step]) for step in sorted(steps)]
+        return found
 
 
 class _Place:

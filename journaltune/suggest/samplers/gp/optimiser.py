@@ -40,7 +40,7 @@ class Search:
         self, acquisition: Acquisition, axes: Axes, best_first: Array, stream: Stream, branch: Branch | None = None
     ) -> None:
         self._acquisition, self._axes, self._stream, self._branch = acquisition, axes, stream, branch
-        self._lengths = acquisition.posterior.hyper.lengths
+        self._lengths = acquisition.posterior.hyper.lengths[: len(axes)]
         self._best_first = best_first
         self._default = axes.random(stream, 1)[0]
         for row in best_first[::-1]:  # what a change switches on comes from the best row that has it

@@ -65,7 +65,8 @@ class Posterior:
         whitened = self._root @ covariance
         variance = max(self.hyper.variance - float(whitened @ whitened), _LEAST_VARIANCE)
         mean_slopes, variance_slopes = self._weights.T @ by_place, -2.0 * ((whitened @ self._root) @ by_place)
-        return covariance @ self._weights, variance, mean_slopes @ self._by_column, variance_slopes @ self._by_column
+        by_column = self._by_column[:, : len(row)]
+        return covariance @ self._weights, variance, mean_slopes @ by_column, variance_slopes @ by_column
 
     def joint(self, rows: Array) -> tuple[Array, Array]:
         """Mean (rows) of the first draw, and covariance (rows, rows), of the function at all rows together."""

@@ -57,7 +57,7 @@ def propose(
 
 def search(model: Model, observed: Observations, limits: Sequence[Margin], branch: Branch | None = None) -> Search:
     """For the row that is worth most."""
-    posterior, incumbents = _improvement(model, _eligible(model.rows, _told(model, observed), branch), branch)
+    posterior, incumbents = _improvement(model, _eligible(model, _told(model, observed), branch), branch)
     acquisition = Acquisition(posterior, incumbents - IMPROVEMENT, limits, _LEAST_GAIN if len(model.failed) else 0.0)
     best_first = model.rows[np.argsort(model.mean, kind="stable")]
     return Search(acquisition, model.axes, best_first, model.stream, branch)
@@ -89,11 +89,16 @@ def _due_branch(model: Model) -> Branch | None:
     return least[1:] if least is not None and least[0] < _BRANCH_SHARE else None
 
 
-def _eligible(rows: Array, constraints: Sequence[Mapping[str, float]], branch: Branch | None) -> Mask:
-    """The rows of the branch that break no constraint. Where there is no such row, improvement is on the others."""
+def _eligible(model: Model, constraints: Sequence[Mapping[str, float]], branch: Branch | None) -> Mask:
+    """The rows of the branch that break no constraint. Where there is no such row, improvement is on the others.
+
+    Of trials that were stopped early nobody knows the result.
+    """
     feasible = np.array([all(value <= 0.0 for value in told.values()) for told in constraints])
-    inside = _in_branch(rows, branch)
-    return feasible & inside if (feasible & inside).any() else inside if inside.any() else np.ones(len(rows), bool)
+    inside = _in_branch(model.rows, branch) & model.ended
+    if (feasible & inside).any():
+        return feasible & inside
+    return inside if inside.any() else np.ones(len(model.rows), bool)
 
 
 def _in_branch(rows: Array, branch: Branch | None) -> Mask:
@@ -117,9 +122,16 @@ def _improvement(model: Model, eligible: Mask, branch: Branch | None) -> tuple[P
     counted = np.concatenate([eligible if noisy else eligible[:0], _in_branch(model.pending, branch)])
     incumbents = draws[counted].min(axis=0, initial=np.inf if noisy else lowest)
     if noisy:
-        return Posterior(model.places, posterior.hyper, drawn, draws, _DRAWN_NOISE * posterior.hyper.variance), incumbents
+        drawn = _at_the_end(drawn, posterior.rows.shape[1])
+        return Posterior(posterior.places, posterior.hyper, drawn, draws, _DRAWN_NOISE * posterior.hyper.variance), incumbents
     outputs = np.concatenate([np.repeat(posterior.outputs, _N_DRAWS, axis=1), draws])
-    return Posterior(model.places, posterior.hyper, np.concatenate([model.rows, drawn]), outputs), incumbents
+    rows = np.concatenate([posterior.rows, _at_the_end(drawn, posterior.rows.shape[1])])
+    return Posterior(posterior.places, posterior.hyper, rows, outputs), incumbents
+
+
+def _at_the_end(rows: Array, n_columns: int) -> Array:
+    """With 1 for how far trials have come, where that is a column."""
+    return np.concatenate([rows, np.ones((len(rows), n_columns - rows.shape[1]))], axis=1)
 
 
 def _failures(model: Model) -> Iterator[Margin]:
