@@ -53,7 +53,7 @@ def too_slow(study: OpenStudy) -> str | None:
     from journaltune.suggest.samplers.auto import MOST_TRIALS, typical_s
     from journaltune.suggest.samplers.registry import WITH_MODEL
 
-    n_results = counts(study)["complete"] if study.sampler in WITH_MODEL else 0
+    n_results = counts(study)["complete"] if study.sampler in WITH_MODEL and len(study.directions) == 1 else 0
     took_s = study.look(median_duration_s) if n_results > 10 and (study.sampler == "gp" or n_results <= MOST_TRIALS) else None
     if took_s is None or took_s >= typical_s(n_results):
         return None

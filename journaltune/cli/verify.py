@@ -19,8 +19,9 @@ COMMAND = Command(
     "verify",
     """Recomputes every suggestion of a study from the part of the journal that its ask
 saw, and compares bit for bit; parallel searches too. Exits 0 when all are the same,
-1 when one differs. It names that one, and what changed since in the environment
-(Python, libraries, platform). Trials that other programs made are only counted.""",
+1 when one differs. It names that one, the environment on record (Python, libraries,
+platform, what --record and --record-file named), and what changed in it since.
+Trials that other programs made are only counted.""",
     (Option("--format", "format", "text|json", "how to print it (default text)", one_of("text", "json"), "text"),),
     examples="""journaltune verify
 journaltune verify -f study.journal --format json""",
@@ -70,6 +71,7 @@ def _facts(verdict: Verdict) -> dict[str, Any]:
             "recomputed": difference.recomputed,
         },
         "running": {str(number): who for number, who in verdict.running.items()},
+        "environment": verdict.environment,
         "environment_changes": {str(number): changes for number, changes in verdict.environment_changes.items()},
     }
 
@@ -97,6 +99,8 @@ def text(verdict: Verdict) -> str:
         first = ", ".join(f"{number} ({who})" for number, who in list(verdict.running.items())[:10])
         more = f" and {len(verdict.running) - 10} more" if len(verdict.running) > 10 else ""
         lines.append(f"running   {len(verdict.running)}, whose results can't be seen yet: {first}{more}")
+    if verdict.environment:
+        lines.append(f"with      {', '.join(f'{name} {version}' for name, version in verdict.environment.items())}")
     for number, changes in verdict.environment_changes.items():
         if changes:
             lines.append(f"since     trial {number} was asked for, this changed: {', '.join(changes)}")

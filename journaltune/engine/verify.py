@@ -53,8 +53,8 @@ class Verdict(Frozen):
 
     ``running`` says in words who has each trial that still runs, by number: ``verify`` can't see what becomes of them.
 
-    ``environment_changes`` says in words how a recorded environment differs from this one, by the number of the first trial that
-    was asked for in it.
+    ``environment`` is the last one on record, and ``environment_changes`` says in words how each that was on record differs from
+    this one, by the number of the first trial that was asked for in it.
     """
 
     n_verified: int
@@ -62,7 +62,8 @@ class Verdict(Frozen):
     difference: Difference | None
     environment_changes: dict[int, list[str]]
     running: dict[int, str]
-    n_rounded: int = 0
+    n_rounded: int
+    environment: dict[str, str]
 
 
 def verify(
@@ -116,7 +117,9 @@ class _Verification:
     def run(self) -> Verdict:
         difference = next(filter(None, map(self._look_at, self._read())), None)
         n_foreign = self._n_trials - self._n_verified - self._n_rounded if difference is None else 0
-        return Verdict(self._n_verified, n_foreign, difference, self._changes, self._running(), self._n_rounded)
+        state = self._journal.state.studies[self._study_id]
+        on_record = dict(environment.recorded(state.config or {}, state.system_attrs))
+        return Verdict(self._n_verified, n_foreign, difference, self._changes, self._running(), self._n_rounded, on_record)
 
     def _running(self) -> dict[int, str]:
         study = OpenStudy(self._journal, self._journal.state.studies[self._study_id])

@@ -6,6 +6,7 @@ from journaltune.base.errors import JournalDamagedError, JournaltuneError, LockT
 from journaltune.engine.reap import release
 from journaltune.engine.tell import tell
 from journaltune.run.outcome import Outcome
+from journaltune.run.progress import log_finished
 from journaltune.study.trials import finished, is_running, running_with
 
 TYPE_CHECKING = False
@@ -170,6 +171,7 @@ class Loop:
     def _call_back(self, number: int) -> None:
         if self._progress is not None:
             self._progress.update()
+        log_finished(self._search.study, number)
         try:
             for callback in self._callbacks:
                 callback(self._search.face, finished(self._search.study, number))

@@ -1,13 +1,14 @@
-"""The progress bar of a search."""
+"""The progress of a search, where somebody wants to see it: a bar, or a line for each trial in the program's own log."""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from time import monotonic
 
 from journaltune.base.errors import NotFoundError
-from journaltune.study.best import best_trials
-from journaltune.study.trials import n_counted
+from journaltune.study.best import best_trials, was_best
+from journaltune.study.trials import finished_trial, n_counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
     from journaltune.run.limits import Limits
     from journaltune.study.open_study import OpenStudy
+
+
+def log_finished(study: OpenStudy, number: int) -> None:
+    """A line at the level INFO of the logger ``journaltune``, for a program that has set that level.
+
+    Whether the trial is better than all before is decided by the journal's order, so that of several processes just those that
+    improved the study say so.
+    """
+    logging = sys.modules.get("logging")  # a program that has not imported it wants no lines
+    if logging is None or not (logger := logging.getLogger("journaltune")).isEnabledFor(logging.INFO):
+        return
+    trial = study.look(lambda state: finished_trial(state, number))
+    state, reason = trial.state.name.lower(), trial.user_attrs.get("fail_reason")
+    what = f" with {', '.join(map(repr, trial.values))}" if trial.values else f" ({reason})" if reason else ""
+    best = "; better than all before" if state == "complete" and was_best(study, number) else ""
+    logger.info("trial %d is %s%s: %s%s", number, state, what, trial.params, best)
 
 
 class Progress:

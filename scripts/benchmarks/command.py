@@ -12,7 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import failures, lookups, machine, memory, opening, parallel, quality, serving, shell, single, storage, trainers
+from benchmarks import (
+    failures,
+    fidelity,
+    lookups,
+    machine,
+    memory,
+    opening,
+    parallel,
+    quality,
+    serving,
+    shell,
+    single,
+    storage,
+    trainers,
+)
 from benchmarks.bench import Bench, BenchError, say
 from benchmarks.journals import Journals
 from benchmarks.table import render
@@ -46,6 +60,7 @@ ROWS = {
     "open-100000": Row(100_000, partial(opening.opened, trials=100_000)),
     "quality-alone": Row(0, partial(quality.compared, workers=1)),
     "quality-8": Row(0, partial(quality.compared, workers=8)),
+    "pruning": Row(0, fidelity.reached),
     "lookup": Row(0, lookups.flat),
     "failures": Row(0, failures.taught),
     "memory": Row(100_000, memory.loaded),
@@ -66,6 +81,10 @@ def main(arguments: Sequence[str]) -> int:
         from benchmarks import regrets
 
         return regrets.main([argument for argument in arguments if argument != "--quality"])
+    if "--gains" in arguments:
+        from benchmarks import gains
+
+        return gains.main([argument for argument in arguments if argument != "--gains"])
     options = _parser().parse_args(arguments)
     names = _chosen(options.rows)
     if names is None:
@@ -98,8 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="hardly any trials: shows that every row runs, not how fast")
     parser.add_argument("--json", metavar="FILE", help="also write every sample to FILE")
     parser.add_argument("--dir", metavar="FOLDER", help="where the journals go: a disk, so that an fsync costs what it does")
-    # Read before this parser is asked; here for --help.
+    # These two are read before this parser is asked; here for --help.
     parser.add_argument("--quality", action="store_true", help="compare samplers by their trials instead; see --quality --help")
+    parser.add_argument("--gains", action="store_true", help="what the model expects of more trials, beside what they bring")
     parser.add_argument("--python", metavar="PATH", help="the interpreter to measure with, in place of .venv's")
     return parser
 

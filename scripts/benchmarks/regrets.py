@@ -176,8 +176,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench --quality", description=__doc__)
-    names = ", ".join([*LANDSCAPES, *ALL])
-    parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=f"a problem or a kind of them: {names}")
+    parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=f"a problem or a kind of them: {names_text()}")
     parser.add_argument("--samplers", default="auto,random", help="names, and optuna-tpe, optuna-gp, optuna-cmaes")
     parser.add_argument("--workers", default="1,8")
     parser.add_argument("--seeds", type=int, default=3)
@@ -191,7 +190,7 @@ def _runs(options: argparse.Namespace, folder: str) -> Iterator[Run]:
     for call in ("fsync", "fdatasync"):  # how fast a journal is, is for the other rows to say
         vars(os)[call] = lambda descriptor: None
     known = {run.key: run for run in _read(options.results)}
-    for name in _chosen(options.problems):
+    for name in chosen(options.problems):
         for workers in map(int, options.workers.split(",")):
             for seed in range(options.seeds):
                 for sampler in dict.fromkeys([BASE, *options.samplers.split(",")]):
@@ -203,7 +202,12 @@ def _runs(options: argparse.Namespace, folder: str) -> Iterator[Run]:
                     yield known[key]
 
 
-def _chosen(wanted: Sequence[str]) -> Iterable[str]:
+def names_text() -> str:
+    return ", ".join([*LANDSCAPES, *ALL])
+
+
+def chosen(wanted: Sequence[str]) -> Iterable[str]:
+    """The problems that are wanted, by name or by kind; all when none is given."""
     unknown = [name for name in wanted if name not in ALL and name not in LANDSCAPES]
     if unknown:
         raise SystemExit(f"bench: there is no problem {unknown[0]!r}")

@@ -59,3 +59,35 @@ def test_a_study_that_has_what_it_was_made_for_says_so(program: Any) -> None:
     assert ran.returncode == 0
     assert b"trial 0 has 1.0, and 3 trials since brought nothing better" in ran.stderr
     assert program.json("status", "-f", "r.journal", "--format", "json")["trials"]["complete"] == 4
+
+
+BOWL = 'BEGIN { printf "%.17g\\n", (x - 0.3) ^ 2 + (y - 0.6) ^ 2 }'
+
+
+def test_a_search_ends_once_little_is_expected_of_it(program: Any) -> None:
+    (program.folder / "space.toml").write_text('min_gain = 0.01\n[params]\nx = "float(0, 1)"\ny = "float(0, 1)"\n', "utf-8")
+    trainer = ("awk", "-v", "x={x}", "-v", "y={y}", BOWL.replace("{", "{{").replace("}", "}}"))
+    ran = program.call("run", "-n", "60", "--seed", "1", "--no-progress", "--space", "space.toml", "--", *trainer)
+    assert ran.returncode == 0
+    assert b"10 more trials are expected to gain " in ran.stderr
+    known = program.json("status", "--format", "json")
+    assert 6 <= known["trials"]["complete"] < 30
+    assert 0 <= known["expected_gain"] < known["min_gain"] == 0.01
+    assert ", gain of 0.01 or more\n" in program.out("status")
+    assert f"           10 more trials are expected to gain {known['expected_gain']:.3g}\n" in program.out("status")
+    refused = program.refused(11, "ask")
+    assert f"10 more trials are expected to gain {known['expected_gain']:.3g}, less than 0.01; --min-gain sets" in refused
+    assert program.call("create", "--exist-ok", "--min-gain", "0").returncode == 0
+    assert program.json("ask")["number"] == known["trials"]["complete"]
+    assert "is for one objective" in program.refused(
+        2, "create", "-f", "b", "--param", "x: float(0, 1)", "--minimize", "a", "--minimize", "b", "--min-gain", "1"
+    )
+
+
+def test_nothing_is_expected_where_no_model_is(program: Any) -> None:
+    program.out("create", "--param", "x: float(0, 1)", "--sampler", "random")
+    program.out("ask", "-n", "12")
+    for number in range(12):
+        program.out("tell", str(number), f"0.{number}")
+    assert program.json("status", "--format", "json")["expected_gain"] is None
+    assert "more trials" not in program.out("status")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 # Rows that measure the same with other sizes do the same with --quick: the first of them stands for all.
 FIRST = {getattr(row.run, "func", row.run): name for name, row in reversed(ROWS.items())}.values()
-GROUPS = ("shell", "single", "parallel", "open", "quality", "failures", "lookup", "memory", "run", "serve", "storage")
+GROUPS = ("shell", "single", "parallel", "open", "quality", "pruning", "failures", "lookup", "memory", "run", "serve", "storage")
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -79,6 +79,20 @@ def test_samplers_are_compared_by_their_trials(tmp_path: Path) -> None:
     assert {run["problem"] for run in runs if run["failed"]} >= {"fails-corner", "fails-diagonal"}
     again = bench("--quality", "branin", "failing", *options)
     assert (again.stdout, again.stderr) == (done.stdout, "")
+
+
+def test_what_is_expected_stands_beside_what_came(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    options = ("branin", "noisy-branin", "--seeds", "2", "--after", "8,12", "--results", str(results))
+    done = bench("--gains", *options)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines[2:]] == ["branin", "noisy-branin", "ratio of the sums", "rank correlation"]
+    gains = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    assert len(gains) == 2 * 2 * 2
+    assert all(gain["expected"] > 0 for gain in gains)
+    assert all(gain["realised"] >= 0 for gain in gains if gain["problem"] == "branin")
+    assert bench("--gains", *options).stdout == done.stdout
 
 
 def test_what_is_no_problem_is_named() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, log, nan
 from pathlib import Path
 
 import pytest
@@ -98,3 +98,41 @@ def test_trials_without_any_parameter_of_the_space_are_left_out(path: Path) -> N
     study = make(path, "gp")
     study.tell(enqueued(study, 0.7, 0.2), 1.0)
     assert observed(create_study(path, params={"z": "float(0, 1)"}, exist_ok=True, drop=list(PARAMS))).rows == []
+
+
+def reported(study: Study, x: float, *values: float, stopped: bool) -> None:
+    trial = enqueued(study, x, 0.5)
+    for step, value in zip((1, 3, 9), values, strict=False):
+        trial.report(value, step)
+    study.tell(trial, state="pruned") if stopped else study.tell(trial, values[-1])
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_how_far_stopped_trials_had_come_is_told_with_what_others_had_there(path: Path, direction: str) -> None:
+    study, sign = make(path, "gp", directions=direction), -1.0 if direction == "maximize" else 1.0
+    reported(study, 0.1, 5.0, 4.0, 3.0, stopped=False)
+    reported(study, 0.2, 9.0, stopped=True)
+    reported(study, 0.3, 6.0, 5.5, stopped=True)
+    reported(study, 0.4, nan, 2.0, 1.0, stopped=False)
+    found = observed(study)
+    assert found.values == [sign * value for value in (3.0, 9.0, 5.5, 1.0)]
+    assert found.progress == pytest.approx([1.0, log(2) / log(10), log(4) / log(10), 1.0])
+    assert sorted(found.earlier) == [
+        (0, pytest.approx(log(2) / log(10)), sign * 5.0),
+        (0, pytest.approx(log(4) / log(10)), sign * 4.0),
+        (2, pytest.approx(log(2) / log(10)), sign * 6.0),
+        (3, pytest.approx(log(4) / log(10)), sign * 2.0),
+    ]
+
+
+def test_without_stopped_trials_nobody_asks_how_far_trials_had_come(path: Path) -> None:
+    study = make(path, "gp")
+    reported(study, 0.1, 5.0, 4.0, 3.0, stopped=False)
+    assert (observed(study).progress, observed(study).earlier) == ((), ())
+
+
+def test_before_any_trial_is_complete_the_longest_one_is_the_measure(path: Path) -> None:
+    study = make(path, "gp")
+    reported(study, 0.1, 5.0, stopped=True)
+    reported(study, 0.2, 5.0, 4.0, stopped=True)
+    assert observed(study).progress == pytest.approx([log(2) / log(4), 1.0])

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -51,6 +52,43 @@ def test_it_ends_at_the_optimum(path: Path, sampler: str, direction: str) -> Non
     sign = 1 if direction == "minimize" else -1
     study = told(make(path, sampler, directions=direction), 25, lambda x, y: sign * bowl(x, y))
     assert min(distances(study, 25)) < 3e-3
+    assert study.verify().difference is None
+
+
+def go_on(study: Study, steps: tuple[int, ...], stops: Callable[[float, float], bool]) -> None:
+    """A trial whose value falls to the bowl's, by steps; stopped trials have made the first one only."""
+    trial = study.ask()
+    x, y = trial.params["x"], trial.params["y"]
+    stopped = stops(x, y)
+    for step in steps[:1] if stopped else steps:
+        trial.report(bowl(x, y) + 3.0 / step, step)
+    study.tell(trial, state="pruned") if stopped else study.tell(trial, bowl(x, y) + 3.0 / steps[-1])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_trials_that_were_stopped_near_the_best_one_scare_nobody_away(path: Path, noise: float) -> None:
+    """Their values are from the beginning of a trial, where all are large."""
+    study, dice = make(path, "gp"), np.random.default_rng(0)
+    for x, y in itertools.product((0.1, 0.5, 0.9), repeat=2):
+        study.enqueue({"x": x, "y": y})
+        go_on(study, (1, 3, 9, 27), lambda x, y: False)
+    for x, y in ((0.28, 0.68), (0.32, 0.72), (0.3, 0.66), (0.34, 0.7)):
+        study.enqueue({"x": x + noise * dice.normal(), "y": y})
+        go_on(study, (1, 3, 9, 27), lambda x, y: True)
+    assert fmean(math.dist((found["x"], found["y"]), (0.3, 0.7)) for found in next_ones(study, 6)) < 0.1
+    best = study.recommended_trial.value
+    assert best == pytest.approx(study.best_value), "nobody knows what a stopped one would have come to"
+
+
+def test_a_search_with_stopped_trials_is_verified_and_goes_on_to_the_optimum(path: Path) -> None:
+    study = make(path, "auto", pruner="hyperband", pruner_options={"max_resource": 27})
+    for _ in range(40):
+        go_on(study, (1, 3, 9, 27), lambda x, y: len(study.trials) % 3 == 0)
+    with study.ask() as running:
+        assert running.number == 40
+        assert study.ask().number == 41  # with another one on its way
+        study.tell(running, 3.0)
+    assert min(distances(study, 30)) < 0.02
     assert study.verify().difference is None
 
 

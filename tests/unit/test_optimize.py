@@ -408,3 +408,26 @@ def test_a_progress_bar_is_shown(path: Path, capfd: pytest.CaptureFixture[str], 
         warnings.simplefilter("ignore")  # tqdm's, of a terminal that it does not know
         study.optimize(x_of, show_progress_bar=True, **options)
     assert f"Best trial: {study.best_trial.number}" in capfd.readouterr().err
+
+
+def test_a_line_for_each_trial_is_logged_where_the_program_asks_for_it(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    study, values = make(path), iter([0.5, 0.7, None, float("nan"), 0.25])
+
+    def objective(trial: Any) -> float:
+        value = next(values)
+        if value is None:
+            raise journaltune.TrialPruned
+        return value
+
+    study.optimize(objective, n_trials=1)
+    assert not caplog.records
+    caplog.set_level("INFO", "journaltune")
+    study.optimize(objective, n_trials=4)
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert [line.partition(": {")[0] for line in lines] == [
+        "trial 1 is complete with 0.7",
+        "trial 2 is pruned",
+        "trial 3 is fail (nan)",
+        "trial 4 is complete with 0.25",
+    ]
+    assert [line.endswith("; better than all before") for line in lines] == [False, False, False, True]

@@ -153,16 +153,19 @@ def test_what_the_python_face_is_given_reaches_the_study(path: Path, tmp_path: P
     }
     study = create_study(path, params={"x": "float(0, 1)"}, **given)._study
     assert {name: study.setting(name) for name in given} == given
-    assert SETTINGS.keys() - given.keys() == {"space", "objectives", "sampler_options", "all_studies", *OF_RUN}
+    others = {"space", "objectives", "sampler_options", "all_studies", "min_gain", *OF_RUN}
+    assert SETTINGS.keys() - given.keys() == others
     study = create_study(path, study_name="all", params={"x": "float(0, 1)"}, duplicates="reuse", all_studies=True)._study
     assert study.all_studies
+    study = create_study(path, study_name="model", params={"x": "float(0, 1)"}, min_gain=0.25)._study
+    assert study.setting("min_gain") == 0.25
 
 
 def test_no_setting_hides_another_fact_of_the_status(run: Run) -> None:
     run("create", "--param", "x: float(0, 1)")
     shown = {name for name, setting in SETTINGS.items() if setting.status is not None}
     facts = {"study", "directions", "objectives", "trials", "running", "best", "no_best", "user_attrs", "environment", "journal"}
-    facts |= {"size_bytes", "locks", "recommended", "space", "require", "withdrawn", "hypervolume", "reference"}
+    facts |= {"size_bytes", "locks", "recommended", "expected_gain", "space", "require", "withdrawn", "hypervolume", "reference"}
     assert json.loads(run("status", "--format", "json")).keys() == facts | shown
     assert not facts & shown
 

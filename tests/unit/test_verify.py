@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from journaltune import JournalDamagedError, create_study, load_study
@@ -162,6 +163,7 @@ def test_another_environment_is_named_with_the_first_trial_that_had_it(path: Pat
     assert list(verdict.environment_changes) == [0, 9]
     assert verdict.environment_changes[9] == [], "the settings that were laid over it hold the environment too"
     assert verdict.environment_changes[0][0].startswith("optuna 4.9 -> ")
+    assert verdict.environment["optuna"] == optuna.__version__
     assert verdict.difference is None
 
 

@@ -64,7 +64,8 @@ def observe(history: History, distributions: Mapping[str, Distribution]) -> Obse
 class _Course:
     """How trials went on, where some were stopped early: a value after three epochs is not one after eighty.
 
-    How far a trial has come is the logarithm of its step, divided by that of the longest complete trial's last one. Values from
+    How far a trial has come is the logarithm of its step, divided by that of the longest complete trial's last one, or of the
+    longest trial's before any is complete. Values from
     before the end count at the steps at which trials were stopped, for as many trials as ``MOST_EARLIER`` values allow, complete
     ones first: they tell what a value from the beginning is worth.
     """
@@ -72,8 +73,9 @@ class _Course:
     def __init__(self, history: History, numbers: Sequence[int], pruned: Collection[int]) -> None:
         self._numbers, self._pruned = numbers, pruned
         self._courses = [history.course(number) for number in numbers]
-        known = zip(numbers, self._courses, strict=True)
-        self.longest = max((max(course) for number, course in known if course and number not in pruned), default=0)
+        last = [(number, max(course)) for number, course in zip(numbers, self._courses, strict=True) if course]
+        whole = [step for number, step in last if number not in pruned]
+        self.longest = max(whole or [step for _, step in last], default=0)
 
     def _at(self, step: float) -> float:
         return min(log1p(max(step, 0.0)) / log1p(self.longest), 1.0)

@@ -38,8 +38,9 @@ class Warp:
         likely = [log_likelihood(centred, power) for power in _POWERS]
         self._power = _POWERS[likely.index(max(likely))]
         normal = yeo_johnson(centred, self._power)
-        self._mean, self._deviation = normal.mean(), normal.std() or 1.0
-        self.outputs: Array = (normal - self._mean) / self._deviation
+        self._mean, self._deviation = normal.mean(), normal.std()
+        all_equal = not self._deviation > 0
+        self.outputs: Array = np.zeros_like(normal) if all_equal else (normal - self._mean) / self._deviation
 
     def back(self, outputs: Array) -> Array:
         """The values to which such outputs belong: `outputs` brings the values themselves, if none of them is an outlier."""
