@@ -1,6 +1,6 @@
 """What pruning saves: how long `run` takes to reach a loss with a real trainer, with `--pruner hyperband` and without.
 
-The trainer is the neural network in C of ``examples/c``, on scikit-learn's digits, for 81 epochs, in a space of which most is bad.
+The trainer is the neural network in C of ``examples/c``, on scikit-learn's digits, for 81 epochs, where most of the space is bad.
 """
 
 from __future__ import annotations

@@ -25,7 +25,21 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 # Rows that measure the same with other sizes do the same with --quick: the first of them stands for all.
 FIRST = {getattr(row.run, "func", row.run): name for name, row in reversed(ROWS.items())}.values()
-GROUPS = ("shell", "single", "parallel", "open", "quality", "pruning", "failures", "lookup", "memory", "run", "serve", "storage")
+GROUPS = (
+    "shell",
+    "report",
+    "single",
+    "parallel",
+    "open",
+    "quality",
+    "pruning",
+    "failures",
+    "lookup",
+    "memory",
+    "run",
+    "serve",
+    "storage",
+)
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
