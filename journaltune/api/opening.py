@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from warnings import warn
 
 from journaltune.api.hints import require_own_words
 from journaltune.api.study import Study
@@ -63,54 +64,55 @@ def create_study(
     """Create a study in the journal at ``path``; a missing journal is made. ``ssh://HOST/PATH`` is one on another machine.
 
     ``params`` maps names to specs of the space grammar (``{"lr": "log(1e-5, 1e-1)"}``), lists of choices, or Optuna's
-    distributions, or is a Space; ``require`` are constraints that each suggestion keeps (``"layers * width <= 4096"``). ``space``
-    is a study file instead, whose settings hold where none are given here. ``direction``: "minimize" (default) or "maximize";
-    ``directions``: one of them for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its
-    keyword arguments in ``sampler_options``. ``pruner`` and ``pruner_options`` likewise, with the names of ``suggest.pruners``;
-    "none" when left out. ``seed``: drawn when left out, and stored.
-
+    distributions, or is a Space; ``require`` are constraints that suggestions keep (``"layers * width <= 4096"``). ``space`` is a
+    study file instead, whose settings hold where none are given here. ``direction``: "minimize" (default) or "maximize";
+    ``directions``: one for each objective, which ``metric_names`` names. ``sampler``: "auto" when left out, with its keyword
+    arguments in ``sampler_options``; ``pruner``: "none", likewise. ``seed``: drawn and stored when left out.
     ``duplicates``, when parameters are suggested again: "allow" (default) asks for them again, "reuse" records them with the
-    result that they have, "resample" draws others; with ``all_studies`` those of all studies of the journal with the same space
-    and objectives count. ``replicates``: each configuration is asked so often, with other seeds, and
-    the one with the best mean is best. ``failures``: the sampler sees failed trials as bad ones ("worst", the default), or not at
-    all ("ignore"). ``lag``: trial k sees the results of trials up to k - lag only, so that a parallel search can be repeated.
-    ``target``: no trial is asked once a result is as good; ``patience``: once so many finished trials brought nothing better;
-    ``min_gain``: once the model of the samplers auto and gp expects less than that of ten more trials.
-    ``lock_file``: its SHA-256 belongs to the environment that the study records, and so do the versions of the packages
-    ``record``, by the names with which they were installed, and the SHA-256 of each ``record_file``.
+    result that they have, "resample" draws others; ``all_studies``: those of the journal's studies with the same space count
+    too. ``replicates``: each configuration is asked so often, with other seeds; the best mean is best. ``failures``: the sampler
+    sees failed trials as bad ones ("worst", the default) or not at all ("ignore"). ``lag``: trial k sees the results up to trial
+    k - lag only, so that a parallel search can be repeated. ``target``: no trial is asked once a result is as good; ``patience``:
+    once so many finished trials brought nothing better; ``min_gain``: once the model of auto and gp expects less of ten more.
+    The environment on record has the SHA-256 of ``lock_file`` and each ``record_file``, and the versions of the packages
+    ``record``, by the names with which they were installed.
 
-    With ``exist_ok`` an existing study is taken; without a name, the only one of the journal. The given settings replace those
-    that it has, the given parameters are added or changed, those named in ``drop`` are no longer searched, and the rest stays.
-    Earlier trials count by what they have of the parameters; ``engine.change`` says it for each sampler.
-
+    With ``exist_ok`` an existing study is taken; without a name, the journal's only one. The given settings replace its own, the
+    given parameters are added or changed, those in ``drop`` are searched no more, and the rest stays (see ``engine.change``).
     ``storage`` and ``load_if_exists`` are Optuna's, as are objects for a sampler or a pruner: the error shows the line to write.
     Raises ConflictError when the study exists, SpaceError, UsageError, MachineError.
     """
-    given = locals()  # so that a new setting needs its parameter here, and no other line
-    require_own_words("create_study", path, storage, _to_show(given))
+    study, notes = _created(locals())
+    for note in notes:
+        warn(note, stacklevel=2)
+    return Study(study)
+
+
+def _created(given: dict[str, Any]) -> tuple[OpenStudy, list[str]]:
+    """The study of ``create_study`` with these arguments, and what is odd about it. A new setting needs its parameter there, and
+    no line here."""
+    path, params, space = given["path"], given["params"], given["space"]
+    require_own_words("create_study", path, given["storage"], _to_show(given))
     file = None if space is None or isinstance(space, Space) else study_file.load(checks.path(space, "a space file"))
     start = file.start if file is not None else ()
     said = {name: given[name] for name in SETTINGS if name in given and name != "space"}
     notes: list[str] = []
-    goals = {"directions": _directions(direction, directions), "objectives": metric_names}
+    goals = {"directions": _directions(given["direction"], given["directions"]), "objectives": given["metric_names"]}
+    wanted = space if file is None else with_path(checks.path(space), file.space)
     study = created(
         checks.path(path),
-        name=study_name,
-        exist_ok=exist_ok,
-        drop=drop,
+        name=given["study_name"],
+        exist_ok=given["exist_ok"],
+        drop=given["drop"],
         check_space=lambda known: check_start(known, start),
-        lock_timeout_s=checks.not_negative(lock_timeout_s, "lock_timeout_s"),
-        allow_network_fs=allow_network_fs,
+        lock_timeout_s=checks.not_negative(given["lock_timeout_s"], "lock_timeout_s"),
+        allow_network_fs=given["allow_network_fs"],
         **study_file.merged(file, {**said, **goals}),
-        space=_space(params, require, space if file is None else with_path(checks.path(space), file.space), exist_ok),
+        space=_space(params, given["require"], wanted, given["exist_ok"]),
         on_note=notes.append,
     )
-    for note in notes:
-        from warnings import warn
-
-        warn(note, stacklevel=2)
     enqueue_start(study, start)
-    return Study(study)
+    return study, notes
 
 
 def _to_show(given: Mapping[str, Any]) -> dict[str, Any]:

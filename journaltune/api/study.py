@@ -334,10 +334,7 @@ class Study:
         return trials.trials(self._study, states)
 
     def trials_dataframe(self, attrs: tuple[str, ...] | None = None, multi_index: bool = False) -> pandas.DataFrame:
-        """The trials as Optuna's ``trials_dataframe`` gives them: columns, types and local times. Imports Optuna and pandas.
-
-        UsageError where pandas is not installed.
-        """
+        """The trials as Optuna's ``trials_dataframe`` gives them: columns, types, local times. UsageError without pandas."""
         from journaltune.optuna_bridge.added import trials_dataframe
 
         return trials_dataframe(self._study, attrs, multi_index)

@@ -53,8 +53,7 @@ def create(
     name = name if name is None else checks.text(name, "a study's name")
     config, dropped = settings.checked(given), _names(drop)
     codes = None if directions is None else checks.directions(directions)
-    names = given.get("objectives")
-    _refuse_contradictions(codes, names, dropped, exist_ok)
+    _refuse_contradictions(codes, given.get("objectives"), dropped, exist_ok)
     if not exist_ok:  # the settings of an existing study may complete the given ones, so those are checked later
         check_methods(config, len(codes or [1]))
     notes: list[str] = []
@@ -66,18 +65,12 @@ def create(
 
     existed = os.path.exists(path)
     journal = Journal(path, create=True, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
-    changes: list[str] = []
     with journal.locked():
         try:
             study = _existing(journal, name, default, exist_ok)
             name = (name or default) if study is None else study.name
-            if study is None:
-                _create(journal, name, codes, config, dropped, checked_space)
-                notes.extend(_siblings(journal, name))
-            else:
-                from journaltune.engine.change import change
-
-                changes = change(journal, study, codes, config, dropped, checked_space)
+            changes = _written(journal, study, name, codes, config, dropped, checked_space)
+            notes.extend(_siblings(journal, name) if study is None else ())
         except JournaltuneError:
             if not existed:
                 _remove_empty(journal)
@@ -85,14 +78,23 @@ def create(
     journal.flush()
     if not existed:
         files.sync_folder(journal.path)
+    _say(changes, on_change, notes, on_note)
+    made = OpenStudy(journal, resolve(journal, name))
+    _name_objectives(made, given.get("objectives"))
+    return made
+
+
+def _say(
+    changes: list[str],
+    on_change: Callable[[list[str]], None] | None,
+    notes: list[str],
+    on_note: Callable[[str], object] | None,
+) -> None:
     if changes and on_change is not None:
         on_change(changes)
     if on_note is not None:
         for note in notes:
             on_note(note)
-    made = OpenStudy(journal, resolve(journal, name))
-    _name_objectives(made, names)
-    return made
 
 
 def _siblings(journal: Journal, name: str) -> list[str]:
@@ -180,14 +182,20 @@ def _existing(journal: Journal, name: str | None, default: str, exist_ok: bool) 
     return study
 
 
-def _create(
+def _written(
     journal: Journal,
+    study: StudyState | None,
     name: str,
     codes: list[int] | None,
     config: dict[str, Any],
     dropped: Sequence[str],
     check_space: Callable[[Space], object],
-) -> None:
+) -> list[str]:
+    """Append what makes the study, or changes the one that there is; what changed, in words."""
+    if study is not None:
+        from journaltune.engine.change import change
+
+        return change(journal, study, codes, config, dropped, check_space)
     if dropped:
         raise UsageError(f"there is no study {name!r} yet that {dropped[0]!r} could be dropped from; leave --drop out")
     config = {**settings.initial(), **config, "environment": environment.of_config(config)}
@@ -197,6 +205,7 @@ def _create(
 
         check_space(Space.from_config(config["space"]))
     journal.append([records.create_study(name, codes or [1], config)])
+    return []
 
 
 def check_methods(config: Mapping[str, Any], n_objectives: int) -> None:
