@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from journaltune.suggest.samplers.gp.fit import RESULTS, Noise, fitted
+from journaltune.suggest.samplers.gp.habits import PRESENT, Habits
 from journaltune.suggest.samplers.gp.kernel import Places
 from journaltune.suggest.samplers.gp.outputs import warped
 from journaltune.suggest.samplers.gp.posterior import Posterior
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Indexes = NDArray[np.intp]
 
-MOST_FITTED = 200  # rows that hyperparameters are fitted on; a step of the fit costs their cube
 MOST_CONDITIONED = 500  # rows that a suggestion is conditioned on
 
 
 class Model:
     """``rows`` are at most ``MOST_CONDITIONED`` of the observed ones, which stand at ``chosen``; ``mean`` is that at each."""
 
-    def __init__(self, observed: Observations, axes: Axes, stream: Stream) -> None:
-        self.axes, self.stream = axes, stream
+    def __init__(self, observed: Observations, axes: Axes, stream: Stream, habits: Habits = PRESENT) -> None:
+        self.axes, self.stream, self.habits = axes, stream, habits
         outputs = warped(np.array(observed.values))
         self.chosen = self._bounded(outputs, MOST_CONDITIONED)
         self.rows = _array(observed.rows, axes)[self.chosen]
@@ -41,9 +41,9 @@ class Model:
         self.mean = self.posterior.moments(self.rows)[0][:, 0]
 
     def learned(self, rows: Array, outputs: Array, noise: Noise, starts: int) -> Posterior:
-        """Hyperparameters from at most ``MOST_FITTED`` of the rows, conditioned on at most ``MOST_CONDITIONED``."""
-        some, most = self._bounded(outputs, MOST_FITTED), self._bounded(outputs, MOST_CONDITIONED)
-        hyper = fitted(self.places, rows[some], outputs[some], noise, starts)
+        """Hyperparameters from a bounded number of the rows, as a step of a fit costs its cube, conditioned on more of them."""
+        some, most = self._bounded(outputs, self.habits.most_fitted), self._bounded(outputs, MOST_CONDITIONED)
+        hyper = fitted(self.places, rows[some], outputs[some], noise, starts, self.habits.sums)
         return Posterior(self.places, hyper, rows[most], outputs[most, None])
 
     def _bounded(self, outputs: Array, most: int) -> Indexes:

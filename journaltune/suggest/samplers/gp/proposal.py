@@ -9,6 +9,7 @@ import numpy as np
 from journaltune.suggest.samplers.gp.acquisition import Acquisition, Margin
 from journaltune.suggest.samplers.gp.axes import Axes
 from journaltune.suggest.samplers.gp.fit import RESULTS, Noise
+from journaltune.suggest.samplers.gp.habits import PRESENT, Habits
 from journaltune.suggest.samplers.gp.model import Model
 from journaltune.suggest.samplers.gp.optimiser import Search
 from journaltune.suggest.samplers.gp.posterior import Posterior
@@ -35,7 +36,6 @@ _DRAWN_NOISE = 1e-6
 _BRANCH_EVERY, _BRANCH_SHARE = 3, 2.0
 _LEAST_GAIN = 1e-6  # where trials fail: what is less is worth no failure
 _FAILURE_WEIGHT, _FAILURE_VARIANCE, _FAILURE_NOISE = 16.0, 0.1, Noise(1e-2, 0.1)
-_FREE_FAILURES = 0.1  # of all trials
 _WORKERS = 8.0
 _FARTHEST_MARGIN = 3.0
 
@@ -46,10 +46,11 @@ def propose(
     number: int,
     seed: int,
     rules: Rules | None = None,
+    habits: Habits = PRESENT,
 ) -> dict[str, float]:
     """Internal values for trial ``number``, without what conditions leave out."""
     axes, stream = Axes(distributions, rules), Stream(seed)
-    model = Model(observed, axes, stream)
+    model = Model(observed, axes, stream, habits)
     branch = _due_branch(model) if number % _BRANCH_EVERY == _BRANCH_EVERY - 1 else None
     constraints = [observed.constraints[place] for place in model.chosen.tolist()]
     posterior, incumbents = _improvement(model, _eligible(model.rows, constraints, branch), branch)
@@ -99,24 +100,30 @@ def _improvement(model: Model, eligible: Mask, branch: Branch | None) -> tuple[P
     counted = np.concatenate([eligible if noisy else eligible[:0], _in_branch(model.pending, branch)])
     incumbents = draws[counted].min(axis=0, initial=np.inf if noisy else lowest)
     if noisy:
-        return Posterior(model.places, posterior.hyper, drawn, draws, _DRAWN_NOISE * posterior.hyper.variance), incumbents
+        return Posterior(model.places, posterior.hyper, drawn, draws, _DRAWN_NOISE * posterior.hyper.whole), incumbents
     outputs = np.concatenate([np.repeat(posterior.outputs, _N_DRAWS, axis=1), draws])
     return Posterior(model.places, posterior.hyper, np.concatenate([model.rows, drawn]), outputs), incumbents
 
 
 def _failures(model: Model) -> Iterator[Margin]:
-    """A model of where trials fail, and caution that grows with each failure beyond a tenth of the trials.
+    """A model of where trials fail, and caution that grows with each failure beyond those that are free.
 
-    Expected improvement times the probability of success (Gelbart, Snoek, Adams, arXiv 1403.5607) alone lets most trials fail
-    where the best values lie at the edge. With many running trials caution is slower: their outcome is known late.
+    Until then a trial is worth its improvement times its probability of success (Gelbart, Snoek, Adams, arXiv 1403.5607): where
+    the best values lie behind failures, they are found. That alone lets most trials fail where the best values lie at the edge.
+    Of running trials as many will fail as the model expects; their outcome is known late, so that many make caution slower.
     """
-    n_failed, n_good = len(model.failed), len(model.rows)
+    n_failed, n_good, n_pending = len(model.failed), len(model.rows), len(model.pending)
     if not n_failed:
         return
+    habits = model.habits
     labels = np.concatenate([np.ones(n_good), -np.ones(n_failed)])
     posterior = model.learned(np.concatenate([model.rows, model.failed]), labels, _FAILURE_NOISE, 1)
-    debt = max(0.0, n_failed - _FREE_FAILURES * (n_failed + n_good))
-    yield Margin(posterior, _FAILURE_WEIGHT, _FAILURE_VARIANCE, debt / (1.0 + len(model.pending) / _WORKERS))
+    debt, weight = n_failed - habits.free_failures - habits.free_share * (n_failed + n_good), _FAILURE_WEIGHT
+    if habits.bold:
+        succeed = np.exp(Margin(posterior, 1.0, _FAILURE_VARIANCE, 0.0).at(model.pending)).sum()
+        debt += (1.0 - habits.free_share) * n_pending - float(succeed)
+        weight = _FAILURE_WEIGHT if debt > 0.0 else 1.0
+    yield Margin(posterior, weight, _FAILURE_VARIANCE, max(0.0, debt) / (1.0 + n_pending / _WORKERS))
 
 
 def _constraints(model: Model, told: Sequence[Mapping[str, float]]) -> Iterator[Margin]:
