@@ -19,6 +19,7 @@ from journaltune.study import settings
 from journaltune.suggest.choose import history
 from journaltune.suggest.samplers import auto
 from journaltune.suggest.samplers.gp import design, habits, model
+from journaltune.suggest.samplers.gp.fit import RESULTS
 from journaltune.suggest.samplers.gp.observations import Observations
 from journaltune.suggest.samplers.gp.proposal import propose
 from journaltune.suggest.samplers.registry import make as make_sampler
@@ -251,20 +252,26 @@ def test_many_at_a_time_and_every_suggestion_comes_out_the_same_again(path: Path
     assert (verdict.difference, verdict.n_verified) == (None, 18)
 
 
+def valley(x: float, y: float) -> float:
+    """Rosenbrock's."""
+    return 100 * ((4 * y - 2) - (4 * x - 2) ** 2) ** 2 + (3 - 4 * x) ** 2
+
+
 def test_a_large_study_is_seen_in_part_and_then_left_to_tpe(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(habits, "PRESENT", habits.Habits(True, 10, 5.0, 0.12, True))
+    monkeypatch.setattr(habits, "PRESENT", habits.Habits(True, 10, RESULTS, 3e-3, 5.0, 0.12, True))
     monkeypatch.setattr(model, "MOST_CONDITIONED", 12)
-    monkeypatch.setattr(auto, "MOST_TRIALS", 30)
-    study = told(make(path, "auto"), 30)
-    assert min(distances(study, 16)) < 0.01
+    monkeypatch.setattr(auto, "MOST_TRIALS", 36)
+    study = told(make(path, "auto"), 36, valley)
+    values = [trial.value for trial in study.trials]
+    assert min(values[14:]) < min(values[:14])
     opened = study._study
-    arguments = (history(opened, 30), opened.varied, 30, 5, 0)
-    assert opened.state().n_trials == 30
+    arguments = (history(opened, 36), opened.varied, 36, 5, 0)
+    assert opened.state().n_trials == 36
     by_gp = make_sampler("auto", {}).suggest(*arguments)
     assert by_gp == make_sampler("gp", {}).suggest(*arguments)
-    told(study, 1)
-    by_tpe = make_sampler("auto", {}).suggest(history(opened, 31), opened.varied, 31, 5, 0)
-    assert by_tpe == make_sampler("tpe", {}).suggest(history(opened, 31), opened.varied, 31, 5, 0)
+    told(study, 1, valley)
+    by_tpe = make_sampler("auto", {}).suggest(history(opened, 37), opened.varied, 37, 5, 0)
+    assert by_tpe == make_sampler("tpe", {}).suggest(history(opened, 37), opened.varied, 37, 5, 0)
 
 
 def test_several_objectives_are_left_to_tpe(path: Path) -> None:

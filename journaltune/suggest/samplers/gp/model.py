@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from journaltune.suggest.samplers.gp.fit import RESULTS, Noise, fitted
+from journaltune.suggest.samplers.gp.fit import Noise, fitted
 from journaltune.suggest.samplers.gp.habits import PRESENT, Habits
 from journaltune.suggest.samplers.gp.kernel import Places
 from journaltune.suggest.samplers.gp.outputs import warped
@@ -37,7 +37,7 @@ class Model:
         self.failed, self.pending = _array(observed.failed, axes), _array(observed.pending, axes)
         absent = np.isnan(np.concatenate([self.rows, self.failed, self.pending])).any(axis=0)
         self.places = Places(axes.n_choices, (absent | axes.optional).tolist())
-        self.posterior = self.learned(self.rows, outputs[self.chosen], RESULTS, 2)
+        self.posterior = self.learned(self.rows, outputs[self.chosen], habits.results, 2)
         self.mean = self.posterior.moments(self.rows)[0][:, 0]
 
     def learned(self, rows: Array, outputs: Array, noise: Noise, starts: int) -> Posterior:

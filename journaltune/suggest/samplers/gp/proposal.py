@@ -8,7 +8,7 @@ import numpy as np
 
 from journaltune.suggest.samplers.gp.acquisition import Acquisition, Margin
 from journaltune.suggest.samplers.gp.axes import Axes
-from journaltune.suggest.samplers.gp.fit import RESULTS, Noise
+from journaltune.suggest.samplers.gp.fit import Noise
 from journaltune.suggest.samplers.gp.habits import PRESENT, Habits
 from journaltune.suggest.samplers.gp.model import Model
 from journaltune.suggest.samplers.gp.optimiser import Search
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _N_DRAWS = 16  # joint draws for running trials; with one, 8 workers end with a regret 5 times as large
 _IMPROVEMENT = 1e-3  # of an output's standard deviation
-_NOISY = 1e-3  # a noise from which the lowest mean is no longer what a trial has to improve on
 _DRAWN_NOISE = 1e-6
 _BRANCH_EVERY, _BRANCH_SHARE = 3, 2.0
 _LEAST_GAIN = 1e-6  # where trials fail: what is less is worth no failure
@@ -91,7 +90,7 @@ def _improvement(model: Model, eligible: Mask, branch: Branch | None) -> tuple[P
     """
     posterior = model.posterior
     lowest = model.mean[eligible].min()
-    noisy = posterior.hyper.noise > _NOISY
+    noisy = posterior.hyper.noise > model.habits.noisy
     if not noisy and not len(model.pending):
         return posterior, np.array([lowest])
     drawn = np.concatenate([model.rows, model.pending]) if noisy else model.pending
@@ -133,4 +132,4 @@ def _constraints(model: Model, told: Sequence[Mapping[str, float]]) -> Iterator[
         values = np.array([told[place][name] for place in known])
         scale = np.sort(np.abs(values))[len(values) // 2] or np.abs(values).max() or 1.0
         margins = np.clip(-values / scale, -_FARTHEST_MARGIN, _FARTHEST_MARGIN)
-        yield Margin(model.learned(model.rows[known], margins, RESULTS, 1), 1.0, 0.0, 0.0)
+        yield Margin(model.learned(model.rows[known], margins, model.habits.results, 1), 1.0, 0.0, 0.0)
