@@ -26,18 +26,19 @@ _LENGTH = 0.5  # times the root of the number of parameters: distances grow with
 _CATEGORY_LENGTH = 1.0
 _LENGTHS, _VARIANCES, _LEAST_NOISE = (0.01, 100.0), (1e-2, 1e2), 1e-7
 _SUM, _REST = 0.5, 0.5
-_LENGTH_SPREAD, _VARIANCE_SPREAD, _NOISE_SPREAD = 1.0, 1.0, 2.0  # standard deviations of the logarithms
+_LENGTH_SPREAD, _VARIANCE_SPREAD = 1.0, 1.0  # standard deviations of the logarithms
 
 
 class Noise(Frozen):
-    """The usual variance, and the most there can be, of outputs with variance 1."""
+    """The usual variance, and the most there can be, of outputs with variance 1; the standard deviation of its logarithm."""
 
     usual: float
     most: float
+    spread: float = 2.0
 
 
-RESULTS = Noise(1e-3, 2.0)
-"""Real results are rough: trainings next to each other differ by what no length scale explains."""
+RESULTS = Noise(1e-4, 2.0, 3.0)
+"""A formula's results are exact, those of trainings rough: neighbours differ by what no length scale explains."""
 
 
 def fitted(
@@ -75,7 +76,7 @@ class Evidence:
         lengths = np.where(places.category, _CATEGORY_LENGTH, _LENGTH * sqrt(present))
         variances = [_SUM, _REST] if sums else [1.0]
         self.usual = np.log(np.concatenate([lengths, variances, [noise.usual]]))
-        self._spread = np.array([_LENGTH_SPREAD] * n_columns + [_VARIANCE_SPREAD] * len(variances) + [_NOISE_SPREAD])
+        self._spread = np.array([_LENGTH_SPREAD] * n_columns + [_VARIANCE_SPREAD] * len(variances) + [noise.spread])
         bounds = [_LENGTHS] * n_columns + [_VARIANCES] * len(variances) + [(_LEAST_NOISE, noise.most)]
         self.low, self.high = np.log(np.array(bounds)).T
 
