@@ -299,8 +299,9 @@ SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
 # No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
-# ``suggest.choose.by_index``, ``base.seeds.trainer_seed``, ``suggest.samplers.bounded`` and ``suggest.samplers.genetic``.
-ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near"}
+# ``suggest.choose.by_index``, ``base.seeds.trainer_seed``, ``suggest.samplers.bounded``, ``suggest.samplers.genetic`` and
+# ``suggest.samplers.gp.habits``.
+ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near", "gp": "sums"}
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:

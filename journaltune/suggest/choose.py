@@ -213,6 +213,7 @@ def sampler_of(study: OpenStudy) -> Sampler:
 
 def _made(study: OpenStudy) -> Sampler:
     space = study.space
-    before = () if _marked(study, "nsgaii", "near") else ("nsgaii",)
+    words = (("nsgaii", "near", ("nsgaii",)), ("gp", "sums", ("gp", "auto")))
+    before = [name for setting, word, names in words if not _marked(study, setting, word) for name in names]
     rules = None if space is None else space.rules
     return make(study.sampler, study.setting("sampler_options"), by_index(study), rules, before)

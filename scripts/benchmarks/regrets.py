@@ -37,7 +37,8 @@ FLOOR = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One search: the regret of the best observed trial at each budget, and of the recommended one; how many failed; CPU time."""
+    """One search: the regret of the best observed trial at each budget, and where results are noisy of the recommended one; how
+    many failed; CPU time."""
 
     problem: str
     workers: int
@@ -67,18 +68,24 @@ class Ours:
     def tell(self, trial: Any, value: float) -> None:
         self._study.tell(trial, value)
 
-    def recommended(self) -> dict[str, Any] | None:
-        found = getattr(self._study, "recommended_trial", None)
-        return None if found is None else dict(found.params)
+    def record(self, params: dict[str, Any], value: float | None) -> None:
+        """A trial of another sampler's."""
+        self._study.enqueue(params)
+        self._study.tell(self._study.ask(), math.nan if value is None else value)
+
+    def recommended(self) -> dict[str, Any]:
+        return dict(self._study.recommended_trial.params)
 
 
 class Theirs:
     """A sampler of Optuna's, in memory."""
 
-    def __init__(self, problem: Problem, seed: int, sampler: str) -> None:
+    def __init__(self, folder: str, problem: Problem, seed: int, sampler: str) -> None:
         import optuna
 
         from journaltune.space import space_from_params
+
+        self._like_it = partial(Ours, folder, problem, seed, "random")
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space = space_from_params(problem.params)
@@ -100,14 +107,18 @@ class Theirs:
                 values[step.name] = trial._suggest(step.name, self._native[step.name])
         return trial
 
-    def recommended(self) -> None:
-        return None
+    def recommended(self) -> dict[str, Any]:
+        """By journaltune, of these trials."""
+        ours = self._like_it()
+        for trial in self._study.trials:
+            ours.record(trial.params, trial.value)
+        return ours.recommended()
 
 
 def searched(name: str, workers: int, seed: int, sampler: str, budget: int, folder: str) -> Run:
     """One search with ``workers`` trials at a time, each of a drawn length; the lengths are the same for all samplers."""
     problem, noise = ALL[name], random.Random(1000 + seed)
-    asking = Theirs(problem, seed, sampler) if sampler.startswith("optuna") else Ours(folder, problem, seed, sampler)
+    asking = (Theirs if sampler.startswith("optuna") else Ours)(folder, problem, seed, sampler)
     length = random.Random(seed).expovariate
     running: list[tuple[float, int, Any]] = []
     regrets: dict[str, float] = {}
@@ -129,8 +140,7 @@ def searched(name: str, workers: int, seed: int, sampler: str, budget: int, fold
             incumbent, best_told = regret, told
         if asked - len(running) in budgets_to(budget):
             regrets[str(asked - len(running))] = incumbent
-    recommended = asking.recommended()
-    regret_of_it = None if recommended is None else problem.regret(recommended)
+    regret_of_it = problem.regret(asking.recommended()) if problem.noise else None
     return Run(name, workers, seed, sampler, budget, regrets, regret_of_it, failed, 1e3 * cpu_s / budget)
 
 
@@ -239,6 +249,19 @@ def _tables(runs: Sequence[Run], options: argparse.Namespace) -> Iterator[str]:
             ]
             if pairs:
                 yield f"{sampler} beside Optuna's TPE, {workers} workers\n" + _table(pairs, options.budget)
+    noisy = [run for run in runs if ALL[run.problem].noise and run.recommended is not None]
+    if noisy:
+        yield "recommended trials beside best observed ones, where results are noisy\n" + _recommended(noisy, options.budget)
+
+
+def _recommended(runs: Sequence[Run], last: int) -> str:
+    rows: list[tuple[str, ...]] = [("problem", "workers", "trials of", f"at {last}")]
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for run in runs:
+        if run.recommended is not None:
+            gained = digits_of(run.problem, run.recommended) - digits_of(run.problem, run.regrets[str(last)])
+            found.setdefault((run.problem, str(run.workers), run.sampler), []).append(gained)
+    return "\n".join(aligned([*rows, *((*group, _with_error(each)) for group, each in found.items())], to_the_right=(3,)))
 
 
 def _table(pairs: Sequence[tuple[Run, Run]], last: int) -> str:

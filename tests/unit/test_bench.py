@@ -109,6 +109,18 @@ def test_what_is_expected_stands_beside_what_came(tmp_path: Path) -> None:
     assert bench("--gains", *options).stdout == done.stdout
 
 
+def test_recommended_trials_are_shown_where_results_are_noisy(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    options = ("--budget", "12", "--seeds", "2", "--workers", "1", "--samplers", "random", "--results", str(results))
+    done = bench("--quality", "branin", "noisy-branin", *options)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.split("\n\n")[-1].splitlines()
+    assert lines[0].startswith("recommended trials")
+    assert [line.split()[:3] for line in lines[3:]] == [["noisy-branin", "1", name] for name in ("optuna-tpe", "random")]
+    runs = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    assert {run["problem"] for run in runs if run["recommended"] is not None} == {"noisy-branin"}
+
+
 def test_what_is_no_problem_is_named() -> None:
     done = bench("--quality", "brannin")
     assert done.returncode != 0

@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import integrate, linalg, optimize, special, stats
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, RationalQuadratic
 from sklearn.preprocessing import PowerTransformer
 
 from journaltune.base.seeds import derive_seed
 from journaltune.suggest.samplers.gp.acquisition import Acquisition, Margin
+from journaltune.suggest.samplers.gp.covariance import Covariance, Hyperparameters
 from journaltune.suggest.samplers.gp.fit import RESULTS, Evidence, Noise, fitted
 from journaltune.suggest.samplers.gp.inverse import inverse_factor
-from journaltune.suggest.samplers.gp.kernel import Places, matern, squared_distances
+from journaltune.suggest.samplers.gp.kernel import Places, matern, rational, squared_distances
 from journaltune.suggest.samplers.gp.lbfgs import minimise
 from journaltune.suggest.samplers.gp.normal import log_cdf, log_h
 from journaltune.suggest.samplers.gp.outputs import log_likelihood, warped, yeo_johnson
-from journaltune.suggest.samplers.gp.posterior import JITTER, Hyperparameters, Posterior
+from journaltune.suggest.samplers.gp.posterior import JITTER, Posterior
 from journaltune.suggest.samplers.gp.stream import Stream
 
 Array = NDArray[np.float64]
@@ -118,6 +119,30 @@ def test_the_kernels_slope_is_that_of_finite_differences() -> None:
     assert matern(squared)[1] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("squared", [0.0, 0.3, 7.0])
+def test_the_rational_kernel_is_scikit_learns_and_its_slope_that_of_finite_differences(squared: float) -> None:
+    value, slope = rational(np.array([squared]))
+    expected = RationalQuadratic(length_scale=1.0, alpha=2.0)(np.zeros((1, 1)), np.array([[sqrt(squared)]]))
+    assert value == pytest.approx(expected[0], rel=1e-12)
+    assert slope == pytest.approx(-2.0 * (rational(squared + 1e-6)[0] - rational(squared - 1e-6)[0]) / 2e-6, rel=1e-6)
+
+
+def of_column(kernel: Kernel, column: int) -> Callable[[Array, Array | None], Array]:
+    """A kernel of scikit-learn's that sees one column only."""
+    return lambda one, other=None: kernel(one[:, [column]], None if other is None else other[:, [column]])
+
+
+def test_the_covariance_is_scikit_learns_kernel_of_all_columns_and_the_mean_of_its_kernels_of_each() -> None:
+    rows, other = np.random.default_rng(0).random((12, 3)), np.random.default_rng(1).random((20, 3))
+    lengths = np.array([0.3, 0.8, 1.7])
+    ours = Covariance(Places([0] * 3, [False] * 3), Hyperparameters(lengths, 1.3, 0.05, 0.6))
+    columns = [of_column(RationalQuadratic(length / sqrt(3), alpha=2.0), at) for at, length in enumerate(lengths)]
+    for one, two in ((rows, other), (rows[:3], other)):
+        expected = 1.3 * Matern(lengths, nu=2.5)(one, two) + 0.6 * np.mean([kernel(one, two) for kernel in columns], axis=0)
+        assert ours.between(ours.points(one), ours.points(two)) == pytest.approx(expected, rel=1e-7)
+    assert ours.between(ours.points(rows), ours.points(rows)).diagonal() == pytest.approx(1.9)
+
+
 MIXED = [0, 3, 0, 2, 0]  # numbers, and categories of 3 and 2
 OPTIONAL = [False, False, True, True, True]
 ROWS = np.array(
@@ -162,9 +187,9 @@ def test_the_inverse_factor_is_scipys(n: int) -> None:
 # The posterior.
 
 
-def example(places: Places, rows: Array, draws: int = 1, seed: int = 0) -> Posterior:
+def example(places: Places, rows: Array, draws: int = 1, seed: int = 0, additive: float = 0.0) -> Posterior:
     rng = np.random.default_rng(seed)
-    hyper = Hyperparameters(rng.uniform(0.4, 1.5, rows.shape[1]), 1.3, 0.05)
+    hyper = Hyperparameters(rng.uniform(0.4, 1.5, rows.shape[1]), 1.3, 0.05, additive)
     return Posterior(places, hyper, rows, rng.standard_normal((len(rows), draws)))
 
 
@@ -189,8 +214,9 @@ def test_joint_draws_have_the_posteriors_mean_and_covariance() -> None:
     assert np.cov(drawn) == pytest.approx(covariance, abs=0.01)
 
 
-def test_the_posteriors_slopes_are_those_of_finite_differences() -> None:
-    ours = example(Places(MIXED, OPTIONAL), ROWS, draws=3)
+@pytest.mark.parametrize("additive", [0.0, 0.7])
+def test_the_posteriors_slopes_are_those_of_finite_differences(additive: float) -> None:
+    ours = example(Places(MIXED, OPTIONAL), ROWS, 3, 0, additive)
     row = np.array([0.31, 2.0, 0.62, 1.0, nan])
     mean, variance, mean_slopes, variance_slopes = ours.slopes(row)
     assert mean == pytest.approx(ours.moments(row[None])[0][0], rel=1e-9)
@@ -210,7 +236,7 @@ def test_the_posteriors_slopes_are_those_of_finite_differences() -> None:
 def test_the_likelihood_and_its_slopes_are_scikit_learns() -> None:
     rows, outputs = np.random.default_rng(0).random((25, 3)), np.random.default_rng(1).standard_normal(25)
     logs = np.log([0.4, 0.9, 1.6, 1.4, 0.03])
-    value, slopes = Evidence(Places([0] * 3, [False] * 3), rows, outputs, RESULTS).negative_log_likelihood(logs)
+    value, slopes = Evidence(Places([0] * 3, [False] * 3), rows, outputs, RESULTS, sums=False).negative_log_likelihood(logs)
     kernel = ConstantKernel(1.4) * Matern([0.4, 0.9, 1.6], nu=2.5)
     theirs = GaussianProcessRegressor(kernel, alpha=0.03 + JITTER, optimizer=None).fit(rows, outputs)
     expected, expected_slopes = theirs.log_marginal_likelihood(theirs.kernel_.theta, eval_gradient=True)
@@ -218,25 +244,56 @@ def test_the_likelihood_and_its_slopes_are_scikit_learns() -> None:
     assert -slopes[[3, 0, 1, 2]] == pytest.approx(expected_slopes, rel=1e-6)
 
 
-def test_the_evidences_slopes_are_those_of_finite_differences() -> None:
-    evidence = Evidence(Places(MIXED, OPTIONAL), ROWS, np.array([0.1, -1.0, 0.5, 2.0, -0.3, 0.7]), Noise(1e-3, 1.0))
-    logs = np.log([0.4, 0.9, 0.6, 1.1, 2.0, 1.4, 0.02])
+LOGS = np.log([0.4, 0.9, 0.6, 1.1, 2.0, 0.7, 1.4, 0.02])  # lengths, the sum's variance, the variance, the noise
+OUTPUTS = np.array([0.1, -1.0, 0.5, 2.0, -0.3, 0.7])
+
+
+def of(sums: bool, values: Array) -> Array:
+    return values if sums else np.delete(values, 5)
+
+
+@pytest.mark.parametrize("sums", [False, True])
+def test_the_evidences_slopes_are_those_of_finite_differences(sums: bool) -> None:
+    evidence, logs = Evidence(Places(MIXED, OPTIONAL), ROWS, OUTPUTS, Noise(1e-3, 1.0), sums), of(sums, LOGS)
     assert evidence.loss(logs)[1] == pytest.approx(slope_of(lambda at: evidence.loss(at)[0], logs), rel=1e-5, abs=1e-6)
 
 
-def test_the_evidence_is_the_density_of_the_outputs_times_that_of_the_hyperparameters() -> None:
-    outputs = np.array([0.1, -1.0, 0.5, 2.0, -0.3, 0.7])
-    evidence = Evidence(Places(MIXED, OPTIONAL), ROWS, outputs, Noise(1e-3, 1.0))
-    logs = np.log([0.4, 0.9, 0.6, 1.1, 2.0, 1.4, 0.02])
-    squared = np.zeros((6, 6))
-    for column, length in enumerate((0.4, 0.9, 0.6, 1.1, 2.0)):
-        squared += np.array([[by_hand(one, other, column) for other in ROWS] for one in ROWS]) / length**2
-    covariance = 1.4 * matern(squared)[0] + (0.02 + JITTER) * np.eye(6)
-    usual = [log(0.5 * sqrt(3.5))] * 5 + [0.0, log(1e-3)]  # 21 of 30 values are present
+@pytest.mark.parametrize("sums", [False, True])
+def test_the_evidence_is_the_density_of_the_outputs_times_that_of_the_hyperparameters(sums: bool) -> None:
+    evidence, logs = Evidence(Places(MIXED, OPTIONAL), ROWS, OUTPUTS, Noise(1e-3, 1.0), sums), of(sums, LOGS)
+    columns = np.array([[[by_hand(one, other, column) for other in ROWS] for one in ROWS] for column in range(5)])
+    squared = columns / np.array([0.4, 0.9, 0.6, 1.1, 2.0])[:, None, None] ** 2
+    covariance = 1.4 * matern(squared.sum(axis=0))[0] + (0.02 + JITTER) * np.eye(6)
+    covariance += 0.7 * ((1.0 + 5 * squared / 4) ** -2).mean(axis=0) if sums else 0.0
+    usual = np.log([*[0.5 * sqrt(3.5)] * 5, 0.5, 0.5 if sums else 1.0, 1e-3])  # 21 of 30 values are present
     usual[1] = usual[3] = 0.0
-    prior = stats.norm.logpdf(logs, usual, [1] * 6 + [2]) - stats.norm.logpdf(0, 0, [1] * 6 + [2])
-    expected = stats.multivariate_normal.logpdf(outputs, cov=covariance) + 3 * log(2 * np.pi) + prior.sum()
+    deviations = of(sums, np.array([1.0] * 7 + [2.0]))
+    prior = stats.norm.logpdf(logs, of(sums, usual), deviations) - stats.norm.logpdf(0, 0, deviations)
+    expected = stats.multivariate_normal.logpdf(OUTPUTS, cov=covariance) + 3 * log(2 * np.pi) + prior.sum()
     assert -evidence.loss(logs)[0] == pytest.approx(expected, rel=1e-8)
+    lengths = [0.4, 0.9, 0.6, 1.1, 2.0]
+    found = evidence.hyperparameters(logs)
+    assert [*found.lengths, found.additive, found.variance, found.noise] == pytest.approx([*lengths, 0.7 * sums, 1.4, 0.02])
+
+
+def test_the_fit_tells_a_sum_from_what_is_none() -> None:
+    rows = np.random.default_rng(5).random((60, 3))
+    summed, twisted = np.sin(7 * rows).sum(axis=1), np.sin(9 * (rows - 0.5).prod(axis=1) * 8)
+    found = [fitted(Places([0] * 3, [False] * 3), rows, (each - each.mean()) / each.std()) for each in (summed, twisted)]
+    assert found[0].additive > 10 * found[0].variance
+    assert found[1].additive < found[1].variance
+
+
+def test_a_sum_is_known_where_its_terms_are() -> None:
+    """From results along a cross, a sum's corners; of another function these say nothing."""
+    steps = np.linspace(0, 1, 9)
+    rows = np.array([*[[step, 0.5] for step in steps], *[[0.5, step] for step in np.delete(steps, 4)]])
+    corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    for variance, additive in ((1e-3, 1.0), (1.0, 0.0)):
+        hyper = Hyperparameters(np.array([0.4, 0.4]), variance, 1e-6, additive)
+        ours = Posterior(Places([0, 0], [False, False]), hyper, rows, np.cos(6 * rows).sum(axis=1)[:, None])
+        off = np.abs(ours.moments(corners)[0][:, 0] - np.cos(6 * corners).sum(axis=1))
+        assert off.max() < 0.02 if additive else off.min() > 0.5
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])

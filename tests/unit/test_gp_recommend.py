@@ -30,7 +30,7 @@ def test_without_noise_it_is_the_best_observed_trial(path: Path, direction: str)
 def test_with_noise_it_is_better_than_the_luckiest_trial(path: Path) -> None:
     """Of the trials of any sampler; on the mean, since a lucky one can be good too."""
     observed, recommended = [], []
-    for seed in range(8):
+    for seed in range(16):
         study, dice = make(path, "tpe", study_name=f"{seed}", seed=seed), np.random.default_rng(seed)
         for _ in range(40):
             trial = study.ask()

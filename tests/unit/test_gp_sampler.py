@@ -16,9 +16,11 @@ from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import space_from_params
+from journaltune.study import settings
 from journaltune.suggest.choose import history
 from journaltune.suggest.samplers import auto
-from journaltune.suggest.samplers.gp import design, model
+from journaltune.suggest.samplers.gp import design, habits, model
+from journaltune.suggest.samplers.gp.fit import RESULTS
 from journaltune.suggest.samplers.gp.observations import Observations
 from journaltune.suggest.samplers.gp.proposal import propose
 from journaltune.suggest.samplers.registry import make as make_sampler
@@ -137,6 +139,22 @@ def test_failures_are_kept_away_from_although_the_best_values_lie_among_them(pat
     assert study.best_value < 0.0401
 
 
+def test_a_branch_of_which_a_part_fails_is_not_given_up(path: Path) -> None:
+    """The best values are those of the choice that fails with large rates, and the first trials of it do."""
+
+    def fails(opt: str, rate: float) -> float:
+        if opt == "fast" and rate > 0.3:
+            return math.nan
+        return {"slow": 0.5, "plain": 0.3, "fast": 0.0}[opt] + (rate - 0.2) ** 2
+
+    study = make(path, "gp", params={"opt": "slow | plain | fast", "rate": "float(0, 1)"})
+    for rate in (0.5, 0.7, 0.9):
+        study.enqueue({"opt": "fast", "rate": rate})
+    told(study, 40, fails)
+    assert study.best_value < 0.001
+    assert study.counts()["fail"] <= 10
+
+
 def test_a_constraint_that_is_told_is_kept(path: Path) -> None:
     study = make(path, "gp")
     for _ in range(40):
@@ -222,6 +240,23 @@ def test_a_parameter_that_was_added_and_one_whose_bounds_moved_are_no_obstacle(p
 # What it depends on.
 
 
+def failing_studies_end(path: Path) -> list[dict[str, object]]:
+    study = make(path, "auto", params={"x": "float(0, 1)", "y": "float(0, 1)", "opt": "a | b"}, seed=3)
+    told(study, 20, lambda x, y, opt: math.nan if x + y > 1.3 else (x - 0.7) ** 2 + (y - 0.6) ** 2 + (opt == "a"))
+    return [trial.params for trial in study.trials[16:]]
+
+
+def test_a_study_of_before_goes_on_as_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [(0.4368, 0.4930), (0.4367, 0.4928), (0.4367, 0.4927), (0.4424, 0.4957)]
+    before = [{"x": pytest.approx(x, abs=3e-4), "y": pytest.approx(y, abs=3e-4), "opt": "b"} for x, y in places]
+    with monkeypatch.context() as patch:
+        patch.delitem(settings.ARITHMETIC, "gp")
+        assert failing_studies_end(tmp_path / "before.journal") == before
+    assert load_study(tmp_path / "before.journal").verify().difference is None
+    assert failing_studies_end(tmp_path / "new.journal") != before
+    assert load_study(tmp_path / "new.journal").verify().difference is None
+
+
 def test_the_design_lasts_until_enough_results_are_there(path: Path) -> None:
     study = make(path, "gp")
     distributions, running = space_from_params(PARAMS).distributions, [study.ask() for _ in range(20)]
@@ -255,20 +290,26 @@ def test_many_at_a_time_and_every_suggestion_comes_out_the_same_again(path: Path
     assert (verdict.difference, verdict.n_verified) == (None, 18)
 
 
+def valley(x: float, y: float) -> float:
+    """Rosenbrock's."""
+    return 100 * ((4 * y - 2) - (4 * x - 2) ** 2) ** 2 + (3 - 4 * x) ** 2
+
+
 def test_a_large_study_is_seen_in_part_and_then_left_to_tpe(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "MOST_FITTED", 12)
-    monkeypatch.setattr(model, "MOST_CONDITIONED", 20)
-    monkeypatch.setattr(auto, "MOST_TRIALS", 30)
-    study = told(make(path, "auto"), 30)
-    assert min(distances(study, 10)) < 0.01
+    monkeypatch.setattr(habits, "PRESENT", habits.Habits(True, 10, RESULTS, 3e-3, 5.0, 0.12, True))
+    monkeypatch.setattr(model, "MOST_CONDITIONED", 12)
+    monkeypatch.setattr(auto, "MOST_TRIALS", 36)
+    study = told(make(path, "auto"), 36, valley)
+    values = [trial.value for trial in study.trials]
+    assert min(values[14:]) < min(values[:14])
     opened = study._study
-    arguments = (history(opened, 30), opened.varied, 30, 5, 0)
-    assert opened.state().n_trials == 30
+    arguments = (history(opened, 36), opened.varied, 36, 5, 0)
+    assert opened.state().n_trials == 36
     by_gp = make_sampler("auto", {}).suggest(*arguments)
     assert by_gp == make_sampler("gp", {}).suggest(*arguments)
-    told(study, 1)
-    by_tpe = make_sampler("auto", {}).suggest(history(opened, 31), opened.varied, 31, 5, 0)
-    assert by_tpe == make_sampler("tpe", {}).suggest(history(opened, 31), opened.varied, 31, 5, 0)
+    told(study, 1, valley)
+    by_tpe = make_sampler("auto", {}).suggest(history(opened, 37), opened.varied, 37, 5, 0)
+    assert by_tpe == make_sampler("tpe", {}).suggest(history(opened, 37), opened.varied, 37, 5, 0)
 
 
 def test_several_objectives_are_left_to_tpe(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.suggest.samplers.gp.sampler import GpSampler
+from journaltune.suggest.samplers.gp.sampler import EarlierGpSampler, GpSampler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ class AutoSampler:
 
     marks_enqueued = finite = False
     rules: Rules | None = None
+    process: type[GpSampler] = GpSampler
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
             from journaltune.suggest.samplers.from_rustuna import unknown_option
 
             raise unknown_option(name, next(iter(options)))
-        self._gp = GpSampler("gp", {})
+        self._gp = self.process("gp", {})
         self._tpe: Sampler | None = None
         self._by_index = by_index
 
@@ -60,3 +61,9 @@ class AutoSampler:
             tpe.rules = self.rules
             self._tpe = tpe
         return self._tpe
+
+
+class EarlierAutoSampler(AutoSampler):
+    """See ``EarlierGpSampler``."""
+
+    process = EarlierGpSampler

@@ -51,11 +51,13 @@ ROWS = (
     Row("bruteforce", _BRUTE_FORCE, "every combination once, at random", "BruteForceSampler"),
 )
 _BY_NAME = {row.name: row for row in ROWS}
-# Studies of before have Optuna's process and Rustuna's NSGA-II by these names.
+# What these names stand for in earlier studies, and what in the first ones.
 _BEFORE = {
-    "gp": Row("gp", _OPTUNA, "", "GPSampler", "gp", ("scipy", "torch")),
+    "gp": Row("gp", "gp.sampler:EarlierGpSampler", "", "GPSampler"),
+    "auto": Row("auto", "auto:EarlierAutoSampler", "", "TPESampler"),
     "nsgaii": Row("nsgaii", "nsgaii:NsgaiiSampler", "", "NSGAIISampler"),
 }
+_AT_FIRST = _BEFORE | {"gp": Row("gp", _OPTUNA, "", "GPSampler", "gp", ("scipy", "torch"))}
 _OTHERS = "optuna.CLASSNAME such as optuna.TPESampler, or package.module:Class"
 
 
@@ -72,7 +74,7 @@ def help_text() -> str:
 
 def row_of_class(optuna_class: str) -> Row | None:
     """The row with this class of ``optuna.samplers``, if there is one."""
-    return next((row for row in (*_BEFORE.values(), *ROWS) if row.optuna_class == optuna_class), None)
+    return next((row for row in (_AT_FIRST["gp"], *ROWS) if row.optuna_class == optuna_class), None)
 
 
 def optuna_class_name(name: str) -> str:
@@ -113,8 +115,8 @@ def make(
     samplers that are to be those of earlier studies; without ``by_index`` all of them.
     """
     row = _BY_NAME.get(name)
-    if name in _BEFORE and (name in before or not by_index):
-        row = _BEFORE[name]
+    if row is not None:
+        row = (_AT_FIRST if not by_index else _BEFORE if name in before else _BY_NAME).get(name, row)
     if row is None and not (name.startswith("optuna.") or ":" in name):
         raise UsageError(f"unknown sampler {name!r}; {_meant(name)}")
 

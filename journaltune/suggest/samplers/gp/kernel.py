@@ -89,6 +89,16 @@ def matern(squared: Array) -> tuple[Array, Array]:
     return decay * (1.0 + root + root * root / 3.0), (5.0 / 3.0) * decay * (1.0 + root)
 
 
+def rational(squared: Array) -> tuple[Array, Array]:
+    """k and -2 dk/d(r^2) of the rational quadratic kernel with alpha = 2: waves of many lengths, and no root to compute.
+
+    Rasmussen and Williams, equation 4.19 with l = 1.
+    """
+    share = 1.0 / (1.0 + 0.25 * squared)
+    value = share * share
+    return value, value * share
+
+
 def squared_distances(one: Array, other: Array) -> Array:
     """Between all places of both."""
     if len(one) <= 8:  # exact, and as fast for few

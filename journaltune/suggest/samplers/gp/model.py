@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from journaltune.suggest.samplers.gp.fit import RESULTS, Noise, fitted
+from journaltune.suggest.samplers.gp.fit import Noise, fitted
+from journaltune.suggest.samplers.gp.habits import PRESENT, Habits
 from journaltune.suggest.samplers.gp.kernel import Places
 from journaltune.suggest.samplers.gp.outputs import Warp
 from journaltune.suggest.samplers.gp.posterior import Posterior
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Indexes = NDArray[np.intp]
 
-MOST_FITTED = 200  # rows that hyperparameters are fitted on; a step of the fit costs their cube
 MOST_CONDITIONED = 500  # rows that a suggestion is conditioned on
 
 
@@ -31,8 +31,8 @@ class Model:
     come to at its end, and ``ended`` tells which have got there.
     """
 
-    def __init__(self, observed: Observations, axes: Axes, stream: Stream) -> None:
-        self.axes, self.stream = axes, stream
+    def __init__(self, observed: Observations, axes: Axes, stream: Stream, habits: Habits = PRESENT) -> None:
+        self.axes, self.stream, self.habits = axes, stream, habits
         self.warp = Warp(np.array([*observed.values, *(value for _, _, value in observed.earlier)]))
         outputs = self.warp.outputs[: len(observed.values)]
         self.chosen = self._bounded(outputs, MOST_CONDITIONED)
@@ -45,17 +45,15 @@ class Model:
         self.posterior = self._of_courses(observed) if observed.progress else self._of_results(outputs[self.chosen])
         self.mean = self.posterior.moments(self.rows)[0][:, 0]
 
-    def learned(
-        self, rows: Array, outputs: Array, noise: Noise = RESULTS, starts: int = 2, places: Places | None = None
-    ) -> Posterior:
-        """Hyperparameters from at most ``MOST_FITTED`` of the rows, conditioned on at most ``MOST_CONDITIONED``."""
+    def learned(self, rows: Array, outputs: Array, noise: Noise, starts: int, places: Places | None = None) -> Posterior:
+        """Hyperparameters from a bounded number of the rows, as a step of a fit costs its cube, conditioned on more of them."""
         places = places or self.places
-        some, most = self._bounded(outputs, MOST_FITTED), self._bounded(outputs, MOST_CONDITIONED)
-        hyper = fitted(places, rows[some], outputs[some], noise, starts)
+        some, most = self._bounded(outputs, self.habits.most_fitted), self._bounded(outputs, MOST_CONDITIONED)
+        hyper = fitted(places, rows[some], outputs[some], noise, starts, self.habits.sums)
         return Posterior(places, hyper, rows[most], outputs[most, None])
 
     def _of_results(self, outputs: Array) -> Posterior:
-        return self.learned(self.rows, outputs)
+        return self.learned(self.rows, outputs, self.habits.results, 2)
 
     def _of_courses(self, observed: Observations) -> Posterior:
         """How far a trial has come is one more column, so that a value from its beginning is not taken for one from its end."""
@@ -65,7 +63,7 @@ class Model:
         rows = _array([*observed.rows, *(observed.rows[place] for place in places)], self.axes)
         rows = np.concatenate([rows, np.array([*observed.progress, *progress])[:, None]], axis=1)
         columns = Places([*self.axes.n_choices, 0], [*self._optional, False])
-        return self.learned(rows, self.warp.outputs, places=columns)
+        return self.learned(rows, self.warp.outputs, self.habits.results, 2, columns)
 
     def _bounded(self, outputs: Array, most: int) -> Indexes:
         """All; where they are too many, the best ones for half of what fits, and a random sample of the rest."""

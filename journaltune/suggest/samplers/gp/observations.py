@@ -42,8 +42,8 @@ class Observations(Frozen):
     earlier: Sequence[tuple[int, float, float]] = ()
 
 
-def observe(history: History, distributions: Mapping[str, Distribution]) -> Observations:
-    """Complete and pruned trials with their value, failed and running ones; of one objective."""
+def observe(history: History, distributions: Mapping[str, Distribution], courses: bool = True) -> Observations:
+    """Complete and pruned trials with their value, failed and running ones; with ``courses``, how far each came."""
     place = _Place(distributions)
     sign = 1.0 if history.directions[0] == 1 else -1.0
     observed = []
@@ -55,7 +55,7 @@ def observe(history: History, distributions: Mapping[str, Distribution]) -> Obse
     observed.sort(key=lambda each: each[0])
     numbers, rows, values, constraints = [list(column) for column in zip(*observed, strict=True)] or [[], [], [], []]
     failed, pending = place.rows(history.failed()), place.rows(history.pending())
-    course = _Course(history, numbers, {number for number, *_ in pruned}) if pruned else None
+    course = _Course(history, numbers, {number for number, *_ in pruned}) if pruned and courses else None
     if course is None or not course.longest:
         return Observations(numbers, rows, values, constraints, failed, pending)
     return Observations(numbers, rows, values, constraints, failed, pending, course.progress(), course.earlier(sign))
@@ -65,9 +65,8 @@ class _Course:
     """How trials went on, where some were stopped early: a value after three epochs is not one after eighty.
 
     How far a trial has come is the logarithm of its step, divided by that of the longest complete trial's last one, or of the
-    longest trial's before any is complete. Values from
-    before the end count at the steps at which trials were stopped, for as many trials as ``MOST_EARLIER`` values allow, complete
-    ones first: they tell what a value from the beginning is worth.
+    longest trial's before any is complete. Values from before the end count at the steps at which trials were stopped: as many as
+    ``MOST_EARLIER`` allows, those of complete trials first. They tell what a value from the beginning is worth.
     """
 
     def __init__(self, history: History, numbers: Sequence[int], pruned: Collection[int]) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from journaltune.suggest.samplers.gp.acquisition import Acquisition, Margin
 from journaltune.suggest.samplers.gp.axes import Axes
-from journaltune.suggest.samplers.gp.fit import RESULTS, Noise
+from journaltune.suggest.samplers.gp.fit import Noise
+from journaltune.suggest.samplers.gp.habits import PRESENT, Habits
 from journaltune.suggest.samplers.gp.model import Model
 from journaltune.suggest.samplers.gp.optimiser import Search
 from journaltune.suggest.samplers.gp.posterior import Posterior
@@ -31,12 +32,10 @@ if TYPE_CHECKING:
 
 _N_DRAWS = 16  # joint draws for running trials; with one, 8 workers end with a regret 5 times as large
 IMPROVEMENT = 1e-3  # of an output's standard deviation
-_NOISY = 1e-3  # a noise from which the lowest mean is no longer what a trial has to improve on
 _DRAWN_NOISE = 1e-6
 _BRANCH_EVERY, _BRANCH_SHARE = 3, 2.0
 _LEAST_GAIN = 1e-6  # where trials fail: what is less is worth no failure
 _FAILURE_WEIGHT, _FAILURE_VARIANCE, _FAILURE_NOISE = 16.0, 0.1, Noise(1e-2, 0.1)
-_FREE_FAILURES = 0.1  # of all trials
 _WORKERS = 8.0
 _FARTHEST_MARGIN = 3.0
 
@@ -47,10 +46,11 @@ def propose(
     number: int,
     seed: int,
     rules: Rules | None = None,
+    habits: Habits = PRESENT,
 ) -> dict[str, float]:
     """Internal values for trial ``number``, without what conditions leave out."""
     axes, stream = Axes(distributions, rules), Stream(seed)
-    model = Model(observed, axes, stream)
+    model = Model(observed, axes, stream, habits)
     branch = _due_branch(model) if number % _BRANCH_EVERY == _BRANCH_EVERY - 1 else None
     return axes.internal(search(model, observed, margins(model, observed), branch).best(taken(observed, axes)))
 
@@ -113,7 +113,7 @@ def _improvement(model: Model, eligible: Mask, branch: Branch | None) -> tuple[P
     """
     posterior = model.posterior
     lowest = model.mean[eligible].min()
-    noisy = posterior.hyper.noise > _NOISY
+    noisy = posterior.hyper.noise > model.habits.noisy
     if not noisy and not len(model.pending):
         return posterior, np.array([lowest])
     drawn = np.concatenate([model.rows, model.pending]) if noisy else model.pending
@@ -123,7 +123,7 @@ def _improvement(model: Model, eligible: Mask, branch: Branch | None) -> tuple[P
     incumbents = draws[counted].min(axis=0, initial=np.inf if noisy else lowest)
     if noisy:
         drawn = _at_the_end(drawn, posterior.rows.shape[1])
-        return Posterior(posterior.places, posterior.hyper, drawn, draws, _DRAWN_NOISE * posterior.hyper.variance), incumbents
+        return Posterior(posterior.places, posterior.hyper, drawn, draws, _DRAWN_NOISE * posterior.hyper.whole), incumbents
     outputs = np.concatenate([np.repeat(posterior.outputs, _N_DRAWS, axis=1), draws])
     rows = np.concatenate([posterior.rows, _at_the_end(drawn, posterior.rows.shape[1])])
     return Posterior(posterior.places, posterior.hyper, rows, outputs), incumbents
@@ -135,18 +135,24 @@ def _at_the_end(rows: Array, n_columns: int) -> Array:
 
 
 def _failures(model: Model) -> Iterator[Margin]:
-    """A model of where trials fail, and caution that grows with each failure beyond a tenth of the trials.
+    """A model of where trials fail, and caution that grows with each failure beyond those that are free.
 
-    Expected improvement times the probability of success (Gelbart, Snoek, Adams, arXiv 1403.5607) alone lets most trials fail
-    where the best values lie at the edge. With many running trials caution is slower: their outcome is known late.
+    Until then a trial is worth its improvement times its probability of success (Gelbart, Snoek, Adams, arXiv 1403.5607): where
+    the best values lie behind failures, they are found. That alone lets most trials fail where the best values lie at the edge.
+    Of running trials as many will fail as the model expects; their outcome is known late, so that many make caution slower.
     """
-    n_failed, n_good = len(model.failed), len(model.rows)
+    n_failed, n_good, n_pending = len(model.failed), len(model.rows), len(model.pending)
     if not n_failed:
         return
+    habits = model.habits
     labels = np.concatenate([np.ones(n_good), -np.ones(n_failed)])
     posterior = model.learned(np.concatenate([model.rows, model.failed]), labels, _FAILURE_NOISE, 1)
-    debt = max(0.0, n_failed - _FREE_FAILURES * (n_failed + n_good))
-    yield Margin(posterior, _FAILURE_WEIGHT, _FAILURE_VARIANCE, debt / (1.0 + len(model.pending) / _WORKERS))
+    debt, weight = n_failed - habits.free_failures - habits.free_share * (n_failed + n_good), _FAILURE_WEIGHT
+    if habits.bold:
+        succeed = np.exp(Margin(posterior, 1.0, _FAILURE_VARIANCE, 0.0).at(model.pending)).sum()
+        debt += (1.0 - habits.free_share) * n_pending - float(succeed)
+        weight = _FAILURE_WEIGHT if debt > 0.0 else 1.0
+    yield Margin(posterior, weight, _FAILURE_VARIANCE, max(0.0, debt) / (1.0 + n_pending / _WORKERS))
 
 
 def _constraints(model: Model, told: Sequence[Mapping[str, float]]) -> Iterator[Margin]:
@@ -156,4 +162,4 @@ def _constraints(model: Model, told: Sequence[Mapping[str, float]]) -> Iterator[
         values = np.array([told[place][name] for place in known])
         scale = np.sort(np.abs(values))[len(values) // 2] or np.abs(values).max() or 1.0
         margins = np.clip(-values / scale, -_FARTHEST_MARGIN, _FARTHEST_MARGIN)
-        yield Margin(model.learned(model.rows[known], margins, RESULTS, 1), 1.0, 0.0, 0.0)
+        yield Margin(model.learned(model.rows[known], margins, model.habits.results, 1), 1.0, 0.0, 0.0)

@@ -21,6 +21,7 @@ class GpSampler:
 
     marks_enqueued = finite = False
     rules: Rules | None = None
+    is_earlier = False
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
@@ -41,12 +42,20 @@ class GpSampler:
         if history.n_observed() >= needed:
             from journaltune.suggest.samplers.gp.observations import observe
 
-            observed = observe(history, distributions)
+            observed = observe(history, distributions, courses=not self.is_earlier)
             if len(observed.rows) >= needed:
                 from journaltune.suggest.samplers.gp.threads import one_blas_thread
 
                 with one_blas_thread():
+                    from journaltune.suggest.samplers.gp.habits import EARLIER, PRESENT
                     from journaltune.suggest.samplers.gp.proposal import propose
 
-                    return Suggested(propose(observed, distributions, number, seed, self.rules), {})
+                    habits = EARLIER if self.is_earlier else PRESENT
+                    return Suggested(propose(observed, distributions, number, seed, self.rules, habits), {})
         return Suggested(design.row(distributions, number, seed, constant_seed), {})
+
+
+class EarlierGpSampler(GpSampler):
+    """Of studies that don't record the word that ``settings.ARITHMETIC`` has for ``gp``."""
+
+    is_earlier = True
