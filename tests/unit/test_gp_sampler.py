@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -255,6 +256,14 @@ def test_a_study_of_before_goes_on_as_it_began(tmp_path: Path, monkeypatch: pyte
     assert load_study(tmp_path / "before.journal").verify().difference is None
     assert failing_studies_end(tmp_path / "new.journal") != before
     assert load_study(tmp_path / "new.journal").verify().difference is None
+
+
+def test_a_journal_of_before_whose_trials_were_pruned_is_verified(tmp_path: Path) -> None:
+    """Made by the version before the process had sums, and before it knew how far a stopped trial had come."""
+    shutil.copy(Path(__file__).parent.parent / "data" / "auto_without_sums.journal", tmp_path / "old.journal")
+    study = load_study(tmp_path / "old.journal")
+    assert study.counts()["pruned"] == 15
+    assert (study.verify().difference, study.verify().n_verified) == (None, 30)
 
 
 def test_the_design_lasts_until_enough_results_are_there(path: Path) -> None:
