@@ -269,13 +269,21 @@ def test_a_journal_of_before_whose_trials_were_pruned_is_verified(tmp_path: Path
 def test_the_design_lasts_until_enough_results_are_there(path: Path) -> None:
     study = make(path, "gp")
     distributions, running = space_from_params(PARAMS).distributions, [study.ask() for _ in range(20)]
-    for trial in running[:5]:
+    for trial in running[:2]:
         study.tell(trial, bowl(**trial.params))
     for trial in running[5:15]:
         study.tell(trial, state="fail")
     assert next_ones(study, 1) == [design.row(distributions, 20, 0, 0)]
     study.tell(running[15], 0.5)
     assert next_ones(study, 1) != [design.row(distributions, 20, 0, 0)]
+
+
+def test_the_design_is_asked_for_as_a_whole(path: Path) -> None:
+    distributions, study = space_from_params(PARAMS).distributions, make(path, "gp")
+    for number in range(7):
+        first = next_ones(study, 1)
+        assert (first == [design.row(distributions, number, 0, 0)]) == (number < design.size(2))
+        told(study, 1)
 
 
 def test_a_running_trial_and_a_failed_one_change_what_comes_next(path: Path) -> None:

@@ -21,7 +21,7 @@ _TO_UNIT = 2.0**-64
 
 
 def size(n_columns: int) -> int:
-    """How many results a model needs."""
+    """How many trials a model begins with."""
     return min(10, max(6, n_columns + 2))
 
 

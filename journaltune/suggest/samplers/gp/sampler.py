@@ -37,9 +37,14 @@ class GpSampler:
     def suggest(
         self, history: History, distributions: Mapping[str, Distribution], number: int, seed: int, constant_seed: int
     ) -> Suggested:
-        """See ``samplers.Sampler``. Trials that failed or still run bring no model nearer, so the design goes on meanwhile."""
-        needed = design.size(len(distributions))
-        if history.n_observed() >= needed:
+        """See ``samplers.Sampler``. Trials that failed or still run bring no model nearer, so the design goes on meanwhile.
+
+        A design is asked for as a whole, but half of its results are enough to begin with: of many workers' first results few
+        are known when the next trials start, and where trials fail, a model knows where they do.
+        """
+        whole = design.size(len(distributions))
+        needed = whole if self.is_earlier else (whole + 1) // 2
+        if history.n_observed() >= needed and (self.is_earlier or number >= whole):
             from journaltune.suggest.samplers.gp.observations import observe
 
             observed = observe(history, distributions, courses=not self.is_earlier)
