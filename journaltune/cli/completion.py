@@ -22,8 +22,8 @@ COMMAND = Command(
     """Prints what makes a shell complete commands, options, their words, files, the journal's studies, and the numbers of
 running trials (of failed ones for `retry`). For these two it reads the journal that the line names, if it is on this machine.""",
     arguments=(Argument("SHELL", "shell", one_of(*SHELLS)),),
-    examples="""eval "$(journaltune completion bash)"     # in ~/.bashrc
-eval "$(journaltune completion zsh)"      # in ~/.zshrc, behind compinit
+    examples=""". <(journaltune completion bash)     # in ~/.bashrc
+. <(journaltune completion zsh)      # in ~/.zshrc, behind compinit
 journaltune completion fish > ~/.config/fish/completions/journaltune.fish""",
     usage="|".join(SHELLS),
 )
@@ -106,7 +106,7 @@ _ASKED = r"""_journaltune_known() {  # what the journal of this line knows: its 
     esac 2>/dev/null </dev/null
 }
 """
-_BASH = r"""# bash completes journaltune: eval "$(journaltune completion bash)" in ~/.bashrc
+_BASH = r"""# bash completes journaltune: . <(journaltune completion bash) in ~/.bashrc
 {asked}_journaltune() {
     local word command='' last='' options valued kind='' at given=0 repeated=99 place=() arguments=() IFS=$' \t\n'
     local current=${COMP_WORDS[COMP_CWORD]}
@@ -195,7 +195,7 @@ def _commands() -> Iterator[Command]:
 # -- zsh -------------------------------------------------------------------------------------------------------------
 
 _ZSH = r"""#compdef journaltune
-# zsh completes journaltune: eval "$(journaltune completion zsh)" in ~/.zshrc, behind compinit
+# zsh completes journaltune: . <(journaltune completion zsh) in ~/.zshrc, behind compinit
 {asked}_journaltune_of() {
     local at place=() known=()
     for ((at = 1; at < CURRENT; at++)); do

@@ -227,8 +227,8 @@ def test_watching_on_a_terminal_redraws_in_place(study: Any) -> None:
         seen += os.read(ours, 4096)
     assert watching.wait() == -signal.SIGINT
     os.close(ours)
-    own_screen, *pages = seen.partition(b"\x1b[?1049l")[0].split(b"\x1b[H")
-    assert own_screen == b"\x1b[?1049h"
+    own_screen, *pages = seen.partition(b"\x1b[?25h\x1b[?1049l")[0].split(b"\x1b[H")
+    assert own_screen == b"\x1b[?1049h\x1b[?25l"
     for page in pages:  # line over line, and only then what is left of the last page: nothing flickers
         assert page.startswith(b"study      study\x1b[K\r\n")
         assert page.endswith(b"\x1b[K\r\n\x1b[J")
