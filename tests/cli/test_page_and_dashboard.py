@@ -76,9 +76,10 @@ def test_the_dashboard_shows_a_loop_while_it_runs_and_writes_what_is_noted(progr
         program.out("ask", "--owner", str(serving.pid))
         assert program.call("report", "0", "1", "0.75").returncode == 0  # it says that there is no pruner
         program.out("tell", "0", "0.5", "--constraint", "memory=-1", "--attr", 'note="by hand"')
-        program.out("ask")
+        program.out("ask", "--owner", str(serving.pid))
         shown = json.loads(fetched(trials))
         assert [trial["state"] for trial in shown["trials"]] == ["Complete", "Running"]
+        assert shown["trials"][1]["user_attrs"] == [{"key": "journaltune:owner", "value": f"process {serving.pid}, attempt 1"}]
         assert shown["objective_names"] == ["loss"]
         (first, _) = shown["trials"]
         assert (first["values"], [each["value"] for each in first["intermediate_values"]]) == ([0.5], [0.75])
