@@ -56,11 +56,12 @@ def test_a_kill_leaves_no_process_behind(runs: Runs, survivors: subprocess.Popen
 
 def test_timeouts_kill_of_the_group_leaves_none(runs: Runs) -> None:
     call = runs.command("run", "-n", "6", "-j", "6", "--", *runs.trainer(SURVIVORS), X)
-    with subprocess.Popen(["timeout", "-s", "KILL", "1h", *call], cwd=runs.folder, stderr=subprocess.DEVNULL) as timeout:
-        until(lambda: runs.seen() == N_PROCESSES)
-        timeout.send_signal(signal.SIGALRM)  # its time is over
+    timeout = subprocess.Popen(["timeout", "-s", "KILL", "1h", *call], cwd=runs.folder, stderr=subprocess.DEVNULL, text=True)
+    runs.started.append(timeout)
+    until(lambda: runs.seen() == N_PROCESSES)
+    timeout.send_signal(signal.SIGALRM)  # its time is over
     until(runs.none_is_left)
-    assert timeout.returncode == -signal.SIGKILL
+    assert timeout.wait() == -signal.SIGKILL
 
 
 def test_what_both_left_is_ended_by_the_next_run(runs: Runs, survivors: subprocess.Popen[str]) -> None:

@@ -37,14 +37,20 @@ def fork(body):
         body()
         os._exit(0)
 def daemon(body):
+    ready, told = os.pipe()
+    os.dup2(told, 200)
+    os.close(told)
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             os.closerange(0, 100)
             here()
+            os.close(200)
             body()
         os._exit(0)
+    os.close(200)
     os.wait()
+    os.read(ready, 1)  # until it is there: a trainer that ends before would take it along unseen
 def ignore():
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
