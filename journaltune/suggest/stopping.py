@@ -34,14 +34,14 @@ def _why_good_enough(study: OpenStudy, number: int) -> str:
 
 
 def _why_little_gain(study: OpenStudy, number: int) -> str:
-    """Takes about as long as a suggestion, once there are enough results for a model."""
+    """Takes about as long as a suggestion, once there are enough results."""
     least = study.setting("min_gain")
     if not least:
         return ""
-    from journaltune.suggest.outlook import N_MORE, has_model, outlook
+    from journaltune.suggest.outlook import N_MORE, is_tried, outlook
 
     seen = history(study, number)
-    gain = outlook(study, seen).gain if has_model(study, seen) else None
+    gain = outlook(study, seen).gain if is_tried(study, seen) else None
     if gain is None or gain >= least:
         return ""
     return f"{N_MORE} more trials are expected to gain {gain:.3g}, less than {least!r}; --min-gain sets how little is enough"

@@ -118,10 +118,17 @@ def test_a_study_ends_when_its_model_expects_little(path: Path) -> None:
         study.ask()
     assert caught.value.exit_code == 11
     assert study.best_value < 0.01
-    again = create_study(path, min_gain=1e-5, exist_ok=True)
+    again = create_study(path, min_gain=1e-12, exist_ok=True)
     assert search(again) > n_trials
     n_trials = len(again.trials)
     assert create_study(path, min_gain=0, exist_ok=True).ask().number == n_trials
+
+
+def test_a_handful_of_results_ends_no_search(path: Path) -> None:
+    """After 7 trials of this one the model expected less than 0.01, and the best result was 0.075."""
+    study = make(path, **BOWL, min_gain=0.01, seed=5)
+    assert search(study) >= 16
+    assert study.best_value < 0.01
 
 
 def test_the_end_is_the_same_in_one_process_for_each_trial(path: Path) -> None:
