@@ -185,14 +185,13 @@ def reopener(study: OpenStudy) -> Callable[[], Study]:
     """A function that opens a study in another process. NotFoundError, MachineError where that one can't reach the file."""
     from journaltune.journal.place import place_of
 
-    journal = study.journal
-    place = place_of(journal) if study.elsewhere is None else None  # a URL says the same everywhere
-    return partial(_reopened, study.path, place, study.name, journal.lock_timeout_s, journal.allow_network_fs)
+    place = place_of(study.journal) if study.elsewhere is None else None  # a URL says the same everywhere
+    return partial(_reopened, study.path, place, study.name, **study.access)
 
 
-def _reopened(path: str, place: Place | None, name: str, lock_timeout_s: float, allow_network_fs: bool) -> Study:
+def _reopened(path: str, place: Place | None, name: str, **access: Any) -> Study:
     from journaltune.journal.place import require_here
 
     if place is not None:
         require_here(place)
-    return load_study(path, name, lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
+    return load_study(path, name, **access)

@@ -5,6 +5,7 @@ Here itself: what the numbers in an Optuna journal stand for, states of trials a
 """
 
 VERSION = "0.1.0"
+SSH = "ssh://"  # how the name of a journal on another machine begins
 
 STATES = range(5)
 RUNNING, COMPLETE, PRUNED, FAIL, WAITING = STATES

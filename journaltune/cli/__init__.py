@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 
+from journaltune.base import SSH
 from journaltune.base.errors import JournaltuneError
 from journaltune.cli.values import require_text
 
@@ -93,11 +94,12 @@ def _run_command(name: str, arguments: list[str]) -> int:
 
         write(command_help(module.COMMAND))
         return 0
-    if "ssh:/" in (options["journal"] or os.environ.get("JOURNALTUNE_JOURNAL", "")):
+    journal = options["journal"] or os.environ.get("JOURNALTUNE_JOURNAL", "")
+    if journal.startswith(SSH):
         from journaltune.cli.remote import forward, is_forwarded
 
-        if is_forwarded(module.COMMAND, options["journal"]):
-            return forward(module.COMMAND, options, arguments)
+        if is_forwarded(module.COMMAND):
+            return forward(module.COMMAND, options, journal, arguments)
     exit_code: int = module.run(options)
     return exit_code
 

@@ -69,16 +69,15 @@ done
 journaltune ask --template input.in > input.txt""",
 )
 
-_WITH_MODEL = ("auto", "gp")
-
 
 def run(options: Options) -> int:
+    from journaltune.suggest.samplers.registry import WITH_MODEL
     from journaltune.suggest.samplers.rust import without_its_package
 
     without_its_package()
     template = _template_text(options)
     with opened(options) as study:
-        if study.sampler in _WITH_MODEL:
+        if study.sampler in WITH_MODEL:
             # The process has one thread in any case, and to start the others takes a fifth of the time of this command.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         render = _renderer(options, study, template)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.frozen import Frozen
-from journaltune.base.words import quote
+from journaltune.base.words import quote, quoted
 from journaltune.cli import output
 from journaltune.cli.commands import NAMES, load, summary
 from journaltune.cli.options import COMMON, Argument, Command, Option
@@ -226,12 +226,12 @@ if [ "${funcstack[1]}" = _journaltune ]; then _journaltune "$@"; else compdef _j
 
 
 def _zsh() -> str:
-    commands = "\n".join(f"        {_single(f'{name}:{summary(name)}')}" for name in NAMES)
+    commands = "\n".join(f"        {quote(f'{name}:{summary(name)}')}" for name in NAMES)
     cases = []
     for command in _commands():
         specs = [spec for row in _options(command) for spec in _zsh_option(row)]
         specs += [_zsh_argument(at, row) for at, row in enumerate(_arguments(command), 1)]
-        cases.append(f"    {command.name}) _arguments -s {' '.join(map(_single, specs))} ;;")
+        cases.append(f"    {command.name}) _arguments -s {quoted(specs)} ;;")
     return _filled(_ZSH, commands=commands, cases="\n".join(cases))
 
 
@@ -254,10 +254,6 @@ def _zsh_action(kind: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
-
-
-def _single(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 # -- fish ------------------------------------------------------------------------------------------------------------

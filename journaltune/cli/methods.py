@@ -13,7 +13,7 @@ from journaltune.base.words import text_of
 from journaltune.cli.commands import NAMES, load
 from journaltune.cli.options import COMMON, access, defaults, journal_path, long_name, study_name
 from journaltune.cli.values import did_you_mean, json_object, key_json, name_number, number, shown
-from journaltune.serve.protocol import INTERNAL_ERROR, INVALID_PARAMS, NO_METHOD, Refused
+from journaltune.serve.protocol import INTERNAL_ERROR, INVALID_PARAMS, NO_METHOD, PREFIX, Refused
 from journaltune.serve.studies import Studies
 
 TYPE_CHECKING = False
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _OF_PRINTING = ("format", "template", "watch")  # options for how a command prints
 _FILES = ("file", "source")  # where "-" is a shell's stdin
 _OF_EACH_CALL = ("journal", "study")  # of those that every command has; the others are the server's own
-PREFIX = "journaltune."  # of methods that are no commands: a name of a command has no dot
 _ONE_AT_A_TIME = threading.Lock()  # for commands that collect warnings: Python has one list of them
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from journaltune.base import SSH
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.cli.values import duration, plain, require_text, shown, word
@@ -255,7 +256,7 @@ def access(options: Options) -> dict[str, Any]:
 
 def opened(options: Options) -> OpenStudy:
     path = journal_path(options)
-    if path.startswith("ssh://"):
+    if path.startswith(SSH):
         from journaltune.run.places import opened
 
         return opened(path, study_name(options), **access(options))

@@ -7,7 +7,7 @@ import os
 from journaltune.base import VERSION
 from journaltune.base.errors import UsageError
 from journaltune.base.words import quote
-from journaltune.serve.ssh import NO_PROGRAM, SCHEME, SSH_FAILED, command_of, place_of, refuse, spawn
+from journaltune.serve.ssh import NO_PROGRAM, SSH_FAILED, command_of, place_of, refuse, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ _HERE = ("run", "exec", "logs")  # they start processes on this machine, or read
 _NEITHER = ("parse", "space")  # they read no journal
 
 
-def is_forwarded(command: Command, journal: str | None) -> bool:
-    journal = journal or os.environ.get("JOURNALTUNE_JOURNAL", "")
-    return journal.startswith(SCHEME) and command.name not in (*_HERE, *_NEITHER)
+def is_forwarded(command: Command) -> bool:
+    """Whether a command with a journal on another machine runs there."""
+    return command.name not in (*_HERE, *_NEITHER)
 
 
-def forward(command: Command, options: Options, arguments: Sequence[str]) -> int:
-    """Run the command at the other end, with this one's standard streams; its exit code.
+def forward(command: Command, options: Options, url: str, arguments: Sequence[str]) -> int:
+    """Run the command at the other end of the journal's URL, with this one's standard streams; its exit code.
 
     MachineError where ssh fails, or there is no journaltune there; UsageError for what only this machine could do.
     """
-    place = place_of(options["journal"] or os.environ["JOURNALTUNE_JOURNAL"])
+    place = place_of(url)
     _check(command, options, place.ssh)
     study = os.environ.get("JOURNALTUNE_STUDY")
     words = [command.name, "-f", place.path, *_without_journal(arguments)]

@@ -98,12 +98,11 @@ def _of_journal(study: OpenStudy, path: str, name: str | None) -> Iterator[Past]
 
 def _opened(study: OpenStudy, path: str, name: str | None) -> OpenStudy:
     """The other study: of that name, else the only one there, else the one with this study's name."""
-    access = {"lock_timeout_s": study.journal.lock_timeout_s, "allow_network_fs": study.journal.allow_network_fs}
     try:
-        return open_study(path, name, **access)  # type: ignore[arg-type]
+        return open_study(path, name, **study.access)
     except UsageError:
         try:
-            return open_study(path, study.name, **access)  # type: ignore[arg-type]
+            return open_study(path, study.name, **study.access)
         except NotFoundError:
             pass
         raise

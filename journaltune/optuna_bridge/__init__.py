@@ -6,6 +6,7 @@ import os
 
 import optuna
 
+from journaltune.base import SSH
 from journaltune.base.errors import UsageError
 from journaltune.optuna_bridge.backend import JournaltuneStorage
 from journaltune.optuna_bridge.reseeded import ReseededSampler, recipe_of
@@ -34,7 +35,7 @@ def storage(path: str | os.PathLike[str], *, lock_timeout_s: float = 60.0, allow
     Raises the exceptions of Optuna's own storages, and MachineError, LockTimeoutError and JournalDamagedError. ValueError for
     values that some reader of the journal can't hold: a negative step, a NaN result, more than 60 levels.
     """
-    if os.fspath(path).startswith("ssh://"):
+    if os.fspath(path).startswith(SSH):
         raise UsageError("an Optuna storage is on a journal of this machine; `journaltune copy` takes a study to one for others")
     return JournaltuneStorage(os.fspath(path), lock_timeout_s=lock_timeout_s, allow_network_fs=allow_network_fs)
 
@@ -54,7 +55,7 @@ def to_optuna(
         )
     return optuna.load_study(
         study_name=study.name,
-        storage=storage(study.path, lock_timeout_s=study.journal.lock_timeout_s, allow_network_fs=study.journal.allow_network_fs),
+        storage=storage(study.path, **study.access),
         sampler=ReseededSampler(sampler or recipe_of(study), study.seed),
         pruner=pruner,
     )

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 def optunas(study: OpenStudy) -> optuna.Study:
     """Optuna's study on the same file, to read and annotate it; it is not meant to ask."""
     study.require_here("what Optuna reads or writes itself")
-    journal = study.journal
-    opened = storage(study.path, lock_timeout_s=journal.lock_timeout_s, allow_network_fs=journal.allow_network_fs)
+    opened = storage(study.path, **study.access)
     return optuna.load_study(study_name=study.name, storage=opened, sampler=optuna.samplers.RandomSampler())
 
 

@@ -8,6 +8,7 @@ from journaltune.base.errors import NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.plots.labels import relabel, rows_of
 from journaltune.plots.sample import N_RECENT
+from journaltune.study.best import signs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def _add_spread(figure: Any, pictures: Sequence[Picture], wanted: Wanted) -> Non
 def _leave_out_far(figure: Any, pictures: Sequence[Picture], place: int) -> None:
     """Where a few results are worse than the others by more than a thousand times what these differ by, the axis ends before
     them, and says so: else nothing could be told apart."""
-    sign = -1.0 if pictures[0].directions[place] == "maximize" else 1.0
+    sign = signs_of(pictures[0].directions)[place]
     complete = (trial.values for each in pictures for trial in each.trials if trial.state.name == "COMPLETE")
     losses = sorted(loss for values in complete if isfinite(loss := sign * values[place]))
     usual = losses[: max(int(len(losses) * _USUAL), 1)]

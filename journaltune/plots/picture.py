@@ -12,6 +12,7 @@ from journaltune.base.constraints import as_attrs
 from journaltune.base.frozen import Frozen
 from journaltune.plots.axes import axes, columns
 from journaltune.plots.sample import MOST, N_RECENT, loss_of, places_shown, sample
+from journaltune.study.best import signs_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Picture(Frozen):
 
     def shown(self, most: int) -> list[FrozenTrial]:
         """About so many of the trials: see ``places_shown``."""
-        sign = -1.0 if self.directions[0] == "maximize" else 1.0
+        (sign, *_) = signs_of(self.directions)
         losses = [_loss(trial, sign) for trial in self.trials]
         best = set(self.sample.best)
         wanted = {place for place, trial in enumerate(self.trials) if trial.number in best}

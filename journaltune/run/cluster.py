@@ -180,10 +180,7 @@ class Desk:
     def __init__(self, client: Client, search: Search) -> None:
         from distributed import Queue
 
-        journal = search.study.journal
-        self._study = open_study(
-            journal.path, search.study.name, lock_timeout_s=journal.lock_timeout_s, allow_network_fs=journal.allow_network_fs
-        )
+        self._study = open_study(search.study.path, search.study.name, **search.study.access)
         self._owner = {} if search.worker is None else search.worker.owner
         self._client, self._name = client, f"journaltune-{os.urandom(8).hex()}"
         self._questions = Queue(self._name, client)

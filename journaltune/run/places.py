@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from journaltune.base import SSH
 from journaltune.base.errors import UsageError
 from journaltune.study.open_study import OpenStudy, open_study
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_elsewhere(path: str | os.PathLike[str]) -> bool:
-    return isinstance(path, str) and path.startswith("ssh://")
+    return isinstance(path, str) and path.startswith(SSH)
 
 
 def opened(path: str | os.PathLike[str], name: str | None, *, link: Link | None = None, **access: Any) -> OpenStudy:

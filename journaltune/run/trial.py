@@ -147,8 +147,7 @@ class AskedTrial(Suggests):
         from journaltune.optuna_bridge import storage
 
         self._opened.require_here("trial.storage")
-        journal = self._opened.journal
-        return storage(journal.path, lock_timeout_s=journal.lock_timeout_s, allow_network_fs=journal.allow_network_fs)
+        return storage(self._opened.path, **self._opened.access)
 
     @property
     def _trial_id(self) -> int:

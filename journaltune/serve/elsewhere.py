@@ -207,7 +207,7 @@ class Elsewhere:
     def _request(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         self._n_calls += 1
         named = params if method == verbs.CREATE else {"study": self._name, **params}
-        return {"jsonrpc": "2.0", "id": self._n_calls, "method": f"journaltune.{method}", "params": named}
+        return {"jsonrpc": "2.0", "id": self._n_calls, "method": f"{protocol.PREFIX}{method}", "params": named}
 
     def _news(self) -> dict[str, Any]:
         return self._request(verbs.SINCE, {"offset": self.mirror.offset})

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     Call = Callable[[str, Any, bool], Any]
 
 MOST_BYTES = 10 * 2**20  # of a line; what is longer is refused, and never held in memory
+PREFIX = "journaltune."  # of methods that are no commands: a name of a command has no dot
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 
 

@@ -8,7 +8,7 @@ from select import POLLIN, POLLOUT, poll
 from signal import SIGTERM
 from time import monotonic, sleep
 
-from journaltune.base import VERSION
+from journaltune.base import SSH, VERSION
 from journaltune.base.errors import MachineError, UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.words import quote, quoted
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
             """A process group is ssh's: it ends by itself, once nobody is at this end."""
 
 
-SCHEME = "ssh://"
 SSH_FAILED, NO_PROGRAM = 255, 127
 _CHUNK_BYTES = 1 << 16
 _PATIENCE_S = 10.0  # for an answer, once somebody wants an end
@@ -51,7 +50,7 @@ class Place(Frozen):
     @property
     def there(self) -> str:
         """The machine, for people."""
-        return f"{SCHEME}{self.host}"
+        return f"{SSH}{self.host}"
 
     @property
     def ssh(self) -> str:
@@ -61,7 +60,7 @@ class Place(Frozen):
 
 def place_of(url: str) -> Place:
     """The parts of a URL; ``/~/`` begins a path in the user's home. UsageError where one is missing."""
-    host, slash, path = url.removeprefix(SCHEME).partition("/")
+    host, slash, path = url.removeprefix(SSH).partition("/")
     words = _destination(host)
     if not words or not path or not slash or "\0" in url:
         raise UsageError(f"{url[:200]!r} names no journal on another machine; write ssh://[USER@]HOST[:PORT]/PATH")

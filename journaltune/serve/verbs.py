@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from journaltune.study.open_study import OpenStudy
 
 ASK, SETTLE, CREATE, OPEN, SINCE = "engine.ask.ask", "engine.own_trials.settle", "create", "open", "since"
-PREFIX = "journaltune."
+_PACKAGE = "journaltune."
 
 
 def name_of(verb: Callable[..., Any]) -> str:
     """The method for a verb of the engine."""
-    return f"{verb.__module__.removeprefix(PREFIX)}.{verb.__name__}"
+    return f"{verb.__module__.removeprefix(_PACKAGE)}.{verb.__name__}"
 
 
 def answer(studies: Studies, path: str, access: dict[str, Any], caller: Caller, method: str, params: dict[str, Any]) -> Any:
@@ -68,7 +68,8 @@ def _call(study: OpenStudy, caller: Caller, method: str, given: dict[str, Any]) 
     if method == ASK:
         return _ask(study, caller, given)
     function = _verb(method)
-    if "owner" in function.__code__.co_varnames:
+    code = function.__code__
+    if "owner" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
         given["owner"] = caller.owner(study)
     if method == SETTLE:
         from journaltune.engine.own_trials import Settled
@@ -87,7 +88,7 @@ def _verb(method: str) -> Any:
     try:
         if not module.startswith("engine."):
             raise ImportError
-        return getattr(import_module(f"{PREFIX}{module}"), name).__wrapped__
+        return getattr(import_module(f"{_PACKAGE}{module}"), name).__wrapped__
     except (ImportError, AttributeError, ValueError):
         raise Refused(NO_METHOD, f"there is no method {method!r}") from None
 

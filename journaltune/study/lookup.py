@@ -78,9 +78,8 @@ def lookup(
 
 
 def _others(study: OpenStudy, all_studies: bool, also: Iterable[str | os.PathLike[str]]) -> Iterator[OpenStudy]:
-    journal = study.journal
     for path in ([study.path] if all_studies else []) + list(map(str, also)):
-        opened = open_studies(path, lock_timeout_s=journal.lock_timeout_s, allow_network_fs=journal.allow_network_fs)
+        opened = open_studies(path, **study.access)
         yield from (other for other in opened if (other.path, other.study_id) != (study.path, study.study_id))
 
 

@@ -105,6 +105,11 @@ class OpenStudy:
         """The name beside which this machine keeps what belongs to the trials that run here: the journal's own, if it is here."""
         return self.path if self.elsewhere is None else self.elsewhere.local_path
 
+    @property
+    def access(self) -> dict[str, Any]:
+        """How its journal is opened, for another handle on it."""
+        return {"lock_timeout_s": self.journal.lock_timeout_s, "allow_network_fs": self.journal.allow_network_fs}
+
     def require_here(self, what: str) -> None:
         """UsageError for what only works on the machine that has the journal."""
         if self.elsewhere is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from journaltune.base import MAXIMIZE
 from journaltune.base.errors import UsageError
-from journaltune.study.best import Incumbent
+from journaltune.study.best import Incumbent, signs_of
 from journaltune.suggest.choose import history, visible
 
 TYPE_CHECKING = False
@@ -24,7 +23,7 @@ def _why_good_enough(study: OpenStudy, number: int) -> str:
     incumbent = study.cached_for(state.finished, Incumbent).update(state)
     if incumbent.loss is None:
         return ""
-    sign = -1.0 if state.directions[0] == MAXIMIZE else 1.0
+    (sign, *_) = signs_of(state.directions)
     best = f"trial {incumbent.number} has {sign * incumbent.loss!r}"
     if target is not None and incumbent.loss <= sign * target:
         return f"{best}, which is as good as its target {target!r}; --target sets another"

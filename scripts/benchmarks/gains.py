@@ -7,18 +7,16 @@ that of both sums, in units of what random search has in the median trial, and t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import tempfile
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import correlation, fmean
 from typing import TYPE_CHECKING
 
-from benchmarks.bench import say
+from benchmarks.bench import say, without_fsync
 from benchmarks.landscapes import ALL
-from benchmarks.regrets import chosen, names_text, scale
+from benchmarks.regrets import chosen, names_text, read, scale, write
 from benchmarks.table import aligned
 
 if TYPE_CHECKING:
@@ -68,8 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--results", metavar="FILE", help="add to FILE what is not in it yet, and show what is in it")
     options = parser.parse_args(arguments)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded
-    for call in ("fsync", "fdatasync"):
-        vars(os)[call] = lambda descriptor: None
+    without_fsync()
     after = [int(text) for text in options.after.split(",")]
     with tempfile.TemporaryDirectory(prefix="journaltune-gains-") as folder:
         gains = list(_gains(options, after, folder))
@@ -78,18 +75,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _gains(options: argparse.Namespace, after: Sequence[int], folder: str) -> Iterator[Gain]:
-    file = Path(options.results) if options.results else None
-    lines = file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []
-    known = [Gain(**json.loads(line)) for line in lines]
+    known = read(Gain, options.results)
     for name in chosen(options.problems):
         for seed in range(options.seeds):
             own = [gain for gain in known if (gain.problem, gain.seed) == (name, seed) and gain.after in after]
             if len(own) < len(after):
                 say(f"{name}, seed {seed}")
                 own = list(searched(name, seed, folder, after))
-                if file:
-                    with file.open("a", encoding="utf-8") as stream:
-                        stream.writelines(json.dumps(asdict(gain)) + "\n" for gain in own)
+                write(options.results, own)
             yield from own
 
 

@@ -20,15 +20,18 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.bench import say
+from benchmarks.bench import say, without_fsync
 from benchmarks.landscapes import ALL, LANDSCAPES
 from benchmarks.table import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeVar
 
     from benchmarks.problems import Problem
     from journaltune.space.rules import Rules
+
+    T = TypeVar("T")
 
 BASE = "optuna-tpe"
 BUDGETS = (30, 60, 120, 300)
@@ -197,9 +200,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _runs(options: argparse.Namespace, folder: str) -> Iterator[Run]:
     """Every search that is wanted; those in the file are taken from there."""
-    for call in ("fsync", "fdatasync"):  # how fast a journal is, is for the other rows to say
-        vars(os)[call] = lambda descriptor: None
-    known = {run.key: run for run in _read(options.results)}
+    without_fsync()
+    known = {run.key: run for run in read(Run, options.results)}
     for name in chosen(options.problems):
         for workers in map(int, options.workers.split(",")):
             for seed in range(options.seeds):
@@ -208,7 +210,7 @@ def _runs(options: argparse.Namespace, folder: str) -> Iterator[Run]:
                     if key not in known:
                         say(f"{name}, {workers} workers, seed {seed}, {sampler}")
                         known[key] = searched(*key, folder)
-                        _write(options.results, known[key])
+                        write(options.results, [known[key]])
                     yield known[key]
 
 
@@ -225,16 +227,18 @@ def chosen(wanted: Sequence[str]) -> Iterable[str]:
     return dict.fromkeys(names)
 
 
-def _read(path: str | None) -> list[Run]:
+def read(kind: Callable[..., T], path: str | None) -> list[T]:
+    """What `write` left in the file; nothing where there is none."""
     if path is None or not Path(path).exists():
         return []
-    return [Run(**json.loads(line)) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    return [kind(**json.loads(line)) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
-def _write(path: str | None, run: Run) -> None:
+def write(path: str | None, found: Sequence[Any]) -> None:
+    """Add dataclasses to the file, a line each, if there is to be one."""
     if path is not None:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(run)) + "\n")
+            file.writelines(json.dumps(asdict(each)) + "\n" for each in found)
 
 
 def _tables(runs: Sequence[Run], options: argparse.Namespace) -> Iterator[str]:

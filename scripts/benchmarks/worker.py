@@ -15,6 +15,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import lookups
+from benchmarks.bench import without_fsync
 from benchmarks.contenders import asker, contender
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def write(path: str, trials: str) -> dict[str, Any]:
     """A journal of random trials by our own engine. Nothing is measured on it yet, so it need not reach the disk."""
-    _without_fsync()
+    without_fsync()
     ours = contender("ours")
     ours.create(path, "random")
     for _ in range(int(trials)):
@@ -132,7 +133,7 @@ def _resident_bytes(field: str) -> int:
 
 def quality(path: str, who: str, name: str, budget: str, workers: str, seeds: str) -> dict[str, Any]:
     """The best value of each of several searches."""
-    _without_fsync()
+    without_fsync()
     from benchmarks.quality import best_of_seeds
 
     return {"best": best_of_seeds(path, who, name, int(budget), int(workers), int(seeds))}
@@ -140,16 +141,10 @@ def quality(path: str, who: str, name: str, budget: str, workers: str, seeds: st
 
 def failures(path: str, who: str, budget: str, seeds: str) -> dict[str, Any]:
     """Failed trials and the best value of each of several searches."""
-    _without_fsync()
+    without_fsync()
     from benchmarks.failures import failed_and_best
 
     return failed_and_best(path, who, int(budget), int(seeds))
-
-
-def _without_fsync() -> None:
-    """For journals and searches of which nobody measures how long they take to write: nothing need reach the disk."""
-    for call in ("fsync", "fdatasync"):
-        vars(os)[call] = lambda descriptor: None
 
 
 MEASUREMENTS: dict[str, Callable[..., dict[str, Any]]] = {

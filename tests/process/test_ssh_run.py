@@ -165,19 +165,28 @@ print(env["JT_x"])
     none_serves(runs.journal)
 
 
+def with_switch(there: Machine, sshd: Path, folder: Path) -> dict[str, str]:
+    """The environment in which ssh reaches the other machine until `go_down`, and again once ``folder`` has no file ``down``."""
+    own = folder / "bin"
+    own.mkdir()
+    executable(own / "ssh", f'#!/bin/sh\n[ ! -e "{folder}/down" ] || exit 255\nexec "{sshd}/ssh" "$@"\n')
+    return {**there.env, "PATH": f"{own}:{there.env['PATH']}"}
+
+
+def go_down(runs: Runs, folder: Path) -> None:
+    (folder / "down").touch()
+    for pid in servers(runs.journal):
+        os.kill(pid, signal.SIGKILL)
+
+
 def test_a_connection_that_does_not_come_back_ends_the_run_and_names_what_is_not_recorded(
     runs: Runs, there: Machine, sshd: Path, tmp_path: Path
 ) -> None:
     runs.code = "from journaltune.run import recorder; recorder._LONGEST_ELSEWHERE_S = recorder._AGAIN_S = 0.2"
-    own = tmp_path / "bin"
-    own.mkdir()
-    executable(own / "ssh", f'#!/bin/sh\n[ ! -e "{tmp_path}/down" ] || exit 255\nexec "{sshd}/ssh" "$@"\n')
-    env = {**there.env, "PATH": f"{own}:{there.env['PATH']}"}
+    env = with_switch(there, sshd, tmp_path)
     run = runs.start(*new_study(runs, 3, f'until("{tmp_path}/go"); print(0.5)'), env=env)
     until(lambda: runs.seen() == 1)
-    (tmp_path / "down").touch()
-    for pid in servers(runs.journal):
-        os.kill(pid, signal.SIGKILL)
+    go_down(runs, tmp_path)
     (tmp_path / "go").touch()
     _, said = run.communicate(timeout=60)
     assert run.returncode == 7, said
@@ -324,15 +333,10 @@ def test_a_trial_that_somebody_took_while_the_connection_was_down_is_ended_here(
     runs: Runs, there: Machine, sshd: Path, tmp_path: Path
 ) -> None:
     runs.code = "from journaltune.run import recorder; recorder._AGAIN_S = 0.2"
-    own = tmp_path / "bin"
-    own.mkdir()
-    executable(own / "ssh", f'#!/bin/sh\n[ ! -e "{tmp_path}/down" ] || exit 255\nexec "{sshd}/ssh" "$@"\n')
-    env = {**there.env, "PATH": f"{own}:{there.env['PATH']}"}
+    env = with_switch(there, sshd, tmp_path)
     run = runs.start(*new_study(runs, 2, "forever() if number == 0 and attempt == 1 else print(0.5)"), env=env)
     until(lambda: runs.seen() == 1)
-    (tmp_path / "down").touch()
-    for pid in servers(runs.journal):
-        os.kill(pid, signal.SIGKILL)
+    go_down(runs, tmp_path)
     taken = json.loads(there.out("ask", "--ttl", "1h"))
     assert (taken["number"], taken["attempt"]) == (0, 2)
     (tmp_path / "down").unlink()

@@ -25,7 +25,7 @@ class Places:
     """From rows of unit coordinates (NaN where a parameter is absent) to coordinates; ``owner`` is the column of each.
 
     ``n_choices`` is 0 for a number; ``optional`` tells which parameters may be absent. The first ``n_smooth`` coordinates are
-    those of numbers. Rows that lack the last column have 1 there: the end of a trial, see ``observations.Course``.
+    those of numbers. Rows that lack the last column have 1 there: the end of a trial, see ``observations.Observations``.
     """
 
     def __init__(self, n_choices: Sequence[int], optional: Sequence[bool]) -> None:

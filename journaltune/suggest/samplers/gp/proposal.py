@@ -122,7 +122,6 @@ def _improvement(model: Model, eligible: Mask, branch: Branch | None) -> tuple[P
     counted = np.concatenate([eligible if noisy else eligible[:0], _in_branch(model.pending, branch)])
     incumbents = draws[counted].min(axis=0, initial=np.inf if noisy else lowest)
     if noisy:
-        drawn = _at_the_end(drawn, posterior.rows.shape[1])
         return Posterior(posterior.places, posterior.hyper, drawn, draws, _DRAWN_NOISE * posterior.hyper.whole), incumbents
     outputs = np.concatenate([np.repeat(posterior.outputs, _N_DRAWS, axis=1), draws])
     rows = np.concatenate([posterior.rows, _at_the_end(drawn, posterior.rows.shape[1])])
@@ -149,7 +148,7 @@ def _failures(model: Model) -> Iterator[Margin]:
     posterior = model.learned(np.concatenate([model.rows, model.failed]), labels, _FAILURE_NOISE, 1)
     debt, weight = n_failed - habits.free_failures - habits.free_share * (n_failed + n_good), _FAILURE_WEIGHT
     if habits.bold:
-        succeed = np.exp(Margin(posterior, 1.0, _FAILURE_VARIANCE, 0.0).at(model.pending)).sum()
+        succeed = Margin(posterior, 1.0, _FAILURE_VARIANCE, 0.0).chance(model.pending).sum()
         debt += (1.0 - habits.free_share) * n_pending - float(succeed)
         weight = _FAILURE_WEIGHT if debt > 0.0 else 1.0
     yield Margin(posterior, weight, _FAILURE_VARIANCE, max(0.0, debt) / (1.0 + n_pending / _WORKERS))
