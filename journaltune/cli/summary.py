@@ -78,7 +78,7 @@ def _best(study: OpenStudy, plan: Plan, trial: Trial) -> list[str]:
 
 def _command(study: OpenStudy, plan: Plan, trial: Trial) -> str:
     """What runs the trial again: its command, behind what the trainer finds in its environment only."""
-    from journaltune.base.seeds import trainer_seed
+    from journaltune.base import trainer_seed
     from journaltune.run.folders import folder_of
     from journaltune.run.placeholders import Filling
 

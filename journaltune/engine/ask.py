@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from journaltune.base import RUNNING, WAITING, checks
+from journaltune.base import RUNNING, WAITING, checks, trainer_seed
 from journaltune.base.errors import ExhaustedError, NotFoundError
-from journaltune.base.seeds import trainer_seed
 from journaltune.journal import records
 from journaltune.study import environment
 from journaltune.study.open_study import OpenStudy, space_of, verb

@@ -6,10 +6,9 @@ all the while, so stock readers notice nothing.
 
 from __future__ import annotations
 
-from journaltune.base import FAIL, RUNNING
+from journaltune.base import FAIL, RUNNING, trainer_seed
 from journaltune.base.errors import ConflictError
 from journaltune.base.frozen import Frozen
-from journaltune.base.seeds import trainer_seed
 from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_leftovers
 from journaltune.journal import records
 from journaltune.journal.state import OWNER_ATTR, to_microseconds, to_moment

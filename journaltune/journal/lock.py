@@ -10,8 +10,8 @@ import _thread
 import os
 import sys
 
+from journaltune.base import pack
 from journaltune.base.errors import LockTimeoutError, MachineError
-from journaltune.base.lean import pack
 from journaltune.journal.file import duplicate
 
 try:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from binascii import crc32
 from time import time_ns
 
-from journaltune.base import WAITING
+from journaltune.base import UTC, WAITING, array, bisect_left, datetime
 from journaltune.base.jsontext import dumps, loads
-from journaltune.base.lean import UTC, array, bisect_left, datetime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, islice
 
-from journaltune.base import RUNNING, counted
-from journaltune.base.lean import UTC, array, bisect_right, datetime, deque, itemgetter, timedelta
+from journaltune.base import RUNNING, UTC, array, bisect_right, counted, datetime, deque, itemgetter, timedelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

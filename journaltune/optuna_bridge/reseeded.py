@@ -5,8 +5,8 @@ from __future__ import annotations
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 
+from journaltune.base import CONSTANT, SAMPLING, derive_seed
 from journaltune.base.errors import UsageError
-from journaltune.base.seeds import CONSTANT, SAMPLING, derive_seed
 from journaltune.suggest.samplers.finite import values_of
 from journaltune.suggest.samplers.optuna_classes import sampler_class, takes_seed
 

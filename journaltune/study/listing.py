@@ -5,8 +5,7 @@ from __future__ import annotations
 from heapq import merge
 from operator import attrgetter
 
-from journaltune.base import RUNNING
-from journaltune.base.lean import array
+from journaltune.base import RUNNING, array
 from journaltune.journal.state import HAS_EXTRAS, STATE_MASK
 from journaltune.study.trials import Maker, wanted_states
 

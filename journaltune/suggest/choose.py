@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from journaltune.base import CONSTANT, REDRAW, SAMPLING, derive_seed
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.base.seeds import CONSTANT, REDRAW, SAMPLING, derive_seed
 from journaltune.study.open_study import space_of
 from journaltune.suggest.history import History
 from journaltune.suggest.samplers import Suggested
