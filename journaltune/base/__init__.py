@@ -46,13 +46,14 @@ else:
 def _load_array() -> None:
     """Import the module ``array``, which takes ``collections.abc`` to register its class there, and so all of ``collections``.
 
-    It needs only what ``collections.abc`` hands on, and that module is loaded before any program begins. So it stands in for
-    both, where no other thread can see it, and nobody has imported ``collections`` yet.
+    It needs only what ``collections.abc`` hands on, and that module is loaded before nearly any program begins. So it stands in
+    for both, where no other thread can see it, and nobody has imported ``collections`` yet.
     """
     modules = sys.modules
-    abstract = modules.get("_collections_abc")
-    if abstract is None or "collections" in modules or _count() > 0:
+    if "collections" in modules or _count() > 0:
         return
+    import _collections_abc as abstract
+
     modules["collections"] = modules["collections.abc"] = abstract
     try:
         import array

@@ -231,7 +231,7 @@ def _literal(text: str) -> Any:
 
 
 def _pairs(text: str) -> dict[str, Any]:
-    from journaltune.space.literals import word_value
+    from journaltune.space.grammar import word_value
 
     inner = text.strip()
     bare = inner.startswith("{") and inner.endswith("}")

@@ -195,7 +195,7 @@ def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
 
 def _space_lines(space: dict[str, str] | None, require: list[str]) -> list[str]:
     """What is searched, and what each suggestion keeps; the first lines only."""
-    from journaltune.space.literals import one_line
+    from journaltune.base.errors import one_line
 
     if space is None:
         return ["space      none: another program made the study"]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import ConflictError, NotFoundError, UsageError
+from journaltune.base.errors import ConflictError, NotFoundError, UsageError, one_line
 from journaltune.base.frozen import Frozen
 from journaltune.engine.start import check_start, enqueue_start
 from journaltune.run.placeholders import CommandLine
 from journaltune.run.places import created, opened
 from journaltune.run.plan import Plan, check_trusted, checked, plan
 from journaltune.space import Space, space_from_params
-from journaltune.space.grammar import spec_text
-from journaltune.space.literals import one_line
+from journaltune.space.spelling import spec_text
 from journaltune.study import settings
 from journaltune.study.open_study import space_of
 
