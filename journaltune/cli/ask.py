@@ -71,10 +71,9 @@ journaltune ask --template input.in > input.txt""",
 
 
 def run(options: Options) -> int:
-    from journaltune.suggest.samplers.registry import WITH_MODEL
-    from journaltune.suggest.samplers.rust import without_its_package
+    from journaltune.suggest.samplers import WITH_MODEL, rust_without_its_package
 
-    without_its_package()
+    rust_without_its_package()
     template = _template_text(options)
     with opened(options) as study:
         if study.sampler in WITH_MODEL:

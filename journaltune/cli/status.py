@@ -118,7 +118,7 @@ def _outlook(study: OpenStudy, has_best: bool) -> dict[str, Any]:
     """Which trial the study's own model holds best, and what it expects of more; None where it has no model, or one of so many
     trials that ``status`` would take long, unless a stop rule asks it anyway."""
     from journaltune.study.trials import counts
-    from journaltune.suggest.samplers.registry import WITH_MODEL
+    from journaltune.suggest.samplers import WITH_MODEL
 
     is_quick = counts(study)["complete"] <= _MOST_MODELLED or study.setting("min_gain")
     if not has_best or study.sampler not in WITH_MODEL or not is_quick:

@@ -50,8 +50,8 @@ def _counts(study: OpenStudy) -> str:
 def too_slow(study: OpenStudy) -> str | None:
     """What to say where trials are shorter than the suggestions of a Gaussian process; else None."""
     from journaltune.study.trials import counts, median_duration_s
+    from journaltune.suggest.samplers import WITH_MODEL
     from journaltune.suggest.samplers.auto import MOST_TRIALS, typical_s
-    from journaltune.suggest.samplers.registry import WITH_MODEL
 
     n_results = counts(study)["complete"] if study.sampler in WITH_MODEL and len(study.directions) == 1 else 0
     took_s = study.look(median_duration_s) if n_results > 10 and (study.sampler == "gp" or n_results <= MOST_TRIALS) else None

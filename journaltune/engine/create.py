@@ -212,7 +212,7 @@ def check_methods(config: Mapping[str, Any], n_objectives: int) -> None:
     """UsageError when the sampler can't be made, or can't search in this space, and for a pruner that can't decide."""
     from journaltune.space import Space
     from journaltune.suggest import pruners
-    from journaltune.suggest.samplers.registry import make
+    from journaltune.suggest.samplers import make
 
     values = settings.values(config)
     settings.refuse_contradictions(values)

@@ -9,7 +9,7 @@ from journaltune.base.errors import MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
 from journaltune.journal.fold import Fold, apply_own
-from journaltune.journal.handle import Handle
+from journaltune.journal.lock import Handle
 from journaltune.journal.state import JournalState
 
 TYPE_CHECKING = False

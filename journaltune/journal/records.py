@@ -299,3 +299,24 @@ class RecordReader:
         if text.startswith(head):
             self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
             del self.heads[_N_HEADS:]
+
+
+def depth(text: bytes) -> int:
+    """How deeply a record nests, or more where brackets stand in its texts."""
+    depth = deepest = 0
+    for byte in text:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def what_is_wrong(text: bytes, error: Exception) -> str:
+    if not text:
+        return "an empty line"
+    if isinstance(error, KeyError):
+        return f"a record without its field {error.args[0]!r}"
+    shown = " ".join(str(error).split())[:80]
+    return f"a line that is no record ({shown})"

@@ -6,8 +6,8 @@ import os
 
 from journaltune.base import MAXIMIZE
 from journaltune.base.errors import NotFoundError, SpaceError, UsageError
-from journaltune.journal.handle import Turn
 from journaltune.journal.journal import Journal
+from journaltune.journal.lock import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

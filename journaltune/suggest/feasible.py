@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from journaltune.space import Space
     from journaltune.space.rules import Rules, Step
-    from journaltune.suggest.samplers import Suggested
+    from journaltune.suggest import Suggested
 
     # Parameters that rules connect: of each its place and step, a function for each column, and whether one is fixed.
     Part = list[tuple[int, Step, list[Callable[[float], float]], bool]]
