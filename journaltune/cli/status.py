@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Opener, Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 MOST_RUNNING = 20  # trials that the text names
 MOST_OF_SPACE, _LONGEST_SPEC = 12, 120  # lines on the space, and characters of each

@@ -7,13 +7,13 @@ from journaltune.base.words import quote, quoted, text_of
 from journaltune.cli.options import DEFAULT_JOURNAL
 from journaltune.cli.output import visible
 from journaltune.cli.progress import failures_text, number_text, params_text
-from journaltune.study.open_study import space_of
+from journaltune.study import space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.base.model import Trial
     from journaltune.run.plan import Plan
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def summary(study: OpenStudy, plan: Plan) -> str:

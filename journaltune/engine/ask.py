@@ -5,8 +5,7 @@ from __future__ import annotations
 from journaltune.base import RUNNING, WAITING, trainer_seed
 from journaltune.base.errors import ExhaustedError, NotFoundError
 from journaltune.journal import records
-from journaltune.study import environment
-from journaltune.study.open_study import OpenStudy, space_of, verb
+from journaltune.study import OpenStudy, environment, space_of, verb
 from journaltune.suggest.choose import Choice, Suggestion, awaited, choose, sampler_of
 
 TYPE_CHECKING = False

@@ -10,8 +10,7 @@ from journaltune.engine.annotate import set_metric_names
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
-from journaltune.study import environment, settings
-from journaltune.study.open_study import OpenStudy, resolve
+from journaltune.study import OpenStudy, environment, resolve, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

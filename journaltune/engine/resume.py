@@ -13,7 +13,7 @@ from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_
 from journaltune.journal import records
 from journaltune.journal.state import OWNER_ATTR, to_microseconds, to_moment
 from journaltune.space import Distribution
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 from journaltune.suggest.choose import Suggestion
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import LiveTrial, StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 class Holder(Frozen):

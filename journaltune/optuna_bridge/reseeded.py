@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _MOST_SAMPLERS = 4096  # trials that are asked and never told leave their samplers behind
 

@@ -10,8 +10,7 @@ from journaltune.run.places import created, opened
 from journaltune.run.plan import Plan, check_trusted, checked, plan
 from journaltune.space import Space, space_from_params
 from journaltune.space.spelling import spec_text
-from journaltune.study import settings
-from journaltune.study.open_study import space_of
+from journaltune.study import settings, space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.serve.ssh import Link
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 class Call(Frozen):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from journaltune.space import Space
     from journaltune.space.parameters import Parameter
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Suggestion
 
     class Face(Protocol):

@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 
 from journaltune.base.errors import JournaltuneError
-from journaltune.study.open_study import OpenStudy, open_study
+from journaltune.study import OpenStudy, open_study
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial, TrialState
     from journaltune.journal.state import StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _BY_NUMBER = attrgetter("number")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial, TrialState
     from journaltune.journal.state import LiveTrial, StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -> list[Trial]:

@@ -9,7 +9,7 @@ from journaltune.suggest.choose import history, visible
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def why_stopped(study: OpenStudy, number: int) -> str:

@@ -135,7 +135,7 @@ def test_a_command_of_each_trial_loads_nothing_slow(study_past_startup: Path, co
 
 
 # Each module costs a shell's loop 0.2 ms at every call, so these wait until a call needs them.
-MOST = {"tell": 26, "ask": 39}
+MOST = {"tell": 24, "ask": 34}
 RARE = {
     "tell": ("suggest", "study.settings", "study.trials", "study.queue", "base.model", "space", "cli.output", "cli.help"),
     "ask": (
