@@ -248,6 +248,7 @@ def test_the_startup_phase_is_as_long_as_its_option_says(path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.filterwarnings("error::RuntimeWarning:journaltune")
 @pytest.mark.parametrize("directions", [["minimize"], ["maximize"], ["minimize", "maximize"]])
 def test_values_of_every_size_are_taken(path: Path, name: str, directions: list[str]) -> None:
     study = make(path, sampler=name, directions=directions)

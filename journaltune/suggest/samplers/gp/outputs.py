@@ -34,7 +34,8 @@ class Warp:
         low, self._median, high = np.interp(quarters, np.arange(len(values)), np.sort(clipped))
         # 1.349 interquartile ranges are a standard deviation of a normal distribution; where half of the values are equal, none.
         self._scale = (high - low) / 1.349 or clipped.std() or 1.0
-        centred: Array = np.clip((clipped - self._median) / self._scale, -_FARTHEST, _FARTHEST)
+        with np.errstate(over="ignore"):  # beside a scale of 1e-320 all others are outliers
+            centred: Array = np.clip((clipped - self._median) / self._scale, -_FARTHEST, _FARTHEST)
         likely = [log_likelihood(centred, power) for power in _POWERS]
         self._power = _POWERS[likely.index(max(likely))]
         normal = yeo_johnson(centred, self._power)
