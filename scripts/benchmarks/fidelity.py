@@ -1,6 +1,6 @@
 """What pruning saves: how long `run` takes to reach a loss with a real trainer, with `--pruner hyperband` and without.
 
-The trainer is the neural network in C of ``examples/c``, on scikit-learn's digits, for 243 epochs, where most of the space is bad.
+The trainer is the neural network in C of ``examples/c``, on scikit-learn's digits, for 243 epochs. Most of the space is bad.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SPACE = {
     "momentum": "float(0, 0.999)",
     "l2": "log(1e-7, 1)",
     "batch": "int(8, 512, log)",
-    "hidden": "int(8, 128, log)",
+    "hidden": "int(8, 64, log)",
     "activation": "relu | tanh",
 }
 

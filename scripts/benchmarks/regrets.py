@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.bench import say, without_fsync
 from benchmarks.landscapes import ALL, LANDSCAPES
 from benchmarks.table import aligned
+from benchmarks.tables import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -224,7 +225,10 @@ def chosen(wanted: Sequence[str]) -> Iterable[str]:
     if unknown:
         raise SystemExit(f"bench: there is no problem {unknown[0]!r}")
     names = [name for kind, problems in LANDSCAPES.items() for name in problems if not wanted or name in wanted or kind in wanted]
-    return dict.fromkeys(names)
+    missing = [name for name in names if is_missing(name)]
+    if missing:
+        say(f"without {', '.join(missing)}, whose library is not installed: pip install 'journaltune[bench]'")
+    return dict.fromkeys(name for name in names if name not in missing)
 
 
 def read(kind: Callable[..., T], path: str | None) -> list[T]:

@@ -1,6 +1,7 @@
 """Tables of real trainings: every combination of a grid, trained once by this script and kept in a file.
 
-A search in a table takes no time, and the best value is known. Scikit-learn does the training, on the data that come with it.
+A search in a table takes no time, and the best value is known. Scikit-learn and XGBoost do the training, on data that come with
+the former.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import math
 import os
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +30,18 @@ FOLDER_VARIABLE = "JOURNALTUNE_BENCH_TABLES"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``params`` in the space grammar; ``grid`` has every value of each; ``train`` gives the loss of one combination."""
+    """``params`` in the space grammar; ``grid`` has every value of each; ``train`` gives the loss of one combination, by the
+    module ``library``."""
 
     params: dict[str, str]
     grid: dict[str, list[Any]]
     train: Callable[[Values], float]
+    library: str = "sklearn"
+
+
+def is_missing(name: str) -> bool:
+    """Whether this is a table whose library is not installed."""
+    return name in TABLES and find_spec(TABLES[name].library) is None
 
 
 def regret(name: str, params: Values) -> float:
@@ -50,11 +60,9 @@ def _place(values: list[Any], value: Any) -> int:
 @cache
 def _losses(name: str) -> list[float]:
     """From the file; trained and written there the first time."""
-    import sklearn
-
-    path = _folder() / f"{name}-{sklearn.__version__}.json"
+    table = TABLES[name]
+    path = _folder() / f"{name}-{import_module(table.library).__version__}.json"
     if not path.exists():
-        table = TABLES[name]
         combinations = [dict(zip(table.grid, values, strict=True)) for values in itertools.product(*table.grid.values())]
         say(f"training the {len(combinations)} models of the table {name}, for {path}")
         losses = [table.train(combination) for combination in combinations]
@@ -154,6 +162,25 @@ def _trees(values: Values) -> float:
     return float(log_loss(y_valid, model.fit(x, y).predict_proba(x_valid)))
 
 
+def _xgboost(values: Values) -> float:
+    """Log loss of XGBoost on held-out digits: whether they are odd."""
+    from sklearn.metrics import log_loss
+    from xgboost import XGBClassifier
+
+    x, x_valid, y, y_valid = digits()
+    model = XGBClassifier(
+        n_estimators=40,
+        learning_rate=10.0 ** values["eta"],
+        max_depth=values["depth"],
+        subsample=values["subsample"],
+        min_child_weight=2 ** values["child"],
+        reg_lambda=10.0 ** values["lambda"],
+        n_jobs=1,
+        random_state=0,
+    )
+    return float(log_loss(y_valid % 2, model.fit(x, y % 2).predict_proba(x_valid)))
+
+
 TABLES = {
     "svm-table": Table(
         {
@@ -206,5 +233,23 @@ TABLES = {
             "least": list(range(6)),
         },
         _trees,
+    ),
+    "xgboost-table": Table(
+        {
+            "eta": "float(-2, 0, step=0.25)",
+            "depth": "int(1, 8)",
+            "subsample": "float(0.4, 1, step=0.2)",
+            "child": "int(0, 3)",
+            "lambda": "float(-2, 2, step=2)",
+        },
+        {
+            "eta": _steps(-2, 0, 0.25),
+            "depth": list(range(1, 9)),
+            "subsample": _steps(0.4, 1.0, 0.2),
+            "child": list(range(4)),
+            "lambda": _steps(-2, 2, 2),
+        },
+        _xgboost,
+        "xgboost",
     ),
 }
