@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from benchmarks.table import Line
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SEEDS, EPOCHS, TARGET, MOST_TRIALS = 20, 243, 0.07, 400
+SEEDS, EPOCHS, TARGET, MOST_TRIALS = 20, 243, 0.08, 400
 HALF = 2.0
 SPACE = {
     "lr": "log(1e-5, 10)",
     "momentum": "float(0, 0.999)",
     "l2": "log(1e-7, 1)",
     "batch": "int(8, 512, log)",
-    "hidden": "int(8, 128, log)",
+    "hidden": "int(8, 64, log)",
     "activation": "relu | tanh",
 }
 
