@@ -150,13 +150,17 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
 
 
 def _check_stop_rules(study: OpenStudy, number: int) -> None:
-    if study.setting("target") is None and study.setting("patience") is None and not study.setting("min_gain"):
+    if not study.cached(_has_stop_rules):
         return
     from journaltune.suggest.stopping import why_stopped
 
     why = why_stopped(study, number)
     if why:
         raise ExhaustedError(f"study {study.name!r} is done: {why}")
+
+
+def _has_stop_rules(study: OpenStudy) -> bool:
+    return study.setting("target") is not None or study.setting("patience") is not None or bool(study.setting("min_gain"))
 
 
 def _ask_waiting(

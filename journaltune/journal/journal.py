@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+_FRESH_S = 0.001  # in which others write so little that it is read with the lock
 _LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
 _BATCH_MARK = b',"from":'
 _END_BYTES = 80  # the batch mark stands so near to a record's end: a place of 20 digits at most and the checksums follow it
@@ -36,6 +37,7 @@ class Journal:
         "_lock_depth",
         "_look_at",
         "_mended_at",
+        "_read_at",
         "_reader",
         "_settled_at",
         "_source",
@@ -53,7 +55,7 @@ class Journal:
         self.lock_timeout_s = lock_timeout_s
         self.allow_network_fs = allow_network_fs
         self._lock_depth, self._alone = 0, False
-        self._look_at = 0.0
+        self._look_at = self._read_at = 0.0  # by the monotonic clock
         self._settled_at = 0  # the journal's end when no record before it could be taken back any more
         self._source: snapshot.Source | None = None
         self.offset = 0
@@ -96,8 +98,10 @@ class Journal:
             files.refuse(error, self.path, "read")
 
     def _read_on(self) -> None:
-        if self._handle.size_bytes(self.offset) != self.offset:
-            self._catch_up()
+        size_bytes = self._handle.size_bytes(self.offset)
+        if size_bytes != self.offset:
+            self._catch_up(size_bytes)
+        self._read_at = monotonic()
 
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
@@ -132,17 +136,17 @@ class Journal:
             files.refuse(error, self.path, "read")
         return other.state
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, size_bytes: int) -> None:
         fd, before = self._handle.fd, min(self.offset, 1)
         # The byte before, too: the last record that was read may be blank now, of a batch that broke off and was taken back.
-        data = files.read_from(fd, self.offset - before, files.CHUNK_BYTES, before)
+        data = files.read_from(fd, self.offset - before, files.CHUNK_BYTES, before, size_bytes)
         if data[:before] == b" ":
             self._load()
             return
         data = data[before:]
         while data:
             self._fold(Fold(self.path, self._reader, self._state, self._chain), data)
-            data = files.read_from(fd, self.offset, files.CHUNK_BYTES)
+            data = files.read_from(fd, self.offset, files.CHUNK_BYTES, size=size_bytes)
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes up to ``offset``, some megabytes of whole lines at a time."""
@@ -172,7 +176,8 @@ class Journal:
     def _acquire(self) -> None:
         self._writable()
         if self._lock_depth == 0:
-            self._read_on()  # what was written since this process slept: with the lock, others would wait meanwhile
+            if monotonic() - self._read_at > _FRESH_S:
+                self._read_on()  # what was written since this process slept: with the lock, others would wait meanwhile
             try:
                 lock.acquire(self._handle.fd, self.path, self.lock_timeout_s)
             except BaseException:
@@ -259,16 +264,17 @@ class Journal:
         All of them count or none: each but the last says where the first one begins, and the next writer takes them back where
         the last one is missing.
         """
-        if os.fstat(self._handle.fd).st_size != self.offset and self._overtaken_while_mending(batch):
+        if files.size_of(self._handle.fd) != self.offset and self._overtaken_while_mending(batch):
             return [False] * len(batch)
-        lines, placed, at, link = [], [], self.offset, self._chain.value
+        lines: list[bytes] = []
+        placed: list[dict[str, Any]] = []
+        at = self.offset
         for left, record in enumerate(batch, 1 - len(batch)):
+            link = records.sum_of(lines[-1]) if lines else self._chain.value
             # Applied with its place, as a replay has it: every process must write the same snapshot.
-            batched = {"from": self.offset} if left else {}
-            placed.append({**record, "jt": {"at": at, **record.get("jt", {}), **batched}})
-            line = records.seal(placed[-1], at, link)
-            lines.append(line)
-            at, link = at + len(line) + 1, records.sum_of(line)
+            placed.append(records.placed(record, at, **({"from": self.offset} if left else {})))
+            lines.append(records.seal(placed[-1], link))
+            at += len(lines[-1]) + 1
         data = b"\n".join(lines) + b"\n"
         files.append(self._handle.fd, data, self.path)
         return self._read_back(lines, data, placed)
@@ -291,7 +297,7 @@ class Journal:
             files.in_doubt(error, self.path)
         if written == data:
             self._settled_at = self.offset = self.offset + len(data)
-            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
+            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.sealed_sums(lines[-1])[0])
             return [apply_own(self._state, self._reader, *pair, self.path) for pair in zip(lines, batch, strict=True)]
         fold = Fold(self.path, self._reader, self._state, self._chain)
         fold.watch = lines

@@ -123,16 +123,23 @@ def attr_records(op_code: int, attrs: Mapping[str, Any], **of: int) -> list[dict
     return [with_attrs({"op_code": op_code, "worker_id": WORKER_ID, **of}, {field: {k: v}}) for k, v in attrs.items()]
 
 
-def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
-    """One line, without its newline, for a record that is about to be written at offset ``at``."""
-    rest = {**record, "jt": {"at": at, **record.get("jt", {})}}
-    head = b"{"
-    if rest.get("distributions") and "state" in rest:
-        head = _head(rest)
-        for name in _HEAD_FIELDS:
-            del rest[name]
+def placed(record: Mapping[str, Any], at: int, **metadata: int) -> dict[str, Any]:
+    """The record for offset ``at``, where it is about to be written."""
+    return {**record, "jt": {"at": at, **record.get("jt", {}), **metadata}}
+
+
+def seal(record: Mapping[str, Any], link: int | None) -> bytes:
+    """One line, without its newline, for a record that was ``placed``."""
+    head, rest = b"{", record
+    if _has_head(record):
+        head, rest = _head(record), {name: value for name, value in record.items() if name not in _HEAD_FIELDS}
     body = head + dumps(rest)[1:-1].encode()
     return b'%s%s%08x%08x"}' % (body, SEAL, crc32(body), link or 0)
+
+
+def _has_head(record: Mapping[str, Any]) -> bool:
+    """Whether it is an ask, or another record that creates a trial with parameters: what these share comes first."""
+    return bool(record.get("distributions")) and "state" in record
 
 
 def _encode_head(record: Mapping[str, Any]) -> bytes:
@@ -298,5 +305,15 @@ class RecordReader:
     def _learn(self, text: bytes, record: dict[str, Any]) -> None:
         head = _encode_head(record)
         if text.startswith(head):
-            self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
-            del self.heads[_N_HEADS:]
+            self._keep(head, record)
+
+    def learn_own(self, record: Mapping[str, Any]) -> None:
+        """Recognise the asks that begin as a record of this process does."""
+        if _has_head(record):
+            head = _head(record)
+            if all(known != head for known, _ in self.heads):
+                self._keep(head, record)
+
+    def _keep(self, head: bytes, record: Mapping[str, Any]) -> None:
+        self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
+        del self.heads[_N_HEADS:]
