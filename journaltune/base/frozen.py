@@ -50,7 +50,8 @@ class Frozen(metaclass=_FieldsToSlots):
         cls = type(self)
         missing = len(cls._puts) - len(values)
         if named or missing:
-            values = values + cls._tail[-missing:] if not named and 0 < missing <= len(cls._tail) else _values_of(cls, values, named)
+            is_tail = not named and 0 < missing <= len(cls._tail)
+            values = values + cls._tail[-missing:] if is_tail else _values_of(cls, values, named)
         for put, value in zip(cls._puts, values):  # noqa: B905  (they are as many; to say so costs a third of the call)
             put(self, value)
 

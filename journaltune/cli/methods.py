@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _OF_PRINTING = ("format", "template", "watch")  # options for how a command prints
 _FILES = ("file", "source")  # where "-" is a shell's stdin
 _OF_EACH_CALL = ("journal", "study")  # of those that every command has; the others are the server's own
+_BRIEF = ("tell", "report")  # commands that write a record or two, and read little
 _ONE_AT_A_TIME = threading.Lock()  # for commands that collect warnings: Python has one list of them
 
 
@@ -48,7 +49,7 @@ class Commands:
         method = self._methods.get(name) or self._method(name)
         options = {**self._given, **method.options(params), "caller": caller}
         try:
-            return method.answer(options, partial(self._opened, name == "ask"))
+            return method.answer(options, partial(self._opened, name))
         except Exception as error:
             raise _refused(error) from error
 
@@ -71,8 +72,9 @@ class Commands:
         method = self._methods[name] = _Method(module)
         return method
 
-    def _opened(self, for_asks: bool, options: Options) -> AbstractContextManager[OpenStudy]:
-        return self.studies.opened(journal_path(options), options["study"], for_asks=for_asks)
+    def _opened(self, name: str, options: Options) -> AbstractContextManager[OpenStudy]:
+        path, study = journal_path(options), options["study"]
+        return self.studies.opened(path, study, for_asks=name == "ask", is_brief=name in _BRIEF)
 
 
 def _refused(error: Exception) -> Refused:
@@ -94,7 +96,8 @@ class _Method:
         self._options = {long_name(option): option for option in own + common}
         self._named = {name: each for each in command.arguments for name in (each.dest, each.name.lower())}
         self._defaults = defaults(command.options) | {each.dest: None for each in command.arguments}
-        self._lists = [each.dest for each in (*command.options, *command.arguments) if each.repeats]
+        self._lists = [option.dest for option in command.options if option.repeats]
+        self._lists += [argument.dest for argument in command.arguments if argument.repeats]
         self.answer: Callable[..., Any] = partial(_alone, module.answer) if command.name == "create" else module.answer
 
     def options(self, params: Any) -> Options:

@@ -49,9 +49,13 @@ class Handle:
         self.pid = os.getpid()
         lock.open_fds.add(self.fd)
 
+    def is_open(self) -> bool:
+        """Whether this process opened the file, and did not close it again here."""
+        return self.fd >= 0 and self.pid == os.getpid()
+
     def is_own(self) -> bool:
         """Whether the descriptor is open in this process, and still on the journal."""
-        if self.fd < 0 or self.pid != os.getpid():
+        if not self.is_open():
             return False
         if not files.is_still(self.fd, self._identity):
             lock.open_fds.discard(self.fd)

@@ -89,10 +89,17 @@ class Journal:
             self.sync()
         return self._state
 
+    @property
+    def fd(self) -> int:
+        """The descriptor, open on the journal, for reading what stands before ``offset``."""
+        self._usable()
+        return self._handle.fd
+
     def sync(self) -> None:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
         try:
-            self._usable()
+            if self._stale or not self._handle.is_open():
+                self._usable()
             self._read_on()
         except OSError as error:
             files.refuse(error, self.path, "read")
@@ -100,6 +107,7 @@ class Journal:
     def _read_on(self) -> None:
         size_bytes = self._handle.size_bytes(self.offset)
         if size_bytes != self.offset:
+            self._usable()
             self._catch_up(size_bytes)
         self._read_at = monotonic()
 
@@ -151,7 +159,7 @@ class Journal:
     def chunks(self) -> Iterator[bytes]:
         """The bytes up to ``offset``, some megabytes of whole lines at a time."""
         try:
-            yield from files.chunks(self._handle.fd, self.offset)
+            yield from files.chunks(self.fd, self.offset)
         except OSError as error:
             files.refuse(error, self.path, "read")
 

@@ -35,15 +35,20 @@ class Studies:
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}  # the latest used last
 
-    def opened(self, path: str, name: str | None, *, for_asks: bool = False) -> Use:
+    def opened(self, path: str, name: str | None, *, for_asks: bool = False, is_brief: bool = False) -> Use:
         """A study as it is now, as a context; without a name, the only one. Errors as ``open_study``.
 
         Asks have a handle of their own: a call waits for the others on its handle, and a slow sampler must not hold up a tell.
+        A brief call takes that handle too while nobody uses it: the second one would have to read what was asked, and the first
+        one what was told.
         """
-        return Use(self, (path, name, for_asks))
+        return Use(self, (path, name, for_asks), is_brief and not for_asks)
 
-    def _taken(self, key: Key) -> _Entry:
+    def _taken(self, key: Key, is_brief: bool) -> _Entry:
         with self._lock:
+            if is_brief:
+                of_asks = self._entries.get((*key[:2], True))
+                key = *key[:2], of_asks is None or not of_asks.n_users
             entry = self._entries.pop(key, None) or _Entry()
             entry.n_users += 1
             self._entries[key] = entry
@@ -79,13 +84,13 @@ class Studies:
 class Use:
     """See ``Studies.opened``."""
 
-    __slots__ = ("_entry", "_key", "_studies")
+    __slots__ = ("_entry", "_is_brief", "_key", "_studies")
 
-    def __init__(self, studies: Studies, key: Key) -> None:
-        self._studies, self._key = studies, key
+    def __init__(self, studies: Studies, key: Key, is_brief: bool) -> None:
+        self._studies, self._key, self._is_brief = studies, key, is_brief
 
     def __enter__(self) -> OpenStudy:
-        self._entry = self._studies._taken(self._key)
+        self._entry = self._studies._taken(self._key, self._is_brief)
         try:
             return self._studies._study(self._entry, self._key)
         except BaseException:
