@@ -55,12 +55,14 @@ class Handle:
 
     def is_own(self) -> bool:
         """Whether the descriptor is open in this process, and still on the journal."""
-        if not self.is_open():
-            return False
-        if not files.is_still(self.fd, self._identity):
-            lock.open_fds.discard(self.fd)
-            return False
-        return True
+        return self.pid == os.getpid() and self.is_on_journal()
+
+    def is_on_journal(self) -> bool:
+        """The same in the process that opened the file."""
+        if self.fd >= 0 and files.is_still(self.fd, self._identity):
+            return True
+        lock.open_fds.discard(self.fd)
+        return False
 
     def close(self, offset: int) -> bool:
         """Give the descriptor back, and remember what stands before ``offset``; False when that can't be read."""

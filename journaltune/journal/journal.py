@@ -114,9 +114,10 @@ class Journal:
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
         handle = self._handle
-        if handle.pid != os.getpid():
+        is_forked = handle.pid != os.getpid()
+        if is_forked:
             self._lock_depth, self._alone = 0, False
-        if self._lock_depth == 0 and not handle.is_own() and handle.reopen(self.offset):
+        if self._lock_depth == 0 and (is_forked or not handle.is_on_journal()) and handle.reopen(self.offset):
             self._stale = True
         if self._stale:
             self._load()
@@ -305,7 +306,7 @@ class Journal:
             files.in_doubt(error, self.path)
         if written == data:
             self._settled_at = self.offset = self.offset + len(data)
-            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.sealed_sums(lines[-1])[0])
+            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.sealed_sum(lines[-1]))
             return [apply_own(self._state, self._reader, *pair, self.path) for pair in zip(lines, batch, strict=True)]
         fold = Fold(self.path, self._reader, self._state, self._chain)
         fold.watch = lines

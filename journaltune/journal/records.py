@@ -187,6 +187,11 @@ def sealed_sums(text: bytes) -> tuple[int, int]:
     return both >> 32, both & 0xFFFFFFFF
 
 
+def sealed_sum(line: bytes) -> int:
+    """What the seal of a line that was just made says of the record itself."""
+    return int(line[-18:-10], 16)
+
+
 def sum_of(line: bytes) -> int:
     """What the next record of ours says of this one."""
     return crc32(line)

@@ -67,7 +67,8 @@ class Studies:
             entry.n_users -= 1
             n_surplus = len(self._entries) - self._most_open
             surplus = self._taken_out(n_surplus) if n_surplus > 0 else []
-        _close(surplus)
+        if surplus:
+            _close(surplus)
 
     def _taken_out(self, most: int) -> list[_Entry]:
         """Some of those that nobody uses, the ones that were not used for the longest time."""
