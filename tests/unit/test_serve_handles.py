@@ -1,0 +1,135 @@
+"""Which of a server's two handles on a journal a call takes: none is read for nothing, and nobody waits for a long call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import Client, commands
+
+from journaltune.api.study import Study
+from journaltune.cli.commands import load
+from journaltune.cli.methods import Commands
+from journaltune.engine import ask
+from journaltune.journal.journal import Journal
+from journaltune.serve.ending import finish
+
+
+@pytest.fixture
+def served(study: Study, path: Path) -> Commands:
+    return commands(path)
+
+
+@pytest.fixture
+def client(served: Commands) -> Iterator[Client]:
+    with Client(served) as client:
+        yield client
+
+
+class Pause:
+    """A function that stands still in its first call until it may go on."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.began, self.may_go_on, self.goes_on = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not self.began.is_set():
+            self.began.set()
+            self.may_go_on.wait(60)
+            self.goes_on.set()
+        return self._function(*arguments)
+
+
+def test_what_one_client_wrote_is_not_read_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.call("ask")
+    read = list[int]()
+    catch_up = Journal._catch_up
+
+    def counted(self: Journal, size_bytes: int) -> None:
+        read.append(size_bytes)
+        catch_up(self, size_bytes)
+
+    monkeypatch.setattr(Journal, "_catch_up", counted)
+    for number in range(3):
+        assert client.call("report", number, 1, 0.5) == "continue"
+        client.call("tell", number, 0.5)
+        assert client.call("ask")["number"] == number + 1
+    assert read == []
+    assert client.call("status")["trials"]["complete"] == 3
+    assert client.call("ask")["number"] == 4
+
+
+def test_a_slow_sampler_holds_up_no_tell(served: Commands, client: Client, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.call("ask")
+    slow = Pause(ask.choose)
+    monkeypatch.setattr(ask, "choose", slow)
+    with Client(served) as other:
+        other.request("ask")
+        assert slow.began.wait(60)
+        assert client.call("report", 0, 1, 0.75) == "continue"
+        client.call("tell", 0, 0.5)
+        assert not slow.goes_on.is_set()
+        assert study.trials[0].value == 0.5
+        slow.may_go_on.set()
+        assert other.read()["result"]["number"] == 1
+        client.call("tell", 1, 0.25)
+    assert [trial.value for trial in study.trials] == [0.5, 0.25]
+
+
+def test_a_long_call_holds_up_no_ask(served: Commands, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.call("ask")
+    trials = load("trials")
+    paused = Pause(lambda: None)
+
+    def long(options: Any, opener: Any) -> str:
+        with opener(options) as study:
+            study.look(lambda _: paused())
+        return "done"
+
+    monkeypatch.setattr(trials, "answer", long)
+    with Client(served) as other:
+        other.request("trials")
+        assert paused.began.wait(60)
+        assert client.call("ask")["number"] == 1
+        client.call("tell", 0, 0.5)
+        assert client.call("ask")["number"] == 2
+        assert not paused.goes_on.is_set()
+        paused.may_go_on.set()
+        assert other.read()["result"] == "done"
+
+
+def test_what_a_server_gives_back_at_its_end_is_not_handed_out_by_it_again(
+    served: Commands, client: Client, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ask is under way, and has not begun to look for a trial, when another client's trial comes back."""
+    client.call("ask")
+    paused = Pause(ask.sampler_of)
+    monkeypatch.setattr(ask, "sampler_of", paused)
+    with Client(served) as other:
+        other.request("ask")
+        assert paused.began.wait(60)
+        ending = threading.Thread(target=finish, args=([client.connection, other.connection], []))
+        ending.start()
+        ending.join(60)
+        assert list(client.end()) == []
+        paused.may_go_on.set()
+        assert other.read()["error"]["code"] == 5
+    assert (study.ask().attempt, len(study.trials)) == (2, 1)
+
+
+def test_a_journal_that_is_replaced_between_two_calls_is_opened_anew(client: Client, study: Study, path: Path) -> None:
+    client.call("ask")
+    client.call("tell", 0, 0.5)
+    new = path.with_name("new.journal")
+    new.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    new.rename(path)
+    before = path.read_bytes()
+    client.request("tell", [0, 0.25])
+    assert "has no trial 0" in client.read()["error"]["message"]
+    assert path.read_bytes() == before
+    assert client.call("ask")["number"] == 0
+    assert path.read_bytes().startswith(before)
