@@ -148,7 +148,7 @@ class Connection:
         for path, worker in self._workers.items():
             try:
                 for name in self._asked[path]:
-                    with self._commands.studies.opened(path, name) as study:
+                    with self._commands.studies.opened(path, name, is_brief=True) as study:
                         give_back(study, worker.owner, died=self._is_to_blame)
                 worker.close()
             except (OSError, JournaltuneError):

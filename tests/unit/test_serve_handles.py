@@ -63,6 +63,15 @@ def test_what_one_client_wrote_is_not_read_again(client: Client, monkeypatch: py
     assert client.call("ask")["number"] == 4
 
 
+def test_a_clients_trials_are_given_back_without_opening_the_journal_again(
+    served: Commands, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Client(served) as client:
+        client.call("ask", study=study.study_name)
+        monkeypatch.setattr(Journal, "_load", None)
+    assert study.ask().attempt == 2
+
+
 def test_a_slow_sampler_holds_up_no_tell(served: Commands, client: Client, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     client.call("ask")
     slow = Pause(ask.choose)
