@@ -46,6 +46,8 @@ class Studies:
 
     def _taken(self, key: Key, is_brief: bool) -> _Entry:
         with self._lock:
+            if key[1] is not None:
+                key = self._unnamed(key)
             if is_brief:
                 of_asks = self._entries.get((*key[:2], True))
                 key = *key[:2], of_asks is None or not of_asks.n_users
@@ -54,8 +56,15 @@ class Studies:
             self._entries[key] = entry
         return entry
 
-    def _study(self, entry: _Entry, key: Key) -> OpenStudy:
+    def _unnamed(self, key: Key) -> Key:
+        """The key of calls that name no study, where they mean the same one: a client's trials are given back by name."""
         path, name, _ = key
+        entries = [self._entries.get((path, None, for_asks)) for for_asks in (True, False)]
+        is_same = any(entry is not None and entry.study is not None and entry.study.name == name for entry in entries)
+        return (path, None, key[2]) if is_same else key
+
+    def _study(self, entry: _Entry, key: Key) -> OpenStudy:
+        path, name, _ = key  # of the call, whatever calls opened the entry
         with entry.lock:
             if entry.study is None or not _is_current(entry.study, name):
                 entry.study = None  # not closed: another thread may use it; its file is closed with its last user

@@ -63,11 +63,12 @@ def test_what_one_client_wrote_is_not_read_again(client: Client, monkeypatch: py
     assert client.call("ask")["number"] == 4
 
 
+@pytest.mark.parametrize("named", [{}, {"study": "s"}], ids=str)
 def test_a_clients_trials_are_given_back_without_opening_the_journal_again(
-    served: Commands, study: Study, monkeypatch: pytest.MonkeyPatch
+    served: Commands, study: Study, monkeypatch: pytest.MonkeyPatch, named: dict[str, str]
 ) -> None:
     with Client(served) as client:
-        client.call("ask", study=study.study_name)
+        client.call("ask", **named)
         monkeypatch.setattr(Journal, "_load", None)
     assert study.ask().attempt == 2
 
@@ -128,6 +129,18 @@ def test_what_a_server_gives_back_at_its_end_is_not_handed_out_by_it_again(
         paused.may_go_on.set()
         assert other.read()["error"]["code"] == 5
     assert (study.ask().attempt, len(study.trials)) == (2, 1)
+
+
+def test_a_name_means_the_study_of_that_name_whatever_is_open(client: Client, path: Path) -> None:
+    assert [client.call("ask", **named)["number"] for named in ({}, {"study": "s"}, {})] == [0, 1, 2]
+    client.call("delete", name="s")
+    client.call("create", study="t", param="y: float(0, 1)")
+    assert list(client.call("ask")["params"]) == ["y"]
+    client.call("create", study="s", param="z: float(0, 1)")
+    assert list(client.call("ask", study="s")["params"]) == ["z"]
+    assert list(client.call("ask", study="t")["params"]) == ["y"]
+    client.request("ask")
+    assert "several studies" in client.read()["error"]["message"]
 
 
 def test_a_journal_that_is_replaced_between_two_calls_is_opened_anew(client: Client, study: Study, path: Path) -> None:
