@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _PRUNERS = {  # Optuna's classes, by our names
     "NopPruner": "none",

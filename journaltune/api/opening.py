@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.place import Place
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def create_study(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from journaltune.engine.import_trials import Imported
     from journaltune.engine.verify import Verdict
     from journaltune.run.limits import Search
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Suggestion
 
 

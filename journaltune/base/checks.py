@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from math import inf, isnan
 
-from journaltune.base import MAXIMIZE, MINIMIZE
+from journaltune.base import MAXIMIZE, MINIMIZE, index
 from journaltune.base.errors import UsageError
-from journaltune.base.lean import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

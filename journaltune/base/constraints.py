@@ -42,6 +42,25 @@ def as_attrs(constraints: Mapping[str, float]) -> dict[str, float]:
     return {f"{_PREFIX}{name}": value for name, value in constraints.items()}
 
 
+def violation(constraints: Mapping[str, float]) -> dict[str, float]:
+    """How far a trial violates its constraints, as the only constraint that Rustuna gets; empty if it has no constraints.
+
+    Rustuna compares trials by this sum alone. But it adds up in the order of a hash table, which differs from process to
+    process, and the last bit of a sum of three depends on the order: the order of equal trials would change by the process.
+    """
+    if not constraints:
+        return {}
+    return as_attrs({"violation": total_violation(constraints)})
+
+
+def total_violation(constraints: Mapping[str, float]) -> float:
+    total = 0.0
+    for value in constraints.values():  # not `sum`, which rounds in another way since Python 3.12
+        if not value <= 0:
+            total += value
+    return total
+
+
 def _number(value: Any) -> float | None:
     try:
         return float(value)

@@ -1,6 +1,14 @@
 """Every error that journaltune raises, each with the exit code of the command line."""
 
 
+def one_line(text: str, limit: int = 80) -> str:
+    """For messages: ``text`` on one line of bounded length."""
+    line = text[: limit + 1]
+    if not line.isprintable():
+        line = ascii(line)[1:-1]
+    return line if len(line) <= limit else line[:limit] + "..."
+
+
 class JournaltuneError(Exception):
     """Base of all errors of this package.
 

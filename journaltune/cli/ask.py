@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Opener, Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Suggestion
 
 COMMAND = Command(
@@ -71,10 +71,9 @@ journaltune ask --template input.in > input.txt""",
 
 
 def run(options: Options) -> int:
-    from journaltune.suggest.samplers.registry import WITH_MODEL
-    from journaltune.suggest.samplers.rust import without_its_package
+    from journaltune.suggest.samplers import WITH_MODEL, rust_without_its_package
 
-    without_its_package()
+    rust_without_its_package()
     template = _template_text(options)
     with opened(options) as study:
         if study.sampler in WITH_MODEL:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.cli.options import Opener, Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 COMMAND = Command(
     "best",

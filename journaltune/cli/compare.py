@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Options
+    from journaltune.study import OpenStudy
     from journaltune.study.compare import Comparison, Standing
-    from journaltune.study.open_study import OpenStudy
 
     Opened = Callable[[str], list[OpenStudy]]
 

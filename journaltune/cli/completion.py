@@ -62,7 +62,7 @@ def _kind(command: Command, option: Option) -> str:
     if option.metavar is None:
         return ""
     if option.dest == "sampler":
-        from journaltune.suggest.samplers.registry import names
+        from journaltune.suggest.samplers import names
 
         return f"words {' '.join(names())}"
     if option.dest == "pruner":

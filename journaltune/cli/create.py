@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from journaltune.cli.options import Opener, Options
     from journaltune.space import Space
     from journaltune.space.study_file import StudyFile
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.study.settings import Setting
 
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.run.plan import Plan
     from journaltune.run.prepare import Call
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Suggestion
 
 

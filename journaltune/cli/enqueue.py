@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Opener, Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _MOST_SHOWN = 20
 
@@ -91,8 +91,8 @@ def _many(study: OpenStudy, options: Options) -> list[int | None]:
 def _rows(study: OpenStudy, path: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The parameters of each row, and what is wrong with the others."""
     from journaltune.base.errors import SpaceError
+    from journaltune.study import space_of
     from journaltune.study.columns import Parameters
-    from journaltune.study.open_study import space_of
     from journaltune.study.rows import read_table
 
     table = read_table(path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.cli.options import Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 BEST = "best"
 
@@ -69,7 +69,7 @@ def _trial(study: OpenStudy, which: str | int) -> Trial:
 
 
 def _call(study: OpenStudy, trial: Trial, command: list[str]) -> tuple[list[str], dict[str, str]]:
-    from journaltune.base.seeds import trainer_seed
+    from journaltune.base import trainer_seed
     from journaltune.cli.shell import variable_names
     from journaltune.run.folders import at_hand
     from journaltune.run.launch import base_of, of_attempt

@@ -39,7 +39,6 @@ _COMMANDS = {
     "tell NUMBER --state pruned": "prune pruned",
     "--version": "version",
 }
-_LATER = "plot page dashboard serve copy compare attr completion"
 
 # Options of other tools, or of another command of ours, by command; "" is for every command.
 _OPTIONS = {
@@ -102,10 +101,8 @@ def for_command(name: str, names: Sequence[str]) -> str:
     """For a command that there is not."""
     word = name.lower()
     for does, others in _COMMANDS.items():
-        if word in others.split() and (does.partition(" ")[0] in names or does.startswith("-")):
+        if word in others.split():
             return f"; `journaltune {does}` does that"
-    if word in _LATER.split():
-        return " yet"
     close = near(name, names)
     return f"; did you mean {close}?" if close else ""
 
@@ -231,7 +228,7 @@ def _literal(text: str) -> Any:
 
 
 def _pairs(text: str) -> dict[str, Any]:
-    from journaltune.space.literals import word_value
+    from journaltune.space.grammar import word_value
 
     inner = text.strip()
     bare = inner.startswith("{") and inner.endswith("}")

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.cli.options import Opener, Options
     from journaltune.engine.import_trials import Imported
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _MOST_SHOWN = 20
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from journaltune.cli.options import Argument, Command, Option, Options
     from journaltune.serve.connection import Caller
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _OF_PRINTING = ("format", "template", "watch")  # options for how a command prints
 _FILES = ("file", "source")  # where "-" is a shell's stdin

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
     Options = dict[str, Any]
     Opener = Callable[[Options], AbstractContextManager[OpenStudy]]
@@ -260,7 +260,7 @@ def opened(options: Options) -> OpenStudy:
         from journaltune.run.places import opened
 
         return opened(path, study_name(options), **access(options))
-    from journaltune.study.open_study import open_study
+    from journaltune.study import open_study
 
     return open_study(path, study_name(options), **access(options))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.cli.options import Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 DEFAULT_PAGE = "study.html"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from journaltune.cli.options import Options
     from journaltune.plots.figures import Wanted
     from journaltune.plots.picture import Picture
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 KINDS = ("history", "importance", "parallel", "slice", "contour", "rank", "pareto", "timeline", "edf", "intermediate")
 IN_TERMINAL = ("history", "importance", "slice", "timeline")
@@ -113,7 +113,7 @@ def _pictures(options: Options, spell: Callable[[str], str]) -> tuple[list[Pictu
 
 def _others(options: Options) -> Iterator[tuple[OpenStudy, str]]:
     """Each other study, and what to call it: a file's only study, or a study of the same journal."""
-    from journaltune.study.open_study import open_study
+    from journaltune.study import open_study
 
     for name in options["others"]:
         if os.path.isfile(name):

@@ -130,9 +130,9 @@ def _run(options: Options, link: Link) -> int:
     from journaltune.cli.summary import summary
     from journaltune.run.prepare import prepare
     from journaltune.run.trainers import Trainers
-    from journaltune.suggest.samplers.rust import without_its_package
+    from journaltune.suggest.samplers import rust_without_its_package
 
-    without_its_package()
+    rust_without_its_package()
     study, plan = prepare(_call(options).but(link=link), lambda text: output.note(f"run: {text}"))
     with study:
         shows = listener(len(study.directions), options["quiet"])

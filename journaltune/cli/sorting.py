@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.base.model import Trial
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
     Read = Callable[[Trial], Any]
 

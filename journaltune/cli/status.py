@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Opener, Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 MOST_RUNNING = 20  # trials that the text names
 MOST_OF_SPACE, _LONGEST_SPEC = 12, 120  # lines on the space, and characters of each
@@ -118,7 +118,7 @@ def _outlook(study: OpenStudy, has_best: bool) -> dict[str, Any]:
     """Which trial the study's own model holds best, and what it expects of more; None where it has no model, or one of so many
     trials that ``status`` would take long, unless a stop rule asks it anyway."""
     from journaltune.study.trials import counts
-    from journaltune.suggest.samplers.registry import WITH_MODEL
+    from journaltune.suggest.samplers import WITH_MODEL
 
     is_quick = counts(study)["complete"] <= _MOST_MODELLED or study.setting("min_gain")
     if not has_best or study.sampler not in WITH_MODEL or not is_quick:
@@ -195,7 +195,7 @@ def _text_lines(known: dict[str, Any], slow: str | None) -> list[str]:
 
 def _space_lines(space: dict[str, str] | None, require: list[str]) -> list[str]:
     """What is searched, and what each suggestion keeps; the first lines only."""
-    from journaltune.space.literals import one_line
+    from journaltune.base.errors import one_line
 
     if space is None:
         return ["space      none: another program made the study"]

@@ -7,13 +7,13 @@ from journaltune.base.words import quote, quoted, text_of
 from journaltune.cli.options import DEFAULT_JOURNAL
 from journaltune.cli.output import visible
 from journaltune.cli.progress import failures_text, number_text, params_text
-from journaltune.study.open_study import space_of
+from journaltune.study import space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.base.model import Trial
     from journaltune.run.plan import Plan
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def summary(study: OpenStudy, plan: Plan) -> str:
@@ -50,8 +50,8 @@ def _counts(study: OpenStudy) -> str:
 def too_slow(study: OpenStudy) -> str | None:
     """What to say where trials are shorter than the suggestions of a Gaussian process; else None."""
     from journaltune.study.trials import counts, median_duration_s
+    from journaltune.suggest.samplers import WITH_MODEL
     from journaltune.suggest.samplers.auto import MOST_TRIALS, typical_s
-    from journaltune.suggest.samplers.registry import WITH_MODEL
 
     n_results = counts(study)["complete"] if study.sampler in WITH_MODEL and len(study.directions) == 1 else 0
     took_s = study.look(median_duration_s) if n_results > 10 and (study.sampler == "gp" or n_results <= MOST_TRIALS) else None
@@ -78,7 +78,7 @@ def _best(study: OpenStudy, plan: Plan, trial: Trial) -> list[str]:
 
 def _command(study: OpenStudy, plan: Plan, trial: Trial) -> str:
     """What runs the trial again: its command, behind what the trainer finds in its environment only."""
-    from journaltune.base.seeds import trainer_seed
+    from journaltune.base import trainer_seed
     from journaltune.run.folders import folder_of
     from journaltune.run.placeholders import Filling
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.cli.options import Opener, Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def _value(text: str) -> float:

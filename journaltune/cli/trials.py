@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.cli.options import Opener, Options
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
     Standings = dict[int, str]
     Again = Callable[[], Iterable[Trial]]  # goes anew through the trials, or through those that may have names of their own

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 REFRESH_S = 1.0
 _SHARE = 0.2  # of one core at most, where a study is so long that a page takes its time

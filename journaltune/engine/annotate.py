@@ -6,14 +6,14 @@ from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps
 from journaltune.journal import records
-from journaltune.study.open_study import METRIC_NAMES, verb
+from journaltune.study import METRIC_NAMES, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 @verb

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from journaltune.base import RUNNING, WAITING, checks
+from journaltune.base import RUNNING, WAITING, trainer_seed
 from journaltune.base.errors import ExhaustedError, NotFoundError, WaitTimeoutError
-from journaltune.base.seeds import trainer_seed
 from journaltune.journal import records
-from journaltune.study import environment
-from journaltune.study.open_study import OpenStudy, space_of, verb
+from journaltune.study import OpenStudy, environment, space_of, verb
 from journaltune.suggest.choose import Choice, Suggestion, awaited, choose, sampler_of
 
 TYPE_CHECKING = False
@@ -55,9 +53,8 @@ def ask(
     Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space,
     WaitTimeoutError when the trial that it waits for did not finish, or nobody wants the suggestion any more.
     """
-    wait_s = checks.not_negative(wait_s, "how long to wait")
-    if max_trials is not None:
-        max_trials = checks.at_least(0, max_trials, "max_trials", "None: no limit")
+    if (wait_s, max_trials, ttl_s) != (DAY_S, None, None):
+        wait_s, max_trials, ttl_s = _checked(wait_s, max_trials, ttl_s)
     metadata, failed = _metadata(owner_pid, owner, ttl_s, mark), list[int]()
     wait: Waiting | None = None
     while True:
@@ -79,6 +76,16 @@ def ask(
         wait.for_result(*answer)  # without the locks: another thread of this process may bring the result
 
 
+def _checked(wait_s: float, max_trials: int | None, ttl_s: float | None) -> tuple[float, int | None, float | None]:
+    from journaltune.base import checks  # most asks give none of these
+
+    return (
+        checks.not_negative(wait_s, "how long to wait"),
+        None if max_trials is None else checks.at_least(0, max_trials, "max_trials", "None: no limit"),
+        None if ttl_s is None else checks.positive(ttl_s, "a time to live"),
+    )
+
+
 def _metadata(owner_pid: int | None, owner: Mapping[str, Any] | None, ttl_s: float | None, mark: str | None) -> dict[str, Any]:
     """What the record says of the caller."""
     metadata: dict[str, Any] = {}
@@ -91,7 +98,7 @@ def _metadata(owner_pid: int | None, owner: Mapping[str, Any] | None, ttl_s: flo
     if ttl_s is not None:
         from journaltune.engine.resume import clock
 
-        metadata |= {"ttl_s": checks.positive(ttl_s, "a time to live"), "clock": clock()}
+        metadata |= {"ttl_s": ttl_s, "clock": clock()}
     if mark is not None:
         metadata["mark"] = mark
     return metadata

@@ -18,13 +18,12 @@ What trials from before a change mean afterwards:
 
 from __future__ import annotations
 
-from journaltune.base.errors import ConflictError, UsageError
+from journaltune.base.errors import ConflictError, UsageError, one_line
 from journaltune.engine.create import check_methods
 from journaltune.journal import records
 from journaltune.space import Distribution, Space, agrees
-from journaltune.space.grammar import spec_text
-from journaltune.space.literals import literal_text, one_line
 from journaltune.space.space import columns_of, with_choices
+from journaltune.space.spelling import literal_text, spec_text
 from journaltune.study import settings
 
 TYPE_CHECKING = False

@@ -6,8 +6,7 @@ from journaltune.base import FAIL, RUNNING, WAITING
 from journaltune.base.errors import InfeasibleError, SpaceError
 from journaltune.journal import records
 from journaltune.journal.records import finishing
-from journaltune.study import environment
-from journaltune.study.open_study import space_of
+from journaltune.study import environment, space_of
 from journaltune.study.queue import fixed_internal, grown
 from journaltune.suggest.choose import choose
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import LiveTrial
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Choice
 
 

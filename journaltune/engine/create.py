@@ -10,8 +10,7 @@ from journaltune.engine.annotate import set_metric_names
 from journaltune.journal import file as files
 from journaltune.journal import records
 from journaltune.journal.journal import Journal
-from journaltune.study import environment, settings
-from journaltune.study.open_study import OpenStudy, resolve
+from journaltune.study import OpenStudy, environment, resolve, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,7 +211,7 @@ def check_methods(config: Mapping[str, Any], n_objectives: int) -> None:
     """UsageError when the sampler can't be made, or can't search in this space, and for a pruner that can't decide."""
     from journaltune.space import Space
     from journaltune.suggest import pruners
-    from journaltune.suggest.samplers.registry import make
+    from journaltune.suggest.samplers import make
 
     values = settings.values(config)
     settings.refuse_contradictions(values)

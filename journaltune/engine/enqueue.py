@@ -10,7 +10,7 @@ from journaltune.base.jsontext import dumps
 from journaltune.engine.tell import earlier_request
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
-from journaltune.study.open_study import OpenStudy, space_of, verb
+from journaltune.study import OpenStudy, space_of, verb
 from journaltune.study.queue import Queue, attrs_of, grown, same_params
 
 TYPE_CHECKING = False

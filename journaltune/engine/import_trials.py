@@ -6,14 +6,13 @@ from itertools import islice
 
 from journaltune.base import FAIL, checks
 from journaltune.base.constraints import as_attrs
-from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, SpaceError, UsageError
+from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, SpaceError, UsageError, one_line
 from journaltune.base.frozen import Frozen
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
 from journaltune.journal.state import NO_TIME, STATE_MASK, to_microseconds, to_moment
-from journaltune.space.literals import one_line
+from journaltune.study import OpenStudy, open_study, space_of
 from journaltune.study.columns import Parameters, Past, Results
-from journaltune.study.open_study import OpenStudy, open_study, space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

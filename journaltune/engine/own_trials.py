@@ -15,7 +15,7 @@ from journaltune.engine.tell import earlier_request, last_report
 from journaltune.journal import records
 from journaltune.journal.records import finishing
 from journaltune.journal.state import OWNER_ATTR
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import LiveTrial
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 FAILURES_ATTR = "journaltune:failures"  # system attribute: attempt and reason of each attempt that failed and was made again
 _RESULTS_PER_SNAPSHOT_CHECK = 256

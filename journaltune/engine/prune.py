@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from journaltune.base import RUNNING, checks
 from journaltune.journal import records
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import LiveTrial
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 STOPPED_ATTR = "journaltune:stop_at"  # system attribute: the step after which the study's pruner stopped the trial
 

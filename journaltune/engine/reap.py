@@ -6,14 +6,14 @@ from journaltune.base import RUNNING, checks
 from journaltune.base.errors import ConflictError, NotFoundError
 from journaltune.engine.owners import DEAD, NONE, Probe
 from journaltune.engine.resume import assign, fail, holder_of, orphans, standing
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from journaltune.journal.state import LiveTrial
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 @verb

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.base.model import Trial
     from journaltune.journal.state import StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def recommended_trial(study: OpenStudy) -> Trial:

@@ -8,14 +8,14 @@ from journaltune.base import checks
 from journaltune.base.errors import ConflictError, UsageError
 from journaltune.engine.tell import earlier_request, running_trial
 from journaltune.journal import records
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import LiveTrial
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 @verb

@@ -6,15 +6,14 @@ all the while, so stock readers notice nothing.
 
 from __future__ import annotations
 
-from journaltune.base import FAIL, RUNNING
+from journaltune.base import FAIL, RUNNING, trainer_seed
 from journaltune.base.errors import ConflictError
 from journaltune.base.frozen import Frozen
-from journaltune.base.seeds import trainer_seed
 from journaltune.engine.owners import ALIVE, DEAD, NONE, Probe, boot_id, remove_leftovers
 from journaltune.journal import records
 from journaltune.journal.state import OWNER_ATTR, to_microseconds, to_moment
 from journaltune.space import Distribution
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 from journaltune.suggest.choose import Suggestion
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import LiveTrial, StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 class Holder(Frozen):

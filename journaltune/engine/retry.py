@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from journaltune.base.model import Trial
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 RETRY_OF = "retry_of"  # user attribute: the number of the failed trial whose parameters these are
 

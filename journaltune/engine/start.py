@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from journaltune.base.jsontext import dumps
 from journaltune.engine.enqueue import enqueue_all
-from journaltune.study.open_study import space_of
+from journaltune.study import space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def check_start(space: Space, start: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:

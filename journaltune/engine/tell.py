@@ -8,7 +8,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import dumps
 from journaltune.journal.records import finishing
 from journaltune.journal.state import OWNER_ATTR
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial, TrialState
     from journaltune.journal.state import LiveTrial
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _TELLS_PER_SNAPSHOT_CHECK = 256  # of one process that keeps its journal open
 _FINAL_STATES = {STATE_NAMES[code]: code for code in FINISHED}

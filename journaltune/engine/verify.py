@@ -13,8 +13,7 @@ from journaltune.journal import records
 from journaltune.journal.fold import Fold
 from journaltune.journal.journal import Journal
 from journaltune.journal.state import JournalState
-from journaltune.study import environment
-from journaltune.study.open_study import OpenStudy, resolve, space_of
+from journaltune.study import OpenStudy, environment, resolve, space_of
 from journaltune.study.queue import fixed_internal
 from journaltune.suggest.choose import choose
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import stat
 
 from journaltune.base.errors import WaitTimeoutError
-from journaltune.study.open_study import OpenStudy
+from journaltune.study import OpenStudy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from journaltune.base.errors import ConflictError
 from journaltune.engine.tell import running_trial
 from journaltune.journal import records
 from journaltune.journal.records import WITHDRAWN
-from journaltune.study.open_study import verb
+from journaltune.study import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 @verb

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from marshal import dumps, loads
 
-from journaltune.base.lean import array, bisect_left
+from journaltune.base import array, bisect_left
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

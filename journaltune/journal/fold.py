@@ -1,7 +1,8 @@
 """Lines into a state: decoding, checking and applying them one by one, and naming the first that can't be.
 
 A process that shares a journal replays the records of all others, and never looks at most of them. Where the checksums are
-right, a program of ours wrote the record, so decoding can wait until somebody asks for a field.
+right, a program of ours wrote the record, so decoding can wait until somebody asks for a field. Finished trials become rows of
+packed numbers, most of them undecoded.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from __future__ import annotations
 import gc
 from binascii import crc32
 from io import BytesIO
+from itertools import chain, islice
 
 from journaltune.base import FAIL, RUNNING
 from journaltune.base.errors import JournalDamagedError
 from journaltune.base.jsontext import loads, scan
 from journaltune.journal import records, replay
-from journaltune.journal.state import LiveTrial, to_microseconds
+from journaltune.journal.state import HAS_EXTRAS, HAS_VALUES, HIDDEN, HIDDEN_REASONS, PACKED_AT_ONCE, LiveTrial, to_microseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.replay import Familiar
-    from journaltune.journal.state import JournalState, PlainRows, StudyState
+    from journaltune.journal.state import Finished, JournalState, PlainRows, StudyState
 
 _TOLD = b'{"op_code":6,"worker_id":"journaltune","trial_id":'
 _STATE = b',"state":'
@@ -135,11 +138,11 @@ class Fold:
         except UnicodeDecodeError as error:
             raise JournalDamagedError(self._path, start + error.start, "bytes that are not UTF-8") from error
         except RecursionError as error:
-            if _depth(text) < _TOO_DEEP:  # the record is whole: the caller was near the limit of recursion
+            if records.depth(text) < _TOO_DEEP:  # the record is whole: the caller was near the limit of recursion
                 raise
             raise JournalDamagedError(self._path, start, "a record that is nested too deeply") from error
         except _UNREADABLE as error:
-            raise JournalDamagedError(self._path, start, _what(text, error)) from error
+            raise JournalDamagedError(self._path, start, records.what_is_wrong(text, error)) from error
 
     def _check(self, text: bytes, record: Mapping[str, Any], start: int) -> None:
         self._at = record["jt"]["at"]
@@ -161,27 +164,6 @@ class Fold:
     def pass_own(self, at: int, text: bytes) -> None:
         """Note a record of ours: whatever bytes are lost, later ones were written for its end, or for a place behind."""
         self._own_end = max(self._own_end, at + len(text) + 1)
-
-
-def _depth(text: bytes) -> int:
-    """How deeply a record nests, or more where brackets stand in its texts."""
-    depth = deepest = 0
-    for byte in text:
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
-
-
-def _what(text: bytes, error: Exception) -> str:
-    if not text:
-        return "an empty line"
-    if isinstance(error, KeyError):
-        return f"a record without its field {error.args[0]!r}"
-    shown = " ".join(str(error).split())[:80]
-    return f"a line that is no record ({shown})"
 
 
 class DeferredTrial(LiveTrial):
@@ -331,3 +313,88 @@ def _defer_told(state: JournalState, line: bytes, where: tuple[str, int]) -> boo
     replay.leave(state, trial)
     state.n_records += 1
     return True
+
+
+class Packer:
+    """Packs the trials of one study; the next one nearly always has the shape of the last."""
+
+    __slots__ = ("_familiar", "_finished", "_last_shape", "_no_values")
+
+    def __init__(self, finished: Finished) -> None:
+        self._finished = finished
+        self._no_values = [0.0] * finished.n_objectives
+        self._familiar: tuple[Familiar | None, int] = (None, 0)
+        self._last_shape: tuple[dict[str, str], list[str], int] | None = None
+
+    def pack(self, pending: deque[LiveTrial], n_rows: int) -> None:
+        """Take the first trials out of those that wait, and append their rows: some dozens together, if nobody decoded them."""
+        for left in range(n_rows, 0, -PACKED_AT_ONCE):
+            some = list(islice(pending, min(left, PACKED_AT_ONCE)))
+            plain = self._pack_plain(some)
+            for trial in some:
+                if not plain and not self._pack_plain([trial]):
+                    self._pack_decoded(trial)  # raises for one that can't be read, which stays
+                pending.popleft()
+
+    def _pack_plain(self, trials: Sequence[LiveTrial]) -> bool:
+        """Append the rows of several trials that nobody decoded; False, and no row, where one of them says more than most do."""
+        plain = trials[0].plain_rows(trials, self._finished.n_objectives)
+        if plain is None:
+            return False
+        familiar, params, values, began, ended = plain
+        if familiar is not self._familiar[0]:
+            self._familiar = familiar, self._finished.id_of(tuple(familiar.distributions.items()))
+        self._finished.append(
+            [trial.number for trial in trials],
+            [trial.state | HAS_VALUES if own else trial.state for trial, own in zip(trials, values, strict=True)],
+            [self._familiar[1]] * len(trials),
+            params,
+            chain.from_iterable([own or self._no_values for own in values]),
+            began,
+            ended,
+        )
+        return True
+
+    def _pack_decoded(self, trial: LiveTrial) -> None:
+        extras = _extras(trial)
+        values = _regular(trial.values, self._finished.n_objectives)
+        if trial.values is not None and values is None:
+            extras["values"] = trial.values
+        code = trial.state | trial.odd | (HAS_VALUES if values is not None else 0) | (HAS_EXTRAS if extras else 0)
+        if trial.state == FAIL and trial.user_attrs.get("fail_reason") in HIDDEN_REASONS:
+            code |= HIDDEN
+        if extras:
+            self._finished.note_extras(trial.number, extras)
+            if trial.intermediate or trial.system_attrs:
+                from journaltune.journal.steps import note  # for trials that reported
+
+                note(self._finished, trial)
+        row = [trial.number], [code], [self._shape_id(trial)], trial.params.values(), values or self._no_values
+        self._finished.append(*row, [trial.began], [trial.ended])
+
+    def _shape_id(self, trial: LiveTrial) -> int:
+        last = self._last_shape
+        if last is not None and last[0] is trial.distributions and last[1] == list(trial.params):
+            return last[2]
+        shape_id = self._finished.id_of(tuple([(name, trial.distributions[name]) for name in trial.params]))
+        self._last_shape = (trial.distributions, list(trial.params), shape_id)
+        return shape_id
+
+
+def _extras(trial: LiveTrial) -> dict[str, Any]:
+    extras: dict[str, Any] = {}
+    if trial.user_attrs:
+        extras["user_attrs"] = trial.user_attrs
+    if trial.system_attrs:
+        extras["system_attrs"] = trial.system_attrs
+    if trial.intermediate:
+        extras["intermediate"] = trial.intermediate
+    if len(trial.distributions) != len(trial.params):
+        extras["distributions"] = {k: v for k, v in trial.distributions.items() if k not in trial.params}
+    return extras
+
+
+def _regular(values: list[float] | None, n_objectives: int) -> list[float] | None:
+    if values is None or len(values) != n_objectives:
+        return None
+    return values if all(type(value) is float or (type(value) is int and abs(value) <= 2**53) for value in values) else None

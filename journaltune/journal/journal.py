@@ -9,7 +9,7 @@ from journaltune.base.errors import MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
 from journaltune.journal.fold import Fold, apply_own
-from journaltune.journal.handle import Handle
+from journaltune.journal.lock import Handle
 from journaltune.journal.state import JournalState
 
 TYPE_CHECKING = False
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _FRESH_S = 0.001  # in which others write so little that it is read with the lock
 _LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
-_BATCH_MARK = b',"from":'
-_END_BYTES = 80  # the batch mark stands so near to a record's end: a place of 20 digits at most and the checksums follow it
 
 
 class Journal:
@@ -56,9 +54,8 @@ class Journal:
         self.allow_network_fs = allow_network_fs
         self._lock_depth, self._alone = 0, False
         self._look_at = self._read_at = 0.0  # by the monotonic clock
-        self._settled_at = 0  # the journal's end when no record before it could be taken back any more
+        self.offset = self._settled_at = 0  # the second: as far as no record could be taken back any more
         self._source: snapshot.Source | None = None
-        self.offset = 0
         self._handle = Handle(self.path, create=create, allow_network_fs=allow_network_fs)
         self._load()
 
@@ -182,7 +179,7 @@ class Journal:
         """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
         return Asks(self, study_id)
 
-    def _acquire(self) -> None:
+    def _acquire(self, alone: bool = False) -> None:
         self._writable()
         if self._lock_depth == 0:
             if monotonic() - self._read_at > _FRESH_S:
@@ -199,6 +196,8 @@ class Journal:
             self.sync()
             if self._lock_depth == 1 and self.offset != self._settled_at:
                 self._settle()
+            if alone:
+                self._keep_others_out()
         except BaseException:
             self._release()
             raise
@@ -239,8 +238,8 @@ class Journal:
 
     def _unsettled(self) -> bool:
         """Whether the last record that was read may have to be taken back, or was taken back since."""
-        end = os.pread(self._handle.fd, min(_END_BYTES, self.offset), max(0, self.offset - _END_BYTES))
-        return end[-1:] == b" " or _BATCH_MARK in end
+        length = min(records.END_BYTES, self.offset)
+        return records.is_unsettled(os.pread(self._handle.fd, length, self.offset - length))
 
     def _keep_others_out(self) -> None:
         from journaltune.journal import stock_lock
@@ -275,15 +274,7 @@ class Journal:
         """
         if files.size_of(self._handle.fd) != self.offset and self._overtaken_while_mending(batch):
             return [False] * len(batch)
-        lines: list[bytes] = []
-        placed: list[dict[str, Any]] = []
-        at = self.offset
-        for left, record in enumerate(batch, 1 - len(batch)):
-            link = records.sum_of(lines[-1]) if lines else self._chain.value
-            # Applied with its place, as a replay has it: every process must write the same snapshot.
-            placed.append(records.placed(record, at, **({"from": self.offset} if left else {})))
-            lines.append(records.seal(placed[-1], link))
-            at += len(lines[-1]) + 1
+        lines, placed = records.seal_all(batch, self.offset, self._chain.value)
         data = b"\n".join(lines) + b"\n"
         files.append(self._handle.fd, data, self.path)
         return self._read_back(lines, data, placed)
@@ -361,13 +352,7 @@ class Locked:
     def __enter__(self) -> None:
         journal = self._journal
         try:
-            journal._acquire()
-            if self._alone:
-                try:
-                    journal._keep_others_out()
-                except BaseException:
-                    journal._release()
-                    raise
+            journal._acquire(self._alone)
         except OSError as error:  # EMFILE, ENOLCK, EIO
             files.refuse(error, journal.path, "lock")
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from binascii import crc32
 from time import time_ns
 
-from journaltune.base import WAITING
+from journaltune.base import UTC, WAITING, array, bisect_left, datetime
 from journaltune.base.jsontext import dumps, loads
-from journaltune.base.lean import UTC, array, bisect_left, datetime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ NAN_STEP_ATTR = "journaltune:nan_step"
 WITHDRAWN = "journaltune:withdrawn:"  # system attribute of a study, with a trial's number: why its result counts no more
 SEAL = b',"crc":"'
 SEAL_LENGTH = len(SEAL) + 16 + 2
+END_BYTES = 80  # so near to a record's end stands its batch mark: a place of 20 digits at most and the checksums follow it
+_BATCH_MARK = b',"from":'
 BLANKS = b" \t\r"  # what JSON allows around a record in one line
 _HEX = b"0123456789abcdef"
 _N_HEADS = 8
@@ -137,6 +138,18 @@ def seal(record: Mapping[str, Any], link: int | None) -> bytes:
     return b'%s%s%08x%08x"}' % (body, SEAL, crc32(body), link or 0)
 
 
+def seal_all(batch: Sequence[Mapping[str, Any]], start: int, link: int | None) -> tuple[list[bytes], list[dict[str, Any]]]:
+    """The lines of records that are to be written together at ``start``, and the records as a replay of these lines has them."""
+    lines: list[bytes] = []
+    records: list[dict[str, Any]] = []
+    at = start
+    for left, record in enumerate(batch, 1 - len(batch)):
+        records.append(placed(record, at, **({"from": start} if left else {})))
+        lines.append(seal(records[-1], sum_of(lines[-1]) if lines else link))
+        at += len(lines[-1]) + 1
+    return lines, records
+
+
 def _has_head(record: Mapping[str, Any]) -> bool:
     """Whether it is an ask, or another record that creates a trial with parameters: what these share comes first."""
     return bool(record.get("distributions")) and "state" in record
@@ -162,6 +175,11 @@ def _head(record: Mapping[str, Any]) -> bytes:
 
 def is_sealed(text: bytes) -> bool:
     return text[-SEAL_LENGTH : -SEAL_LENGTH + len(SEAL)] == SEAL and text.endswith(b'"}')
+
+
+def is_unsettled(end: bytes) -> bool:
+    """Whether the last ``END_BYTES`` before some place say that the record there is not the last of its batch, or was blanked."""
+    return end[-1:] == b" " or _BATCH_MARK in end
 
 
 def is_trailed(text: bytes) -> bool:
@@ -322,3 +340,24 @@ class RecordReader:
     def _keep(self, head: bytes, record: Mapping[str, Any]) -> None:
         self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
         del self.heads[_N_HEADS:]
+
+
+def depth(text: bytes) -> int:
+    """How deeply a record nests, or more where brackets stand in its texts."""
+    depth = deepest = 0
+    for byte in text:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def what_is_wrong(text: bytes, error: Exception) -> str:
+    if not text:
+        return "an empty line"
+    if isinstance(error, KeyError):
+        return f"a record without its field {error.args[0]!r}"
+    shown = " ".join(str(error).split())[:80]
+    return f"a line that is no record ({shown})"

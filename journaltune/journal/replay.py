@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from math import nan
 
-from journaltune.base import DIRECTIONS, FINISHED, RUNNING, STATES
+from journaltune.base import DIRECTIONS, FINISHED, RUNNING, STATES, array, le
 from journaltune.base.jsontext import loads
-from journaltune.base.lean import array, le
 from journaltune.journal import records as r
 from journaltune.journal.state import ODD, JournalState, LiveTrial, StudyState, to_microseconds
 

@@ -11,8 +11,8 @@ import os
 import sys
 from binascii import crc32
 
+from journaltune.base import array
 from journaltune.base.jsontext import dumps, loads
-from journaltune.base.lean import array
 from journaltune.journal import file as files
 from journaltune.journal import system
 from journaltune.journal.records import Chain

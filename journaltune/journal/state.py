@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, islice
 
-from journaltune.base import RUNNING, counted
-from journaltune.base.lean import UTC, array, bisect_right, datetime, deque, itemgetter, timedelta
+from journaltune.base import RUNNING, UTC, array, bisect_right, counted, datetime, deque, itemgetter, timedelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.extras import Extras
-    from journaltune.journal.packing import Packer
+    from journaltune.journal.fold import Packer
     from journaltune.journal.replay import Familiar
     from journaltune.journal.snapshot import Sections
     from journaltune.journal.steps import Steps
@@ -257,7 +256,7 @@ class Finished:
 
     def _pack(self, n_rows: int) -> None:
         if self._packer is None:
-            from journaltune.journal.packing import Packer  # a process that only tells packs nothing
+            from journaltune.journal.fold import Packer  # which builds on this file
 
             self._packer = Packer(self)
         self._packer.pack(self.pending, n_rows)

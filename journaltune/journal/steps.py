@@ -6,8 +6,7 @@ reported. What a snapshot holds of a step is read when a pruner asks for that st
 
 from __future__ import annotations
 
-from journaltune.base import COMPLETE
-from journaltune.base.lean import array
+from journaltune.base import COMPLETE, array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

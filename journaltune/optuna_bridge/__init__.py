@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 __all__ = ["JournaltuneStorage", "ReseededSampler", "storage", "to_optuna"]
 

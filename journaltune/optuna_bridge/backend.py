@@ -24,8 +24,8 @@ from optuna.trial import TrialState
 from journaltune.base.errors import JournaltuneError
 from journaltune.journal import records
 from journaltune.journal.exact import with_attrs
-from journaltune.journal.handle import Turn
 from journaltune.journal.journal import Journal
+from journaltune.journal.lock import Turn
 from journaltune.journal.place import place_of, require_here
 from journaltune.optuna_bridge.attributes import intermediate_of, step_of, values_of
 from journaltune.optuna_bridge.views import StudyView, copy_of

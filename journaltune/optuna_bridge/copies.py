@@ -18,7 +18,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.journal.records import CONFIG_ATTR
 from journaltune.optuna_bridge.backend import JournaltuneStorage, stock_record_of
 from journaltune.optuna_bridge.stored import require_database, storage_at
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

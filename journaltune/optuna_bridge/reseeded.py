@@ -5,8 +5,8 @@ from __future__ import annotations
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 
+from journaltune.base import CONSTANT, SAMPLING, derive_seed
 from journaltune.base.errors import UsageError
-from journaltune.base.seeds import CONSTANT, SAMPLING, derive_seed
 from journaltune.suggest.samplers.finite import values_of
 from journaltune.suggest.samplers.optuna_classes import sampler_class, takes_seed
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _MOST_SAMPLERS = 4096  # trials that are asked and never told leave their samplers behind
 

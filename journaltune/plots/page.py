@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.plots.picture import Picture
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 SECTIONS = {
     "history": "History",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.plots.sample import Sample
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
     Spell = Callable[[str], str]
 

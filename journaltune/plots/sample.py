@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.journal.state import StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 MOST = 5_000
 N_BEST = 10

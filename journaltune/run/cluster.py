@@ -16,7 +16,7 @@ from journaltune.engine.resume import started_again
 from journaltune.run import outcome
 from journaltune.run.runners import Submitted
 from journaltune.run.trial import AskedTrial
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

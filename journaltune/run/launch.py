@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from journaltune.run.children import Child, Children
     from journaltune.run.folders import Folder
     from journaltune.run.plan import Plan
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Suggestion
 
 _OF_THE_TRIAL = (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)  # where its parameters name the program

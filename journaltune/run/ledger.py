@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from journaltune.run.children import Child
     from journaltune.run.outcome import Outcome
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _RETRIED = ("exit", "signal", "timeout", "oom", "result")  # a trainer that answers nan would do so again
 _LOOK_AGAIN_S, _OTHERS_S = 0.25, 1.0  # until another process may have brought what is waited for

@@ -7,10 +7,9 @@ line.fill(filling)         # ["./train", "--lr", "0.0123"]
 
 from __future__ import annotations
 
-from journaltune.base.errors import UsageError
+from journaltune.base.errors import UsageError, one_line
 from journaltune.base.frozen import Frozen
 from journaltune.base.words import arguments_of, quoted, text_of
-from journaltune.space.literals import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

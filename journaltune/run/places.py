@@ -6,7 +6,7 @@ import os
 
 from journaltune.base import SSH
 from journaltune.base.errors import UsageError
-from journaltune.study.open_study import OpenStudy, open_study
+from journaltune.study import OpenStudy, open_study
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

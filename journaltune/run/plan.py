@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 # What a study keeps, each with the check of its value: texts and numbers, as the journal holds them.
 KEPT: dict[str, Callable[[Any], Any]] = {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import ConflictError, NotFoundError, UsageError
+from journaltune.base.errors import ConflictError, NotFoundError, UsageError, one_line
 from journaltune.base.frozen import Frozen
 from journaltune.engine.start import check_start, enqueue_start
 from journaltune.run.placeholders import CommandLine
 from journaltune.run.places import created, opened
 from journaltune.run.plan import Plan, check_trusted, checked, plan
 from journaltune.space import Space, space_from_params
-from journaltune.space.grammar import spec_text
-from journaltune.space.literals import one_line
-from journaltune.study import settings
-from journaltune.study.open_study import space_of
+from journaltune.space.spelling import spec_text
+from journaltune.study import settings, space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.serve.ssh import Link
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 class Call(Frozen):

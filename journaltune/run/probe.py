@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from journaltune.run.outcome import TrialPruned
 from journaltune.run.trial import Suggests
-from journaltune.space.grammar import spec_text
+from journaltune.space.spelling import spec_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

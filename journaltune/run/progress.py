@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.run.limits import Limits
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def log_finished(study: OpenStudy, number: int) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from journaltune.journal.state import Finished, StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _RUNS_FOR_MEDIAN = 3
 

@@ -19,7 +19,7 @@ from journaltune.run.roster import Entry, Roster, sweep
 from journaltune.run.rules import Clock, Rules
 from journaltune.run.slots import Slots
 from journaltune.run.verdict import INTERRUPTED, last_words, verdict
-from journaltune.study.open_study import space_of
+from journaltune.study import space_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from journaltune.run.pair import Link
     from journaltune.run.plan import Plan
     from journaltune.run.recorder import Listener
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Suggestion
 
 

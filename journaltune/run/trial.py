@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 
 from journaltune.base import checks
-from journaltune.base.errors import JournaltuneError, SpaceError
+from journaltune.base.errors import JournaltuneError, SpaceError, one_line
 from journaltune.base.model import optunas
 from journaltune.engine.prune import should_prune
 from journaltune.engine.report import report
 from journaltune.engine.tell import tell
 from journaltune.run.outcome import is_pruned, reason_of
 from journaltune.space.distributions import Distribution, categorical_distribution, float_distribution, int_distribution
-from journaltune.space.grammar import spec_text
-from journaltune.space.literals import one_line
+from journaltune.space.spelling import spec_text
 from journaltune.study.trials import is_running, live_user_attrs
 
 TYPE_CHECKING = False
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from journaltune.space import Space
     from journaltune.space.parameters import Parameter
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.choose import Suggestion
 
     class Face(Protocol):

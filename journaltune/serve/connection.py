@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from journaltune.serve.studies import Studies
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
     class Commands(Protocol):
         """What a message may call, and the studies that stay open for it."""

@@ -17,7 +17,7 @@ from journaltune.base.jsontext import dumps, loads
 from journaltune.journal.mirror import Mirror, local_path
 from journaltune.serve import protocol, verbs
 from journaltune.serve.ssh import NO_PROGRAM, SSH_FAILED, BrokenError, Wire, command_of, place_of, refuse
-from journaltune.study.open_study import OpenStudy, resolve
+from journaltune.study import OpenStudy, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

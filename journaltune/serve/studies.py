@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from journaltune.base.errors import JournaltuneError
-from journaltune.study.open_study import OpenStudy, open_study
+from journaltune.study import OpenStudy, open_study
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

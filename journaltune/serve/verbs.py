@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from journaltune.serve.connection import Caller
     from journaltune.serve.studies import Studies
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 ASK, SETTLE, CREATE, OPEN, SINCE = "engine.ask.ask", "engine.own_trials.settle", "create", "open", "since"
 _PACKAGE = "journaltune."

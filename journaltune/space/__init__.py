@@ -8,8 +8,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.space.distributions import Distribution, agrees, compatible
-    from journaltune.space.grammar import parse_spec, spec_text
+    from journaltune.space.grammar import parse_spec
     from journaltune.space.space import Space, space_from_params
+    from journaltune.space.spelling import spec_text
 
 __all__ = ["Distribution", "Space", "agrees", "compatible", "load_space_file", "parse_spec", "space_from_params", "spec_text"]
 
@@ -20,7 +21,7 @@ _HOMES = {
     "compatible": "distributions",
     "parse_spec": "grammar",
     "space_from_params": "space",
-    "spec_text": "grammar",
+    "spec_text": "spelling",
 }
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.space import foreign
 from journaltune.space.clauses import Every, Some, Term, compared, one_of, written
 from journaltune.space.foreign import called, constant, refuse
-from journaltune.space.literals import literal_text, one_line
+from journaltune.space.spelling import literal_text
 from journaltune.space.study_file import StudyFile
 
 TYPE_CHECKING = False

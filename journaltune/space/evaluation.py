@@ -9,8 +9,7 @@ from __future__ import annotations
 from math import ceil, exp, floor, log, log2, sqrt
 from operator import add, eq, floordiv, ge, gt, le, lt, mod, mul, ne, sub, truediv
 
-from journaltune.base.errors import SpaceError
-from journaltune.space.literals import one_line
+from journaltune.base.errors import SpaceError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ parameters, values that are no choices, numbers where a condition belongs.
 
 from __future__ import annotations
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.space import evaluation
 from journaltune.space.evaluation import UNKNOWN, Expression, Uncomputable, constant, same, why
-from journaltune.space.literals import literal_text, one_line
+from journaltune.space.spelling import literal_text
 from journaltune.space.tokens import Misread, one_line_of, tokens_of
 
 TYPE_CHECKING = False

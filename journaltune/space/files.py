@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import SpaceError
-from journaltune.space.literals import one_line
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.space.study_file import StudyFile, no_parameters, read_own, refuse_slips
 
 TYPE_CHECKING = False

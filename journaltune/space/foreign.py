@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.base.words import near
 from journaltune.space.distributions import shown_value
 from journaltune.space.grammar import is_spec
-from journaltune.space.literals import literal_text, one_line
 from journaltune.space.mappings import YAML_BOOLEANS, BareWord, labelled
 from journaltune.space.meant import called as meant_by
+from journaltune.space.spelling import literal_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
-"""The grammar of a parameter's spec, such as ``log(1e-5, 1)`` or ``adam | sgd``: text to distribution and back."""
+"""The grammar of a parameter's spec, such as ``log(1e-5, 1)`` or ``adam | sgd``: text to distribution. ``spelling`` goes back."""
 
 from __future__ import annotations
 
-from journaltune.base.errors import SpaceError, SpecError
+from journaltune.base.errors import SpaceError, SpecError, one_line
 from journaltune.space.distributions import (
     Distribution,
     categorical_distribution,
@@ -10,7 +10,6 @@ from journaltune.space.distributions import (
     int_distribution,
     ordered_distribution,
 )
-from journaltune.space.literals import NOT_BARE, check_name, literal_text, one_line, quoted_text, word_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,12 @@ if TYPE_CHECKING:
 
     Choice = None | bool | int | float | str
 
+MAX_NAME_CHARS = 1000
 MAX_SPEC_CHARS = 100_000
+CONSTANTS: dict[str, Choice] = {"true": True, "false": False, "null": None}
+NOT_BARE = frozenset("()|,=\"'[]{} \t\r\n")
+NUMBER_START = frozenset("+-.0123456789")
+_NUMBER_CHARS = frozenset("+-.0123456789eE")
 _PUNCTUATION = "()|,="
 _BLANKS = " \t\r\n"
 # The journal holds every value as a float. Up to here floats hold each integer, and the distance of any two.
@@ -28,6 +32,24 @@ _EXACT_INT = 2**52
 
 # With more steps, rounding moves values so far off their grid that Optuna (and `Distribution.contains`) refuses them.
 _MAX_STEPS = 10_000_000
+
+
+def check_name(name: object) -> None:
+    """Raises SpaceError unless ``name`` can name a parameter: text on one line that UTF-8 can hold."""
+    if not isinstance(name, str):
+        raise SpaceError(f"a parameter's name is text, not a {type(name).__name__}; quote it")
+    if not name or len(name) > MAX_NAME_CHARS:
+        raise SpaceError(f"{one_line(name)!r}: a parameter's name has 1 to {MAX_NAME_CHARS} characters; choose another")
+    if not name.isprintable() and any(map(breaks_lines, name)):
+        raise SpaceError(f"{one_line(name)}: a parameter's name can't have control characters or half surrogates; choose another")
+
+
+def breaks_lines(char: str) -> bool:
+    return char < " " or "\x7f" <= char <= "\x9f" or char in "\u2028\u2029" or is_surrogate(char)
+
+
+def is_surrogate(char: str) -> bool:
+    return "\ud800" <= char <= "\udfff"
 
 
 def parse_spec(name: str, text: str) -> Distribution | Parameter:
@@ -123,6 +145,8 @@ class _Parser:
             self.fail("a bare word has a character that can't be printed; quote it")
 
     def _read_string(self) -> None:
+        from journaltune.space.spelling import quoted_text  # few specs have quotes
+
         try:
             self.value, self.at = quoted_text(self.text, self.at)
         except ValueError as error:
@@ -164,7 +188,7 @@ class _Parser:
         return Derived("", expression)
 
     def _refuse_single(self, value: Choice) -> NoReturn:
-        word = one_line(literal_text(value), 60)
+        word = _literal(value, 60)
         self.fail("one value leaves nothing to search", f"write choice({word}) if that is meant, or {word} | ANOTHER")
 
     def _choice(self) -> Choice:
@@ -250,7 +274,7 @@ class _Parser:
             if isinstance(choice, int) and not -(2**63) <= choice < 2**63:
                 self.fail(f"{one_line(str(choice))} has more than 64 bits; quote it to make it a string")
             if (type(choice), choice) in seen:
-                self.fail(f"the choice {one_line(literal_text(choice))} is there twice; leave one out")
+                self.fail(f"the choice {_literal(choice)} is there twice; leave one out")
             seen.add((type(choice), choice))
         return categorical_distribution(choices)
 
@@ -281,7 +305,7 @@ class _Parser:
 
     def _bound(self, value: Choice) -> int | float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.fail(f"{one_line(literal_text(value))} is not a finite number", "write one such as 0.5 or 1e-5")
+            self.fail(f"{_literal(value)} is not a finite number", "write one such as 0.5 or 1e-5")
         return value
 
     def _integer(self, value: int | float) -> int:
@@ -327,18 +351,32 @@ def _under(condition: str, parameter: Distribution | Parameter) -> Parameter:
     return Conditional(condition, parameter)
 
 
-def spec_text(distribution: Distribution | Parameter) -> str:
-    """The spec that `parse_spec` reads as the same. ValueError for choices that the grammar can't hold (NaN, lists)."""
-    if not isinstance(distribution, Distribution):
-        return f"{distribution.text()} if {distribution.condition}" if distribution.condition else distribution.text()
-    if distribution.choices:
-        choices = list(map(literal_text, distribution.choices))
-        if distribution.kind == "int":
-            return f"ordered({', '.join(choices)})"
-        return " | ".join(choices) if len(choices) > 1 else f"choice({choices[0]})"
-    bounds = f"{distribution.low!r}, {distribution.high!r}"
-    if distribution.log:
-        return f"log({bounds})" if distribution.kind == "float" else f"int({bounds}, log)"
-    if distribution.step == (None if distribution.kind == "float" else 1):
-        return f"{distribution.kind}({bounds})"
-    return f"{distribution.kind}({bounds}, step={distribution.step!r})"
+def _literal(value: Choice, limit: int = 80) -> str:
+    """For messages."""
+    from journaltune.space.spelling import literal_text
+
+    return one_line(literal_text(value), limit)
+
+
+def word_value(word: str) -> Choice:
+    """The value of an unquoted word: a constant, a number or the word. ValueError for a number that is likely a mistake."""
+    if word in CONSTANTS:
+        return CONSTANTS[word]
+    if word[:1] not in NUMBER_START or not _NUMBER_CHARS.issuperset(word):
+        return word
+    digits = word[1:] if word[0] in "+-" else word
+    if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
+        raise ValueError(f'{one_line(word)} begins with a zero; write the number without it, or the string "{one_line(word)}"')
+    if len(word) > 400:
+        raise ValueError(f"{one_line(word)} is too long for a number; quote it to make it a string")
+    return int(word) if digits.isdigit() else _float_or_word(word)
+
+
+def _float_or_word(word: str) -> float | str:
+    try:
+        number = float(word)
+    except ValueError:
+        return word
+    if number - number != 0:
+        raise ValueError(f"{one_line(word)} is too large for a float; write a smaller number, or quote it to make it a string")
+    return number

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.space import foreign
 from journaltune.space.foreign import HYDRA, called, check_keys, constant, listed, number, refuse, whole
-from journaltune.space.literals import literal_text, one_line, word_value
+from journaltune.space.grammar import word_value
 from journaltune.space.mappings import spec_of as spec_of_mapping
+from journaltune.space.spelling import literal_text
 from journaltune.space.study_file import StudyFile
 
 TYPE_CHECKING = False

@@ -8,11 +8,11 @@ lr: {name: FloatDistribution, attributes: {low: 1e-5, high: 1}}      Optuna's JS
 
 from __future__ import annotations
 
-from journaltune.base.errors import SpaceError, SpecError
+from journaltune.base.errors import SpaceError, SpecError, one_line
 from journaltune.base.jsontext import dumps_unicode
 from journaltune.base.words import near
 from journaltune.space.distributions import shown_value
-from journaltune.space.literals import literal_text, one_line
+from journaltune.space.spelling import literal_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from journaltune.base.words import near
-from journaltune.space.grammar import is_spec
-from journaltune.space.literals import literal_text, word_value
+from journaltune.space.grammar import is_spec, word_value
+from journaltune.space.spelling import literal_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

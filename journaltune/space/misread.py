@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import one_line
 from journaltune.base.words import near
 from journaltune.space.evaluation import FUNCTIONS
-from journaltune.space.literals import literal_text, one_line, word_value
+from journaltune.space.grammar import word_value
+from journaltune.space.spelling import literal_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ from journaltune.space.distributions import (
     int_distribution,
     shown_value,
 )
-from journaltune.space.grammar import spec_text
-from journaltune.space.literals import literal_text
+from journaltune.space.spelling import literal_text, spec_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import re
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.base.frozen import Frozen
 from journaltune.base.words import text_of
 from journaltune.space.clauses import Every, Some, Term, compared, holds, one_of, written
 from journaltune.space.foreign import called
-from journaltune.space.literals import literal_text, one_line, word_value
+from journaltune.space.grammar import word_value
+from journaltune.space.spelling import literal_text
 from journaltune.space.study_file import StudyFile
 
 TYPE_CHECKING = False

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from itertools import compress
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.space.distributions import Distribution
 from journaltune.space.evaluation import UNKNOWN, Uncomputable
 from journaltune.space.expressions import parse
-from journaltune.space.literals import one_line
 from journaltune.space.parameters import Derived, Labelled, Parameter, known_of
 
 TYPE_CHECKING = False

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from math import prod
 
-from journaltune.base.errors import SpaceError, SpecError
+from journaltune.base.errors import SpaceError, SpecError, one_line
 from journaltune.space.distributions import Distribution, categorical_distribution
-from journaltune.space.grammar import is_spec, parse_spec, parse_stored, spec_text
-from journaltune.space.literals import check_name, one_line
+from journaltune.space.grammar import check_name, is_spec, parse_spec, parse_stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ class Space:
     __hash__ = None  # type: ignore[assignment]
 
     def _items(self) -> list[tuple[str, str]]:
+        from journaltune.space.spelling import spec_text  # an ask only reads specs
+
         return [(name, spec_text(known)) for name, known in self.parameters.items()]
 
     def __repr__(self) -> str:

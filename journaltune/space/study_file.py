@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from journaltune.base.errors import SpaceError
+from journaltune.base.errors import SpaceError, one_line
 from journaltune.base.frozen import Frozen
 from journaltune.base.words import near
 from journaltune.space.distributions import shown_value
-from journaltune.space.literals import one_line
 from journaltune.space.mappings import BareWord
 from journaltune.space.space import Space, space_from_params
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from journaltune.base.errors import one_line
 from journaltune.space.evaluation import LARGEST
-from journaltune.space.literals import literal_text, one_line, quoted_text, word_value
+from journaltune.space.grammar import word_value
+from journaltune.space.spelling import literal_text, quoted_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

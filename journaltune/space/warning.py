@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from warnings import warn
 
-from journaltune.space.literals import one_line
+from journaltune.base.errors import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

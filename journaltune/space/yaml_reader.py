@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import yaml  # type: ignore[import-untyped, unused-ignore]
 
-from journaltune.base.errors import SpaceError
-from journaltune.space.literals import one_line, word_value
+from journaltune.base.errors import SpaceError, one_line
+from journaltune.space.grammar import word_value
 from journaltune.space.mappings import BareWord
 
 TYPE_CHECKING = False

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial
     from journaltune.journal.state import Finished, StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
     Loss = tuple[tuple[float, ...], int, int]  # values to be minimized, the trial's number, its row
 

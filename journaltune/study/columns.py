@@ -5,12 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from journaltune.base import COMPLETE, FAIL, PRUNED
-from journaltune.base.errors import SpaceError, UsageError
+from journaltune.base.errors import SpaceError, UsageError, one_line
 from journaltune.base.frozen import Frozen
 from journaltune.base.jsontext import NOT_FINITE, loads
 from journaltune.base.words import near, text_of
 from journaltune.space.distributions import shown_value
-from journaltune.space.literals import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 ATTR = "journaltune:environment"
 _LIBRARIES = ("cmaes", "numpy", "optuna", "rustuna", "scipy", "torch")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from heapq import merge
 from operator import attrgetter
 
-from journaltune.base import RUNNING
-from journaltune.base.lean import array
+from journaltune.base import RUNNING, array
 from journaltune.journal.state import HAS_EXTRAS, STATE_MASK
 from journaltune.study.trials import Maker, wanted_states
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial, TrialState
     from journaltune.journal.state import StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 _BY_NUMBER = attrgetter("number")
 

@@ -8,7 +8,7 @@ from journaltune.base.frozen import Frozen
 from journaltune.journal.keys import Index, parameters_of
 from journaltune.journal.state import STATE_MASK
 from journaltune.space import Distribution, Space, compatible
-from journaltune.study.open_study import OpenStudy
+from journaltune.study import OpenStudy
 from journaltune.study.queue import fixed_internal
 from journaltune.study.studies import open_studies
 from journaltune.study.trials import trials_at, wanted_states

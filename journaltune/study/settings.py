@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 
-from journaltune.base import checks
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
     from typing import Any
+
+
+def _checks() -> ModuleType:
+    """Loaded when somebody gives a value: an ``ask`` reads settings, and gives none."""
+    from journaltune.base import checks
+
+    return checks
 
 
 class Setting(Frozen):
@@ -46,7 +53,8 @@ def _word(name: str, words: tuple[str, ...], **row: Any) -> Setting:
     """One of several words; the first one is the default."""
 
     def check(given: str) -> str:
-        return checks.one_of(given, words, name)
+        found: str = _checks().one_of(given, words, name)
+        return found
 
     return Setting(name, str, check, words[0], words=words, metavar="|".join(words), **row)
 
@@ -55,13 +63,14 @@ def _count(name: str, least: int, what: str, means: str, **row: Any) -> Setting:
     """A whole number; ``means`` says what the least one stands for."""
 
     def check(given: object) -> int:
-        return checks.at_least(least, given, what, means)
+        count: int = _checks().at_least(least, given, what, means)
+        return count
 
     return Setting(name, int, check, least=least, **row)
 
 
 def _names(given: Sequence[str | None]) -> list[str | None]:
-    names = [name if name is None else checks.text(name, "an objective's name") for name in given]
+    names = [name if name is None else _checks().text(name, "an objective's name") for name in given]
     return names if any(names) else []
 
 
@@ -75,13 +84,14 @@ def _lock_file(given: str | os.PathLike[str]) -> str:
     path = os.path.abspath(os.fspath(given))
     if not os.path.isfile(path):
         raise UsageError(f"there is no lock file {path}")
-    return checks.text(path, "a lock file's path")
+    checked: str = _checks().text(path, "a lock file's path")
+    return checked
 
 
 def _packages(given: Sequence[str] | str) -> list[str]:
     from journaltune.study.environment import version_of
 
-    packages = [checks.text(name, "a package's name") for name in ([given] if isinstance(given, str) else given)]
+    packages = [_checks().text(name, "a package's name") for name in ([given] if isinstance(given, str) else given)]
     for name in packages:
         if version_of(name) is None:
             import sys
@@ -96,7 +106,7 @@ def _files(given: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> 
     for path in paths:
         if not os.path.isfile(path):
             raise UsageError(f"there is no file {path}, so its hash can't be recorded")
-    return [checks.text(path, "a recorded file's path") for path in paths]
+    return [_checks().text(path, "a recorded file's path") for path in paths]
 
 
 def _flag(name: str) -> Callable[[object], bool]:
@@ -118,7 +128,7 @@ def _command(given: Sequence[str] | str) -> list[str]:
         raise UsageError(f"the command {given!r} is not quoted right: {error}") from None
     if not words:
         raise UsageError("the command is empty; name a program")
-    return [word if word == "" else checks.text(word, "a word of the command") for word in words]
+    return [word if word == "" else _checks().text(word, "a word of the command") for word in words]
 
 
 PRUNERS = ("none", "median", "percentile", "halving", "hyperband", "threshold", "patient", "wilcoxon")  # see suggest.pruners
@@ -129,7 +139,7 @@ _TABLE = (
     Setting(
         "sampler",
         str,
-        lambda name: checks.text(name, "a sampler's name"),
+        lambda name: _checks().text(name, "a sampler's name"),
         default="auto",
         recorded=True,
         status="{}",
@@ -141,7 +151,7 @@ _TABLE = (
     Setting(
         "sampler_options",
         dict,
-        lambda options: checks.storable(dict(options), "the sampler's options"),
+        lambda options: _checks().storable(dict(options), "the sampler's options"),
         default={},
         recorded=True,
         option="--sampler-option",
@@ -151,7 +161,7 @@ _TABLE = (
     Setting(
         "pruner",
         str,
-        lambda name: checks.one_of(name, PRUNERS, "pruner"),
+        lambda name: _checks().one_of(name, PRUNERS, "pruner"),
         default="none",
         status="pruner {}",
         option="--pruner",
@@ -162,7 +172,7 @@ _TABLE = (
     Setting(
         "pruner_options",
         dict,
-        lambda options: checks.storable(dict(options), "the pruner's options"),
+        lambda options: _checks().storable(dict(options), "the pruner's options"),
         default={},
         status="",
         option="--pruner-option",
@@ -239,7 +249,7 @@ _TABLE = (
     Setting(
         "target",
         float,
-        lambda value: float(checks.number(value, "a target")),
+        lambda value: float(_checks().number(value, "a target")),
         status="target {}",
         option="--target",
         metavar="V",
@@ -258,7 +268,7 @@ _TABLE = (
     Setting(
         "min_gain",
         float,
-        lambda value: checks.not_negative(value, "min_gain"),
+        lambda value: _checks().not_negative(value, "min_gain"),
         status="gain of {} or more",
         option="--min-gain",
         metavar="G",
@@ -267,7 +277,7 @@ _TABLE = (
     # What `run` goes on with: the words of its command, the study's total, and the options that the run room knows.
     Setting("command", list, _command),
     _count("trials", 0, "trials", "none are to run"),
-    Setting("run", dict, lambda options: checks.storable(dict(options), "the settings of run"), default={}),
+    Setting("run", dict, lambda options: _checks().storable(dict(options), "the settings of run"), default={}),
     Setting(
         "lock_file",
         str,
@@ -299,7 +309,7 @@ SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
 # No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
-# ``suggest.choose.by_index``, ``base.seeds.trainer_seed``, ``suggest.samplers.bounded``, ``suggest.samplers.genetic`` and
+# ``suggest.choose.by_index``, ``base.trainer_seed``, ``suggest.samplers.bounded``, ``suggest.samplers.genetic`` and
 # ``suggest.samplers.gp.habits``.
 ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near", "gp": "sums"}
 

@@ -7,7 +7,7 @@ import os
 from journaltune.base.errors import NotFoundError
 from journaltune.base.frozen import Frozen
 from journaltune.journal.journal import Journal
-from journaltune.study.open_study import OpenStudy
+from journaltune.study import OpenStudy
 from journaltune.study.trials import counts
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from journaltune.base import RUNNING, STATE_NAMES, STATES, WAITING, counted
+from journaltune.base import RUNNING, STATE_NAMES, STATES, WAITING, counted, trainer_seed
 from journaltune.base.constraints import constraints_in
 from journaltune.base.errors import SpaceError, UsageError
-from journaltune.base.seeds import trainer_seed
 from journaltune.journal.state import HAS_EXTRAS, HIDDEN, NO_TIME, OWNER_ATTR, STATE_MASK, to_moment
 from journaltune.space import Distribution
 from journaltune.study.queue import OPTUNAS
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from journaltune.base.model import Trial, TrialState
     from journaltune.journal.state import LiveTrial, StudyState
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def trials(study: OpenStudy, states: Iterable[TrialState | str] | None = None) -> list[Trial]:

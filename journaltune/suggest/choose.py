@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from journaltune.base import CONSTANT, REDRAW, SAMPLING, derive_seed
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
-from journaltune.base.seeds import CONSTANT, REDRAW, SAMPLING, derive_seed
-from journaltune.study.open_study import space_of
+from journaltune.study import space_of
+from journaltune.suggest import Suggested
 from journaltune.suggest.history import History
-from journaltune.suggest.samplers import Suggested
-from journaltune.suggest.samplers.registry import make
+from journaltune.suggest.samplers import make
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import StudyState
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
-    from journaltune.suggest.samplers import Sampler
+    from journaltune.study import OpenStudy
+    from journaltune.suggest.samplers.protocol import Sampler
 
 _BLIND = ("random", "qmc")  # samplers to which no result matters
 

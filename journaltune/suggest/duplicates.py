@@ -11,7 +11,7 @@ from journaltune.base import FAIL, MINIMIZE, RUNNING
 from journaltune.base.errors import ExhaustedError
 from journaltune.journal.keys import Index
 from journaltune.journal.state import HIDDEN, STATE_MASK
-from journaltune.study.open_study import OpenStudy
+from journaltune.study import OpenStudy
 from journaltune.suggest.choose import DUPLICATE_OF, Choice, Twin, by_index, draw, sampling_seed, visible, with_constants
 
 TYPE_CHECKING = False

@@ -11,8 +11,8 @@ from __future__ import annotations
 from _random import Random  # ``random`` imports hashlib and others for distributions that nobody needs here
 from math import exp, log
 
+from journaltune.base import derive_seed
 from journaltune.base.errors import InfeasibleError, SpaceError
-from journaltune.base.seeds import derive_seed
 from journaltune.space import Distribution
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from journaltune.space import Space
     from journaltune.space.rules import Rules, Step
-    from journaltune.suggest.samplers import Suggested
+    from journaltune.suggest import Suggested
 
     # Parameters that rules connect: of each its place and step, a function for each column, and whether one is fixed.
     Part = list[tuple[int, Step, list[Callable[[float], float]], bool]]
@@ -32,7 +32,7 @@ _MIXTURES = 200
 _DRAWS = 100_000  # so that one space in e^10 of those with one allowed draw in 10,000 is given up
 _SEARCHES, _SEARCHED = 400, 500  # searches by value, each from other first values on, and values that one tries
 _SHARE = 5  # of so many draws a share is told; a hundredth of them is nothing to speak of
-_FEASIBLE = 0xFEA5  # apart from the purposes that base.seeds names
+_FEASIBLE = 0xFEA5  # apart from the purposes that base names
 
 
 def drawer(known: Distribution) -> Callable[[float], float]:

@@ -13,7 +13,7 @@ from journaltune.journal.state import LiveTrial, StudyState
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.journal.state import Finished
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def awaited(state: StudyState, number: int, lag: int) -> int | None:

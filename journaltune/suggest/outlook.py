@@ -8,7 +8,7 @@ from journaltune.suggest.samplers.gp import design
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
     from journaltune.suggest.history import History
 
 N_MORE = 10

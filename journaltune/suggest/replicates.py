@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from journaltune.journal.state import Finished
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 class Groups:

@@ -9,7 +9,7 @@ from journaltune.suggest.choose import history, visible
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from journaltune.space import Space
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 
 def why_stopped(study: OpenStudy, number: int) -> str:
@@ -48,8 +48,8 @@ def _why_little_gain(study: OpenStudy, number: int) -> str:
 
 def refuse_without_model(sampler: str, space: Space) -> None:
     """UsageError where nothing could say what to expect."""
+    from journaltune.suggest.samplers import WITH_MODEL
     from journaltune.suggest.samplers.auto import MOST_COLUMNS
-    from journaltune.suggest.samplers.registry import WITH_MODEL
 
     if sampler not in WITH_MODEL:
         raise UsageError(

@@ -11,7 +11,7 @@ import pytest
 from screen import Terminal
 
 from journaltune.cli.watch import lines, sparkline
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 from journaltune.study.trials import is_over, time_left_s
 
 if TYPE_CHECKING:

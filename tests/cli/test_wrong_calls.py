@@ -11,7 +11,7 @@ import pytest
 from journaltune import create_study
 from journaltune.cli import main
 from journaltune.cli.commands import NAMES
-from journaltune.cli.hints import _COMMANDS, _OPTIONS, as_json, for_command, for_option
+from journaltune.cli.hints import _COMMANDS, _OPTIONS, as_json, for_option
 from journaltune.cli.options import COMMON
 
 SPACE = '[params]\nlr = "log(1e-5, 1)"\n'
@@ -239,7 +239,6 @@ def test_the_hints_lead_to_what_there_is() -> None:
             assert known.isdisjoint(others.split()), (command, known & set(others.split()))
     assert all(does.partition(" ")[0] in (*NAMES, "--version") for does in _COMMANDS)
     assert not any(name in NAMES for others in _COMMANDS.values() for name in others.split())
-    assert for_command("plot", ["ask"]) == " yet"
     assert for_option("best", "--storage", ["--journal"], None) == "; write -f FILE"
 
 

@@ -23,7 +23,7 @@ from journaltune.engine.create import create, delete
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
-from journaltune.study.open_study import OpenStudy
+from journaltune.study import OpenStudy
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)

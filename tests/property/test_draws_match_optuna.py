@@ -19,10 +19,10 @@ from optuna.trial import create_trial
 from journaltune import create_study
 from journaltune.base import MINIMIZE
 from journaltune.space import Distribution, parse_spec
-from journaltune.study.open_study import OpenStudy
+from journaltune.study import OpenStudy
 from journaltune.suggest.history import History
+from journaltune.suggest.samplers import make
 from journaltune.suggest.samplers.from_rustuna import RustStudy, rust
-from journaltune.suggest.samplers.registry import make
 
 N_DRAWS = 800
 MOST_VALUES, N_CELLS = 31, 8

@@ -22,7 +22,7 @@ from journaltune.base.errors import JournalDamagedError
 from journaltune.engine.enqueue import enqueue
 from journaltune.journal import file, fold, tail
 from journaltune.journal.upkeep.repair import repair
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 
 _GARBAGE = ("nothing", "NULs", "garbage")
 _WRITERS = ("ours", "stock")

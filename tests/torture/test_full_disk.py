@@ -35,7 +35,7 @@ from journaltune.engine.tell import tell
 from journaltune.journal import file, system, tail
 from journaltune.journal.fold import Fold
 from journaltune.journal.journal import Journal
-from journaltune.study.open_study import OpenStudy, open_study
+from journaltune.study import OpenStudy, open_study
 
 _JUST_FITTED = "runs in which all that was written just fitted, not counted above"
 

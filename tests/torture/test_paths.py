@@ -20,7 +20,7 @@ from torture.share import Clean, Finds, Run, Share, Tortured, evenly
 from torture.situations import planted, situations
 
 from journaltune.journal import file, system
-from journaltune.journal.handle import Handle
+from journaltune.journal.lock import Handle
 
 _LIMIT_S = 5.0
 

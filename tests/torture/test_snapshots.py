@@ -21,7 +21,7 @@ from torture.share import Clean, Finds, Run, Share
 
 from journaltune.journal import file, snapshot
 from journaltune.journal.journal import Journal
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 
 _LIMIT_S = 5.0
 _MEMORY_BYTES = 256 * 1024 * 1024

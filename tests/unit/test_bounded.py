@@ -20,9 +20,8 @@ from journaltune.journal.journal import Journal
 from journaltune.space import space_from_params
 from journaltune.study.settings import ARITHMETIC
 from journaltune.suggest.history import History
-from journaltune.suggest.samplers import bounded, from_rustuna
+from journaltune.suggest.samplers import bounded, from_rustuna, make
 from journaltune.suggest.samplers.bounded import Best, Chosen, Front
-from journaltune.suggest.samplers.registry import make
 from tests.support.made_trials import Trials
 
 SPACE = space_from_params({"x": "float(0, 1)", "n": "int(1, 9)", "c": "a | b"}).distributions

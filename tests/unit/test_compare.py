@@ -9,8 +9,8 @@ import pytest
 
 from journaltune import create_study
 from journaltune.base.errors import UsageError
+from journaltune.study import OpenStudy
 from journaltune.study.compare import Comparison, Standing, compare
-from journaltune.study.open_study import OpenStudy
 from journaltune.study.ranks import p_value
 from journaltune.study.studies import open_studies
 

@@ -18,8 +18,7 @@ from journaltune.journal.fold import DeferredTrial
 from journaltune.journal.state import COLUMNS
 from journaltune.journal.upkeep.compact import compact
 from journaltune.journal.upkeep.repair import repair
-from journaltune.study import trials
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study, trials
 
 
 @pytest.fixture

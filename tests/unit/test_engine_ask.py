@@ -12,6 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
+from journaltune.base import trainer_seed
 from journaltune.base.errors import (
     ConflictError,
     ExhaustedError,
@@ -21,7 +22,6 @@ from journaltune.base.errors import (
     SpaceError,
     UsageError,
 )
-from journaltune.base.seeds import trainer_seed
 from journaltune.engine.create import delete
 from journaltune.journal import file as files
 from journaltune.study import trials

@@ -62,7 +62,7 @@ def other_holder(study: Study) -> Any:
 
 def test_an_ask_that_has_to_wait_and_gets_no_descriptor_says_so(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     with other_holder(study).asks(0), monkeypatch.context() as patch:
-        failing(patch, lock, "duplicate", errno.EMFILE)
+        failing(patch, files, "duplicate", errno.EMFILE)
         with pytest.raises(MachineError, match=r"cannot lock .*too many open files; close some, or raise `ulimit -n`"):
             study.ask()
     study.ask()

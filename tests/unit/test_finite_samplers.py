@@ -13,8 +13,8 @@ from optuna.trial import TrialState, create_trial
 
 from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import Distribution, space_from_params
+from journaltune.suggest.samplers import make
 from journaltune.suggest.samplers.mersenne import RandomState, pairwise_sum
-from journaltune.suggest.samplers.registry import make
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

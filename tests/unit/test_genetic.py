@@ -15,8 +15,8 @@ from journaltune.space import Distribution, space_from_params
 from journaltune.study import settings
 from journaltune.study.hypervolume import hypervolume
 from journaltune.suggest.history import History
+from journaltune.suggest.samplers import make
 from journaltune.suggest.samplers.genetic import _Individual, best_of
-from journaltune.suggest.samplers.registry import make
 from journaltune.suggest.samplers.unit import UnitColumn
 from tests.support.made_trials import Trials
 

@@ -16,7 +16,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, RationalQuadratic
 from sklearn.preprocessing import PowerTransformer
 
-from journaltune.base.seeds import derive_seed
+from journaltune.base import derive_seed
 from journaltune.suggest.samplers.gp.acquisition import Acquisition, Margin
 from journaltune.suggest.samplers.gp.covariance import Covariance, Hyperparameters
 from journaltune.suggest.samplers.gp.fit import RESULTS, Evidence, Noise, fitted

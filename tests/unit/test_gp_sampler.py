@@ -20,11 +20,11 @@ from journaltune.space import space_from_params
 from journaltune.study import settings
 from journaltune.suggest.choose import history
 from journaltune.suggest.samplers import auto
+from journaltune.suggest.samplers import make as make_sampler
 from journaltune.suggest.samplers.gp import design, habits, model
 from journaltune.suggest.samplers.gp.fit import RESULTS
 from journaltune.suggest.samplers.gp.observations import Observations
 from journaltune.suggest.samplers.gp.proposal import propose
-from journaltune.suggest.samplers.registry import make as make_sampler
 
 Objective = Callable[..., float]
 INF = math.inf

@@ -133,7 +133,7 @@ def test_the_design_needs_no_numpy() -> None:
 import sys
 sys.path[:0] = {sys.path!r}
 from journaltune.space import space_from_params
-from journaltune.suggest.samplers.registry import make
+from journaltune.suggest.samplers import make
 from journaltune.suggest.samplers.gp import design
 make("auto", {{}})
 design.row(space_from_params({SPACE!r}).distributions, 3, 1, 2)

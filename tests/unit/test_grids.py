@@ -24,7 +24,7 @@ from journaltune.cli import main
 from journaltune.journal import records
 from journaltune.space import parse_spec, space_from_params
 from journaltune.suggest.history import History
-from journaltune.suggest.samplers.registry import make
+from journaltune.suggest.samplers import make
 
 OLD = Path(__file__).parent.parent / "data" / "grid_by_value.journal"  # made by the version before grids went by index
 OLD_STUDIES = {"random": 9, "tpe": 16, "nsgaii": 12, "lag": 8, "resample": 7, "replicates": 6, "grid": 4, "optuna": 5}

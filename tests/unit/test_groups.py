@@ -13,7 +13,7 @@ from journaltune import create_study, load_study
 from journaltune.base import COMPLETE, FAIL, PRUNED, RUNNING
 from journaltune.space import space_from_params
 from journaltune.suggest.history import History
-from journaltune.suggest.samplers.registry import make
+from journaltune.suggest.samplers import make
 from tests.support.made_trials import Trials
 
 COLUMNS = {"kind": "a | b", "x": "float(0, 1)", "y": "float(0, 1)", "deep": "int(1, 9)", "rate": "log(1e-4, 1)"}

@@ -13,8 +13,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
+from journaltune.base import derive_seed
 from journaltune.base.constraints import constraints_in
-from journaltune.base.seeds import derive_seed
 from journaltune.suggest.history import STUDY_ATTRS, History
 
 NAN, INF = float("nan"), float("inf")

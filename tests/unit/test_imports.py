@@ -135,7 +135,7 @@ def test_a_command_of_each_trial_loads_nothing_slow(study_past_startup: Path, co
 
 
 # Each module costs a shell's loop 0.2 ms at every call, so these wait until a call needs them.
-MOST = {"tell": 26, "ask": 43}
+MOST = {"tell": 24, "ask": 34}
 RARE = {
     "tell": ("suggest", "study.settings", "study.trials", "study.queue", "base.model", "space", "cli.output", "cli.help"),
     "ask": (
@@ -158,7 +158,7 @@ def test_a_command_of_a_shell_loop_loads_only_what_it_uses(tmp_path: Path, comma
     assert f"journaltune.engine.{command[0]}" in loaded
     assert not {f"journaltune.{name}" for name in RARE[command[0]]} & loaded
     assert len([name for name in loaded if name.startswith("journaltune")]) <= MOST[command[0]]
-    assert not loaded & {"collections", "struct", "datetime", "bisect", "reprlib"}  # see ``base.lean``
+    assert not loaded & {"collections", "struct", "datetime", "bisect", "reprlib"}  # see ``base``
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from journaltune.journal.journal import Journal
 from journaltune.journal.upkeep.check import check
 from journaltune.journal.upkeep.compact import compact
 from journaltune.space import space_from_params
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 
 ATTRS = {"k": "✓", "more": {"x": 1, "from": 2}}
 

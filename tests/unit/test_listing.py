@@ -12,8 +12,8 @@ from journaltune import create_study
 from journaltune.base import counted
 from journaltune.journal import snapshot
 from journaltune.journal.journal import Journal
+from journaltune.study import OpenStudy, open_study
 from journaltune.study.listing import listing
-from journaltune.study.open_study import OpenStudy, open_study
 from journaltune.study.trials import trials
 
 STATES = (None, "complete", "fail,running", "waiting", "pruned,complete,waiting")

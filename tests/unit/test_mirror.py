@@ -16,7 +16,7 @@ from journaltune.engine.resume import holder_of
 from journaltune.journal import file as files
 from journaltune.journal.journal import Journal
 from journaltune.journal.mirror import Mirror, since
-from journaltune.study.open_study import OpenStudy, resolve
+from journaltune.study import OpenStudy, resolve
 from journaltune.study.trials import trials
 
 if TYPE_CHECKING:

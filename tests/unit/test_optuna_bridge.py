@@ -23,8 +23,7 @@ import journaltune
 from journaltune.base.errors import NotFoundError, UsageError
 from journaltune.engine.tell import tell
 from journaltune.journal import system
-from journaltune.study import trials
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study, trials
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -18,10 +18,9 @@ from searching import HAS_CMAES, HAS_SCIPY, make, needs_cmaes, needs_gp, needs_s
 
 from journaltune import create_study, load_study
 from journaltune.base.errors import ExhaustedError, JournaltuneError, UsageError
-from journaltune.suggest.samplers import optuna_classes
+from journaltune.suggest.samplers import ROWS, optuna_classes
+from journaltune.suggest.samplers import make as make_sampler
 from journaltune.suggest.samplers.optuna_view import TrialsView
-from journaltune.suggest.samplers.registry import ROWS
-from journaltune.suggest.samplers.registry import make as make_sampler
 
 
 @pytest.fixture

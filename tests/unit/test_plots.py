@@ -14,7 +14,7 @@ import pytest
 from journaltune.cli import main
 from journaltune.cli.plot import IN_TERMINAL, KINDS
 from journaltune.plots.sample import failures, places_shown, sample
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 
 if TYPE_CHECKING:
     from pathlib import Path

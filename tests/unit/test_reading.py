@@ -23,9 +23,8 @@ from journaltune.engine.ask import ask
 from journaltune.engine.create import create, delete
 from journaltune.engine.tell import tell
 from journaltune.space import space_from_params
-from journaltune.study import trials
+from journaltune.study import OpenStudy, open_study, trials
 from journaltune.study.best import best_trials
-from journaltune.study.open_study import OpenStudy, open_study
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 COMPLETE, PRUNED, FAIL = 1, 2, 3

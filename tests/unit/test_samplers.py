@@ -18,8 +18,8 @@ from journaltune.base.errors import UsageError
 from journaltune.space import Space, space_from_params
 from journaltune.suggest.choose import sampler_of
 from journaltune.suggest.history import History
+from journaltune.suggest.samplers import make as make_sampler
 from journaltune.suggest.samplers.from_rustuna import RustunaSampler
-from journaltune.suggest.samplers.registry import make as make_sampler
 
 SAMPLERS = [
     "auto",

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from journaltune.space import Distribution
     from journaltune.space.rules import Rules
+    from journaltune.suggest import Suggested
     from journaltune.suggest.history import History
-    from journaltune.suggest.samplers import Sampler, Suggested
+    from journaltune.suggest.samplers.protocol import Sampler
 
 MOST_TRIALS = 1000
 """Results from which TPE suggests: the process learns from a bounded set of them, at a third of a second for each suggestion."""
@@ -34,7 +35,7 @@ class AutoSampler:
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
-            from journaltune.suggest.samplers.from_rustuna import unknown_option
+            from journaltune.suggest.samplers import unknown_option
 
             raise unknown_option(name, next(iter(options)))
         self._gp = self.process("gp", {})

@@ -13,7 +13,7 @@ from math import prod
 from journaltune.base.errors import ExhaustedError, UsageError
 from journaltune.space import Distribution, agrees
 from journaltune.space.counting import points
-from journaltune.suggest.samplers import Suggested
+from journaltune.suggest import Suggested
 from journaltune.suggest.samplers.mersenne import RandomState, pairwise_sum
 
 TYPE_CHECKING = False

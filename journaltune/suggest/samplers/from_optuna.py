@@ -19,7 +19,7 @@ from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from journaltune.base.errors import ExhaustedError, JournaltuneError, UsageError
-from journaltune.suggest.samplers import Suggested
+from journaltune.suggest import Suggested
 from journaltune.suggest.samplers.generations import mended
 from journaltune.suggest.samplers.optuna_classes import check_class, check_options, kind_of, quiet, sampler_class, takes_seed
 from journaltune.suggest.samplers.optuna_view import COMPLETE, NONE, HistoryStorage, TrialsView

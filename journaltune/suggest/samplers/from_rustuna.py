@@ -1,31 +1,69 @@
 """Rustuna's samplers, TPE and random search, and the Rustuna storage through which they see a history.
 
 Rustuna has no constant liar, and its in-memory storage can't take a result back; so trials with imputed values are added for one
-suggestion and discarded after it. ``rust`` says in which form Rustuna gets a parameter.
+suggestion and discarded after it.
+
+Rustuna 0.2 draws a float with a step by ``floor((high - low) / step)``, which loses the top of 0 to 0.7 in steps of 0.1, and it
+takes a range of two values for one value. It draws the logarithm of an int from ``ln(low)`` to ``ln(high)``, which halves the
+share of the ends, or worse. So here a grid is put as its indexes, and an int on a log scale with half a step more at each end,
+as Optuna does it.
 """
 
 from __future__ import annotations
 
+import sys
 from itertools import compress, repeat
+from math import log
 
 from journaltune.base import MINIMIZE
-from journaltune.base.errors import JournaltuneError, UsageError
+from journaltune.base.errors import JournaltuneError
 from journaltune.space import Distribution, agrees
-from journaltune.suggest.samplers import Suggested
-from journaltune.suggest.samplers.rust import as_in_optuna, as_it_is, core
+from journaltune.suggest import Suggested, samplers
+from journaltune.suggest.samplers import refuse_seed, wrong_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from journaltune.journal.state import Shape
     from journaltune.space.rules import Rules
     from journaltune.suggest.history import History
     from journaltune.suggest.samplers.grouped import Grouped
-    from journaltune.suggest.samplers.rust import Column
+
+    Convert = Callable[[float], float]
+
+_CORE = "rustuna._rustuna"
+
+
+def core() -> Any:
+    """The module ``rustuna._rustuna``."""
+    if _CORE not in sys.modules and samplers.is_rust_alone and "rustuna" not in sys.modules:
+        _load_alone()
+    if _CORE not in sys.modules:
+        import rustuna._rustuna  # noqa: F401
+    return sys.modules[_CORE]
+
+
+def _load_alone() -> None:
+    from _frozen_importlib_external import PathFinder  # importlib.machinery's, without its package: a millisecond less
+
+    spec = PathFinder.find_spec("rustuna")
+    if spec is None or spec.submodule_search_locations is None:
+        return
+    package = type(sys)("rustuna")
+    package.__path__ = spec.submodule_search_locations
+    sys.modules["rustuna"] = package
+    try:
+        import rustuna._rustuna  # noqa: F401
+    except ImportError:
+        sys.modules.pop(_CORE, None)
+    finally:
+        del sys.modules["rustuna"]
+
 
 rust = core()
+_NARROW = 1e-6  # of ln(high / low): values are as good as equally likely below, and Rustuna panics at 0
 _STARTUP_TRIALS = 10
 MOST_WHOLE = 2048
 """Finished trials up to which TPE learns from all of them. With a quarter as many it hardly left a local optimum any more."""
@@ -80,7 +118,7 @@ class RustunaSampler:
         worst = history.worst() if imputed else None
         added = []
         if worst is not None:
-            attrs = violation(history.worst_constraints())
+            attrs = _violation(history.worst_constraints())
             added = [cache.add(shape, params, worst, attrs) for _, shape, params in imputed]
         if self._by_index and cache.n_complete + len(added) < self._n_startup:  # pruned trials, and no result to impute
             internal = cache.at_random(seed)
@@ -106,58 +144,18 @@ class RustunaSampler:
         return internal
 
 
-def violation(constraints: Mapping[str, float]) -> dict[str, float]:
-    """How far a trial violates its constraints, as the only constraint that Rustuna gets; empty if it has no constraints.
-
-    Rustuna compares trials by this sum alone. But it adds up in the order of a hash table, which differs from process to
-    process, and the last bit of a sum of three depends on the order: the order of equal trials would change by the process.
-    """
+def _violation(constraints: Mapping[str, float]) -> dict[str, float]:
     if not constraints:
         return {}
-    from journaltune.base.constraints import as_attrs  # most studies have none
+    from journaltune.base.constraints import violation  # most studies have none
 
-    return as_attrs({"violation": total_violation(constraints)})
+    return violation(constraints)
 
 
 def _violation_in(attrs: Mapping[str, Any]) -> dict[str, float]:
     from journaltune.base.constraints import constraints_in
 
-    return violation(constraints_in(attrs))
-
-
-def total_violation(constraints: Mapping[str, float]) -> float:
-    total = 0.0
-    for value in constraints.values():  # not `sum`, which rounds in another way since Python 3.12
-        if not value <= 0:
-            total += value
-    return total
-
-
-def wrong_options(name: str, options: Mapping[str, Any], error: Exception) -> UsageError:
-    """What Rustuna says of its options, and whose options they are where they are those of Optuna's class."""
-    unknown = next((option for option in options if "unexpected keyword" in str(error) and f"'{option}'" in str(error)), None)
-    if unknown is not None:
-        return unknown_option(name, unknown)
-    return UsageError(f"sampler {name} does not take these options: {error}")
-
-
-def unknown_option(name: str, option: str) -> UsageError:
-    """That a sampler has no such option, and that Optuna's class for it has one, where that is so."""
-    from inspect import signature
-
-    import optuna  # 0.3 s, for a better message only
-
-    from journaltune.suggest.samplers.registry import optuna_class_name
-
-    class_name = optuna_class_name(name)
-    is_theirs = option in signature(getattr(optuna.samplers, class_name)).parameters
-    hint = f"; optuna.{class_name} has it: write --sampler optuna.{class_name}" if is_theirs else ""
-    return UsageError(f"sampler {name} has no option {option!r}{hint}")
-
-
-def refuse_seed(options: Mapping[str, Any]) -> None:
-    if "seed" in options:
-        raise UsageError("a sampler's seed comes from the study's: use --seed")
+    return _violation(constraints_in(attrs))
 
 
 class RustStudy:
@@ -321,3 +319,67 @@ class _Selection:
             list(compress(self._distributions, inside)),
             list(compress(encoded, inside)),
         )
+
+
+class Column:
+    """A parameter as Rustuna gets it. ``drawn`` is for random draws, ``modelled`` for the densities of TPE.
+
+    ``decode`` turns Rustuna's value into an internal one, and ``encode`` an internal value into Rustuna's; None: it is the same.
+    """
+
+    __slots__ = ("decode", "drawn", "encode", "modelled")
+
+    def __init__(self, drawn: Any, modelled: Any, decode: Convert = float, encode: Convert | None = None) -> None:
+        self.drawn, self.modelled, self.decode, self.encode = drawn, modelled, decode, encode
+
+
+def as_it_is(distribution: Distribution) -> Column:
+    """The distribution itself, with Rustuna's faults: ``verify`` has to repeat the asks of older studies."""
+    if distribution.kind == "categorical":
+        given = rust.Distribution.categorical(list(range(len(distribution.choices))))
+    else:
+        build = rust.Distribution.float if distribution.kind == "float" else rust.Distribution.int
+        given = build(distribution.low, distribution.high, log=distribution.log, step=distribution.step)
+    return Column(given, given)
+
+
+def as_in_optuna(distribution: Distribution) -> Column:
+    """A column that Rustuna draws from, and models, as Optuna's samplers do with the distribution."""
+    if distribution.kind == "categorical" or (distribution.step is None and not distribution.log):
+        return as_it_is(distribution)
+    narrow = distribution.log and log(distribution.high) - log(distribution.low) < _NARROW
+    if distribution.kind == "float" and distribution.log:
+        return _log_float(distribution, not narrow)
+    return _log_int(distribution) if distribution.log and not narrow else _grid(distribution)
+
+
+def _log_float(distribution: Distribution, is_log: bool) -> Column:
+    low, high = distribution.low, distribution.high
+    given = rust.Distribution.float(low, high, log=is_log, step=None)
+    return Column(given, given, lambda value: min(max(value, low), high))  # exp(ln(low)) may be below low
+
+
+def _log_int(distribution: Distribution) -> Column:
+    low, high = distribution.low, distribution.high
+    drawn = rust.Distribution.float(low - 0.5, high + 0.5, log=True, step=None)
+    return Column(drawn, _halved(low, high, True), lambda value: float(min(max(round(value), low), high)))
+
+
+def _grid(distribution: Distribution) -> Column:
+    low, step, value_at, last = distribution.low, distribution.step, distribution.value_at, (distribution.cardinality or 1) - 1
+    drawn = rust.Distribution.int(0, last, log=False, step=1)
+    return Column(
+        drawn,
+        _halved(0, last, False),
+        lambda index: float(value_at(min(max(round(index), 0), last))),
+        lambda value: float(round((value - low) / step)),
+    )
+
+
+def _halved(low: int, high: int, is_log: bool) -> Any:
+    """The ints from ``low`` to ``high`` for TPE, each as its two halves, low - 0.25 and low + 0.25.
+
+    Rustuna cuts the density on a grid off in the middle of the outermost cells, so that the ends of an int distribution count
+    for half. Here it cuts off a quarter, and the inner half of each end counts in full.
+    """
+    return rust.Distribution.float(low - 0.25, high + 0.25, log=is_log, step=0.5)

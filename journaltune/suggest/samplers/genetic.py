@@ -20,11 +20,11 @@ from _random import Random
 from math import inf
 
 from journaltune.base import MAXIMIZE, MINIMIZE
-from journaltune.base.constraints import constraints_in
+from journaltune.base.constraints import constraints_in, total_violation
 from journaltune.base.frozen import Frozen
+from journaltune.suggest import Suggested
 from journaltune.suggest.history import STUDY_ATTRS
-from journaltune.suggest.samplers import Suggested
-from journaltune.suggest.samplers.from_rustuna import RustStudy, total_violation
+from journaltune.suggest.samplers.from_rustuna import RustStudy
 from journaltune.suggest.samplers.nsgaii import GENERATION, HUGE, PARENTS, NsgaiiSampler, parents_in
 from journaltune.suggest.samplers.unit import UnitColumn
 

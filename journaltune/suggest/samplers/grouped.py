@@ -12,11 +12,11 @@ from itertools import compress
 from math import inf, isnan
 from operator import and_
 
-from journaltune.base import MINIMIZE
-from journaltune.base.seeds import GROUP, derive_seed
+from journaltune.base import GROUP, MINIMIZE, derive_seed
+from journaltune.base.constraints import total_violation, violation
 from journaltune.suggest.history import finite
 from journaltune.suggest.samplers.bounded import Chosen
-from journaltune.suggest.samplers.from_rustuna import RustStudy, total_violation, violation
+from journaltune.suggest.samplers.from_rustuna import RustStudy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

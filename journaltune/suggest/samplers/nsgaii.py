@@ -12,14 +12,14 @@ Source: Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective gene
 
 from __future__ import annotations
 
-from journaltune.base import MINIMIZE
-from journaltune.base.constraints import constraints_in
+from journaltune.base import GROUP, MINIMIZE, derive_seed
+from journaltune.base.constraints import constraints_in, violation
 from journaltune.base.errors import UsageError
 from journaltune.base.jsontext import dumps, loads
-from journaltune.base.seeds import GROUP, derive_seed
+from journaltune.suggest import Suggested
 from journaltune.suggest.history import STUDY_ATTRS
-from journaltune.suggest.samplers import Suggested
-from journaltune.suggest.samplers.from_rustuna import RustStudy, refuse_seed, rust, violation, wrong_options
+from journaltune.suggest.samplers import refuse_seed, wrong_options
+from journaltune.suggest.samplers.from_rustuna import RustStudy, rust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

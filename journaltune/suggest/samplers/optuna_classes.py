@@ -13,8 +13,8 @@ from optuna.samplers import BaseSampler
 from journaltune.base.errors import UsageError
 from journaltune.base.frozen import Frozen
 from journaltune.base.words import near
+from journaltune.suggest.samplers import optuna_class_name, row_of_class
 from journaltune.suggest.samplers.optuna_view import COMPLETE, IMPUTED, NONE
-from journaltune.suggest.samplers.registry import optuna_class_name, row_of_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

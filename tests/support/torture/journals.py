@@ -12,12 +12,12 @@ from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
 from journaltune.journal.journal import Journal
 from journaltune.space import space_from_params
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
 WHEN = "2024-02-29T12:00:00.000001+00:00"
 FLOAT = json.dumps({"name": "FloatDistribution", "attributes": {"step": None, "low": 0.0, "high": 1.0, "log": False}})

@@ -15,8 +15,8 @@ from journaltune.engine.tell import tell
 from journaltune.journal import records, snapshot, stock_lock
 from journaltune.journal.journal import Journal
 from journaltune.journal.upkeep.repair import repair
+from journaltune.study import open_study
 from journaltune.study.best import best_trials
-from journaltune.study.open_study import open_study
 from journaltune.study.trials import trials
 from torture import journals, views
 from torture.calls import call, complaint, obey_modes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from journaltune.study.open_study import OpenStudy
+    from journaltune.study import OpenStudy
 
     # By name: puts a journal into the situation, calls, and answers what is wrong.
     Situations = dict[str, Callable[[Path], str]]

@@ -10,7 +10,7 @@ from journaltune.base.errors import MachineError
 from journaltune.engine.ask import ask
 from journaltune.engine.enqueue import enqueue
 from journaltune.engine.tell import tell
-from journaltune.study.open_study import open_study
+from journaltune.study import open_study
 from journaltune.study.trials import trials
 from torture import journals, views
 

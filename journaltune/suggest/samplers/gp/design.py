@@ -7,7 +7,7 @@ parameter once. A low-discrepancy sequence is no substitute: one put the first f
 
 from __future__ import annotations
 
-from journaltune.base.seeds import derive_seed
+from journaltune.base import derive_seed
 from journaltune.suggest.samplers.gp.scale import internal_of
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from journaltune.space import Distribution
 
-_SHUFFLE = 0x9E37  # apart from the purposes that base.seeds names
+_SHUFFLE = 0x9E37  # apart from the purposes that base names
 _TO_UNIT = 2.0**-64
 
 

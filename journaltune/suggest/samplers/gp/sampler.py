@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base.errors import UsageError
-from journaltune.suggest.samplers import Suggested
+from journaltune.suggest import Suggested
 from journaltune.suggest.samplers.gp import design
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ class GpSampler:
 
     def __init__(self, name: str, options: Mapping[str, Any], by_index: bool = True) -> None:
         if options:
-            from journaltune.suggest.samplers.from_rustuna import unknown_option
+            from journaltune.suggest.samplers import unknown_option
 
             raise unknown_option(name, next(iter(options)))
 
