@@ -121,7 +121,7 @@ def _ask(
         study.journal.sync()
         state = study.state()
         if is_wanted is not None and not is_wanted():
-            raise WaitTimeoutError(f"nobody waits for a trial of study {study.name!r} any more")
+            raise WaitTimeoutError(f"no trial of study {study.name!r} is wanted any more: the client is gone, or the server ends")
         if any(trial.state == RUNNING and trial.may_have_owner() for trial in state.live.values()):
             from journaltune.engine.resume import take_up
 
