@@ -48,12 +48,11 @@ class Frozen(metaclass=_FieldsToSlots):
 
     def __init__(self, *values: Any, **named: Any) -> None:
         cls = type(self)
-        missing = len(cls._fields) - len(values)
-        if not named and 0 < missing <= len(cls._tail):
-            values += cls._tail[-missing:]
-        elif named or missing:
-            values = _values_of(cls, values, named)
-        for put, value in zip(cls._puts, values, strict=True):
+        missing = len(cls._puts) - len(values)
+        if named or missing:
+            is_tail = not named and 0 < missing <= len(cls._tail)
+            values = values + cls._tail[-missing:] if is_tail else _values_of(cls, values, named)
+        for put, value in zip(cls._puts, values):  # noqa: B905  (they are as many; to say so costs a third of the call)
             put(self, value)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _OF_PRINTING = ("format", "template", "watch")  # options for how a command prints
 _FILES = ("file", "source")  # where "-" is a shell's stdin
 _OF_EACH_CALL = ("journal", "study")  # of those that every command has; the others are the server's own
+_BRIEF = ("tell", "report")  # commands that write a record or two, and read little
 _ONE_AT_A_TIME = threading.Lock()  # for commands that collect warnings: Python has one list of them
 
 
@@ -48,7 +49,7 @@ class Commands:
         method = self._methods.get(name) or self._method(name)
         options = {**self._given, **method.options(params), "caller": caller}
         try:
-            return method.answer(options, partial(self._opened, name == "ask"))
+            return method.answer(options, partial(self._opened, name))
         except Exception as error:
             raise _refused(error) from error
 
@@ -71,8 +72,9 @@ class Commands:
         method = self._methods[name] = _Method(module)
         return method
 
-    def _opened(self, for_asks: bool, options: Options) -> AbstractContextManager[OpenStudy]:
-        return self.studies.opened(journal_path(options), study_name(options), for_asks=for_asks)
+    def _opened(self, name: str, options: Options) -> AbstractContextManager[OpenStudy]:
+        path, study = journal_path(options), options["study"]
+        return self.studies.opened(path, study, for_asks=name == "ask", is_brief=name in _BRIEF)
 
 
 def _refused(error: Exception) -> Refused:
@@ -88,22 +90,26 @@ class _Method:
     def __init__(self, module: Any) -> None:
         command: Command = module.COMMAND
         self._name, self._arguments = command.name, command.arguments
+        self._required = [each.dest for each in command.arguments if each.required]
         own = [option for option in command.options if option.dest not in _OF_PRINTING]
         common = [option for option in COMMON if option.dest in _OF_EACH_CALL]
         self._options = {long_name(option): option for option in own + common}
-        self._defaults = defaults(command.options) | {each.dest: [] if each.repeats else None for each in command.arguments}
+        self._named = {name: each for each in command.arguments for name in (each.dest, each.name.lower())}
+        self._defaults = defaults(command.options) | {each.dest: None for each in command.arguments}
+        self._lists = [option.dest for option in command.options if option.repeats]
+        self._lists += [argument.dest for argument in command.arguments if argument.repeats]
         self.answer: Callable[..., Any] = partial(_alone, module.answer) if command.name == "create" else module.answer
 
     def options(self, params: Any) -> Options:
         """The values by ``dest``, of those that are given. Refused for a name or a value that the command does not take."""
-        values: Options = {key: list(value) if isinstance(value, list) else value for key, value in self._defaults.items()}
+        values = {**self._defaults, **{dest: [] for dest in self._lists}}
         by_name = self._by_place(params) if isinstance(params, list) else params
         for name, value in by_name.items():
             if value is not None:
                 self._store(values, name, value)
-        for argument in self._arguments:
-            if argument.required and not values[argument.dest] and values[argument.dest] != 0:
-                raise Refused(INVALID_PARAMS, f"{self._name}: {argument.dest} is missing")
+        for dest in self._required:
+            if not values[dest] and values[dest] != 0:
+                raise Refused(INVALID_PARAMS, f"{self._name}: {dest} is missing")
         return values
 
     def _by_place(self, params: list[Any]) -> dict[str, Any]:
@@ -117,8 +123,7 @@ class _Method:
         return named
 
     def _store(self, values: Options, name: str, value: Any) -> None:
-        arguments = (each for each in self._arguments if name in (each.dest, each.name.lower()))
-        kind = next(arguments, None) or self._options.get(name.replace("_", "-"))
+        kind = self._named.get(name) or self._options.get(name.replace("_", "-"))
         if kind is None:
             known = [*(each.dest for each in self._arguments), *self._options]
             hint = did_you_mean(name, known) or f"; it takes {', '.join(known)}"

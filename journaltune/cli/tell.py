@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from journaltune.base import FAIL, STATE_NAMES
 from journaltune.base.errors import UsageError
 from journaltune.cli.options import REQUEST_ID, Argument, Command, Option, opened
 from journaltune.cli.values import key_json, mapping, name_number, number, one_of, shown, whole, word
@@ -102,7 +103,6 @@ def answer(options: Options, opener: Opener = opened) -> dict[str, Any] | None:
 
 def _told(options: Options, opener: Opener) -> tuple[dict[str, Any] | None, bool]:
     """Record the result: what ``--print`` prints, and whether its values make the trial a failed one."""
-    from journaltune.base import FAIL
     from journaltune.engine.tell import tell
 
     trial, values, state = options["number"], options["values"], options["state"]
@@ -131,7 +131,6 @@ def _told(options: Options, opener: Opener) -> tuple[dict[str, Any] | None, bool
 
 
 def _facts(study: OpenStudy, number: int, code: int) -> dict[str, Any]:
-    from journaltune.base import STATE_NAMES
     from journaltune.study.best import was_best
 
     return {"number": number, "state": STATE_NAMES[code], "best": was_best(study, number)}

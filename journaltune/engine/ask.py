@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from journaltune.base import RUNNING, WAITING, trainer_seed
-from journaltune.base.errors import ExhaustedError, NotFoundError
+from journaltune.base.errors import ExhaustedError, NotFoundError, WaitTimeoutError
 from journaltune.journal import records
 from journaltune.study import OpenStudy, environment, space_of, verb
 from journaltune.suggest.choose import Choice, Suggestion, awaited, choose, sampler_of
@@ -47,7 +47,8 @@ def ask(
 
     In a study with a lag, trial k waits, at most ``wait_s``, until trials up to k - lag have finished; ``on_wait(k, j)`` is
     called once for each trial j that it waits for. ``mark`` stands in the record: a caller that is interrupted before this
-    returns finds its trials by their mark. ``is_wanted`` is called several times a second while the ask waits: False ends it.
+    returns finds its trials by their mark. ``is_wanted`` is called before a trial is chosen, and several times a second while
+    the ask waits: False ends it.
 
     Raises ExhaustedError when the study has ``max_trials`` trials already, SpaceError when it has no search space,
     WaitTimeoutError when the trial that it waits for did not finish, or nobody wants the suggestion any more.
@@ -62,7 +63,7 @@ def ask(
                 # The sampler's library is imported before others have to wait for this process.
                 sampler_of(study)
                 with study.journal.asks(study.study_id):
-                    answer = _ask(study, metadata, max_trials, failed)
+                    answer = _ask(study, metadata, max_trials, failed, is_wanted)
         finally:
             while failed and on_failed is not None:  # without the locks: a callback may use the study
                 on_failed(failed.pop(0))
@@ -104,7 +105,11 @@ def _metadata(owner_pid: int | None, owner: Mapping[str, Any] | None, ttl_s: flo
 
 
 def _ask(
-    study: OpenStudy, metadata: dict[str, Any], max_trials: int | None, failed: list[int]
+    study: OpenStudy,
+    metadata: dict[str, Any],
+    max_trials: int | None,
+    failed: list[int],
+    is_wanted: Callable[[], bool] | None,
 ) -> Suggestion | tuple[int, int, int]:
     """The next suggestion; or (number, awaited, offset) if trial ``awaited`` must finish first, as of that offset.
 
@@ -115,6 +120,8 @@ def _ask(
     while True:
         study.journal.sync()
         state = study.state()
+        if is_wanted is not None and not is_wanted():
+            raise WaitTimeoutError(f"no trial of study {study.name!r} is wanted any more: the client is gone, or the server ends")
         if any(trial.state == RUNNING and trial.may_have_owner() for trial in state.live.values()):
             from journaltune.engine.resume import take_up
 
@@ -157,13 +164,17 @@ def _check_budget(state: StudyState, max_trials: int | None) -> None:
 
 
 def _check_stop_rules(study: OpenStudy, number: int) -> None:
-    if study.setting("target") is None and study.setting("patience") is None and not study.setting("min_gain"):
+    if not study.cached(_has_stop_rules):
         return
     from journaltune.suggest.stopping import why_stopped
 
     why = why_stopped(study, number)
     if why:
         raise ExhaustedError(f"study {study.name!r} is done: {why}")
+
+
+def _has_stop_rules(study: OpenStudy) -> bool:
+    return study.setting("target") is not None or study.setting("patience") is not None or bool(study.setting("min_gain"))
 
 
 def _ask_waiting(

@@ -152,12 +152,18 @@ def identity_of(fd: int) -> tuple[int, int]:
     return there.st_dev, there.st_ino
 
 
-def read_from(fd: int, offset: int, most: int | None = None, before: int = 0) -> bytes:
+def size_of(fd: int) -> int:
+    """The size of an open file in bytes: as ``fstat`` has it, without the twenty other numbers that this makes."""
+    return os.lseek(fd, 0, os.SEEK_END)
+
+
+def read_from(fd: int, offset: int, most: int | None = None, before: int = 0, size: int | None = None) -> bytes:
     """The whole lines from ``offset`` on, about ``most`` bytes of them; a last line without a newline is left for later.
 
-    The first ``before`` bytes are no line, but the end of an earlier one.
+    The first ``before`` bytes are no line, but the end of an earlier one. ``size``: the file's, where the caller knows it.
     """
-    size = os.fstat(fd).st_size
+    if size is None:
+        size = size_of(fd)
     while size > offset:
         length = size - offset if most is None else min(most, size - offset)
         data = pread(fd, length, offset)

@@ -278,18 +278,19 @@ def defer(state: JournalState, reader: records.RecordReader, line: bytes, where:
 def apply_own(
     state: JournalState, reader: records.RecordReader, line: bytes, record: Mapping[str, Any], path: str
 ) -> LiveTrial | bool:
-    """Apply a record that was just written. A trial of another process, which it may finish, stays undecoded."""
-    effect = None
-    if "trial_id" in record and type(state.live.get(record["trial_id"])) is DeferredTrial:
-        effect = defer(state, reader, line, (path, record["jt"]["at"]))
-    return replay.apply(state, record) if effect is None else effect
+    """Apply a record that was just written, undecoded like those of other processes."""
+    effect = defer(state, reader, line, (path, record["jt"]["at"]))
+    if effect is None:
+        effect = replay.apply(state, record)
+        reader.learn_own(record)
+    return effect
 
 
 def _defer_asked(state: JournalState, fields: dict[str, Any], rest: bytes, where: tuple[str, int]) -> LiveTrial | None:
     study = state.studies.get(fields["study_id"])
     if study is None or study.familiar is None or fields["state"] != RUNNING:
         return None
-    if study.familiar.distributions is not fields["distributions"] or _REQUEST_IDS in rest:
+    if not study.familiar.has(fields["distributions"]) or _REQUEST_IDS in rest:
         return None
     trial = DeferredTrial(study, state.n_trials, study.n_trials, study.familiar, rest, where)
     study.enrol(trial.trial_id)

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+_FRESH_S = 0.001  # in which others write so little that it is read with the lock
 _LOOK_S = 1.0  # between two looks for a lock that a stock writer died with
-_BATCH_MARK = b',"from":'
-_END_BYTES = 80  # the batch mark stands so near to a record's end: a place of 20 digits at most and the checksums follow it
 
 
 class Journal:
@@ -36,6 +35,7 @@ class Journal:
         "_lock_depth",
         "_look_at",
         "_mended_at",
+        "_read_at",
         "_reader",
         "_settled_at",
         "_source",
@@ -53,10 +53,9 @@ class Journal:
         self.lock_timeout_s = lock_timeout_s
         self.allow_network_fs = allow_network_fs
         self._lock_depth, self._alone = 0, False
-        self._look_at = 0.0
-        self._settled_at = 0  # the journal's end when no record before it could be taken back any more
+        self._look_at = self._read_at = 0.0  # by the monotonic clock
+        self.offset = self._settled_at = 0  # the second: as far as no record could be taken back any more
         self._source: snapshot.Source | None = None
-        self.offset = 0
         self._handle = Handle(self.path, create=create, allow_network_fs=allow_network_fs)
         self._load()
 
@@ -87,24 +86,35 @@ class Journal:
             self.sync()
         return self._state
 
+    @property
+    def fd(self) -> int:
+        """The descriptor, open on the journal, for reading what stands before ``offset``."""
+        self._usable()
+        return self._handle.fd
+
     def sync(self) -> None:
         """Replay what was written since. JournalDamagedError names the first byte that no reader can apply."""
         try:
-            self._usable()
+            if self._stale or not self._handle.is_open():
+                self._usable()
             self._read_on()
         except OSError as error:
             files.refuse(error, self.path, "read")
 
     def _read_on(self) -> None:
-        if self._handle.size_bytes(self.offset) != self.offset:
-            self._catch_up()
+        size_bytes = self._handle.size_bytes(self.offset)
+        if size_bytes != self.offset:
+            self._usable()
+            self._catch_up(size_bytes)
+        self._read_at = monotonic()
 
     def _usable(self) -> None:
         """Open the file again where it was closed, or where this is a forked child; read it again where a read was broken off."""
         handle = self._handle
-        if handle.pid != os.getpid():
+        is_forked = handle.pid != os.getpid()
+        if is_forked:
             self._lock_depth, self._alone = 0, False
-        if self._lock_depth == 0 and not handle.is_own() and handle.reopen(self.offset):
+        if self._lock_depth == 0 and (is_forked or not handle.is_on_journal()) and handle.reopen(self.offset):
             self._stale = True
         if self._stale:
             self._load()
@@ -132,22 +142,22 @@ class Journal:
             files.refuse(error, self.path, "read")
         return other.state
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, size_bytes: int) -> None:
         fd, before = self._handle.fd, min(self.offset, 1)
         # The byte before, too: the last record that was read may be blank now, of a batch that broke off and was taken back.
-        data = files.read_from(fd, self.offset - before, files.CHUNK_BYTES, before)
+        data = files.read_from(fd, self.offset - before, files.CHUNK_BYTES, before, size_bytes)
         if data[:before] == b" ":
             self._load()
             return
         data = data[before:]
         while data:
             self._fold(Fold(self.path, self._reader, self._state, self._chain), data)
-            data = files.read_from(fd, self.offset, files.CHUNK_BYTES)
+            data = files.read_from(fd, self.offset, files.CHUNK_BYTES, size=size_bytes)
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes up to ``offset``, some megabytes of whole lines at a time."""
         try:
-            yield from files.chunks(self._handle.fd, self.offset)
+            yield from files.chunks(self.fd, self.offset)
         except OSError as error:
             files.refuse(error, self.path, "read")
 
@@ -169,10 +179,11 @@ class Journal:
         """The lock that serialises the asks of one study as a context; tells go on meanwhile."""
         return Asks(self, study_id)
 
-    def _acquire(self) -> None:
+    def _acquire(self, alone: bool = False) -> None:
         self._writable()
         if self._lock_depth == 0:
-            self._read_on()  # what was written since this process slept: with the lock, others would wait meanwhile
+            if monotonic() - self._read_at > _FRESH_S:
+                self._read_on()  # what was written since this process slept: with the lock, others would wait meanwhile
             try:
                 lock.acquire(self._handle.fd, self.path, self.lock_timeout_s)
             except BaseException:
@@ -185,6 +196,8 @@ class Journal:
             self.sync()
             if self._lock_depth == 1 and self.offset != self._settled_at:
                 self._settle()
+            if alone:
+                self._keep_others_out()
         except BaseException:
             self._release()
             raise
@@ -225,8 +238,8 @@ class Journal:
 
     def _unsettled(self) -> bool:
         """Whether the last record that was read may have to be taken back, or was taken back since."""
-        end = os.pread(self._handle.fd, min(_END_BYTES, self.offset), max(0, self.offset - _END_BYTES))
-        return end[-1:] == b" " or _BATCH_MARK in end
+        length = min(records.END_BYTES, self.offset)
+        return records.is_unsettled(os.pread(self._handle.fd, length, self.offset - length))
 
     def _keep_others_out(self) -> None:
         from journaltune.journal import stock_lock
@@ -259,16 +272,9 @@ class Journal:
         All of them count or none: each but the last says where the first one begins, and the next writer takes them back where
         the last one is missing.
         """
-        if os.fstat(self._handle.fd).st_size != self.offset and self._overtaken_while_mending(batch):
+        if files.size_of(self._handle.fd) != self.offset and self._overtaken_while_mending(batch):
             return [False] * len(batch)
-        lines, placed, at, link = [], [], self.offset, self._chain.value
-        for left, record in enumerate(batch, 1 - len(batch)):
-            # Applied with its place, as a replay has it: every process must write the same snapshot.
-            batched = {"from": self.offset} if left else {}
-            placed.append({**record, "jt": {"at": at, **record.get("jt", {}), **batched}})
-            line = records.seal(placed[-1], at, link)
-            lines.append(line)
-            at, link = at + len(line) + 1, records.sum_of(line)
+        lines, placed = records.seal_all(batch, self.offset, self._chain.value)
         data = b"\n".join(lines) + b"\n"
         files.append(self._handle.fd, data, self.path)
         return self._read_back(lines, data, placed)
@@ -291,7 +297,7 @@ class Journal:
             files.in_doubt(error, self.path)
         if written == data:
             self._settled_at = self.offset = self.offset + len(data)
-            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.own_sum(lines[-1]))
+            self._chain.pass_own(lines[-1], self.offset - len(lines[-1]) - 1, records.sealed_sum(lines[-1]))
             return [apply_own(self._state, self._reader, *pair, self.path) for pair in zip(lines, batch, strict=True)]
         fold = Fold(self.path, self._reader, self._state, self._chain)
         fold.watch = lines
@@ -346,13 +352,7 @@ class Locked:
     def __enter__(self) -> None:
         journal = self._journal
         try:
-            journal._acquire()
-            if self._alone:
-                try:
-                    journal._keep_others_out()
-                except BaseException:
-                    journal._release()
-                    raise
+            journal._acquire(self._alone)
         except OSError as error:  # EMFILE, ENOLCK, EIO
             files.refuse(error, journal.path, "lock")
 

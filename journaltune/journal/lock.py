@@ -214,14 +214,20 @@ class Handle:
         self.pid = os.getpid()
         open_fds.add(self.fd)
 
+    def is_open(self) -> bool:
+        """Whether this process opened the file, and did not close it again here."""
+        return self.fd >= 0 and self.pid == os.getpid()
+
     def is_own(self) -> bool:
         """Whether the descriptor is open in this process, and still on the journal."""
-        if self.fd < 0 or self.pid != os.getpid():
-            return False
-        if not files.is_still(self.fd, self._identity):
-            open_fds.discard(self.fd)
-            return False
-        return True
+        return self.pid == os.getpid() and self.is_on_journal()
+
+    def is_on_journal(self) -> bool:
+        """The same in the process that opened the file."""
+        if self.fd >= 0 and files.is_still(self.fd, self._identity):
+            return True
+        open_fds.discard(self.fd)
+        return False
 
     def close(self, offset: int) -> bool:
         """Give the descriptor back, and remember what stands before ``offset``; False when that can't be read."""

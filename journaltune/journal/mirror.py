@@ -30,7 +30,7 @@ def since(journal: Journal, offset: int, checksum: int | None = None) -> News:
     of all of them tells, the file is another one.
     """
     journal.sync()
-    fd = journal._handle.fd
+    fd = journal.fd
     is_same = offset <= journal.offset and (offset == 0 or files.pread(fd, 1, offset - 1) == b"\n")
     if is_same and checksum is not None:
         is_same = reduce(lambda sum_, data: crc32(data, sum_), files.chunks(fd, offset), 0) == checksum

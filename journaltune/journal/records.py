@@ -27,6 +27,8 @@ NAN_STEP_ATTR = "journaltune:nan_step"
 WITHDRAWN = "journaltune:withdrawn:"  # system attribute of a study, with a trial's number: why its result counts no more
 SEAL = b',"crc":"'
 SEAL_LENGTH = len(SEAL) + 16 + 2
+END_BYTES = 80  # so near to a record's end stands its batch mark: a place of 20 digits at most and the checksums follow it
+_BATCH_MARK = b',"from":'
 BLANKS = b" \t\r"  # what JSON allows around a record in one line
 _HEX = b"0123456789abcdef"
 _N_HEADS = 8
@@ -122,16 +124,35 @@ def attr_records(op_code: int, attrs: Mapping[str, Any], **of: int) -> list[dict
     return [with_attrs({"op_code": op_code, "worker_id": WORKER_ID, **of}, {field: {k: v}}) for k, v in attrs.items()]
 
 
-def seal(record: Mapping[str, Any], at: int, link: int | None) -> bytes:
-    """One line, without its newline, for a record that is about to be written at offset ``at``."""
-    rest = {**record, "jt": {"at": at, **record.get("jt", {})}}
-    head = b"{"
-    if rest.get("distributions") and "state" in rest:
-        head = _head(rest)
-        for name in _HEAD_FIELDS:
-            del rest[name]
+def placed(record: Mapping[str, Any], at: int, **metadata: int) -> dict[str, Any]:
+    """The record for offset ``at``, where it is about to be written."""
+    return {**record, "jt": {"at": at, **record.get("jt", {}), **metadata}}
+
+
+def seal(record: Mapping[str, Any], link: int | None) -> bytes:
+    """One line, without its newline, for a record that was ``placed``."""
+    head, rest = b"{", record
+    if _has_head(record):
+        head, rest = _head(record), {name: value for name, value in record.items() if name not in _HEAD_FIELDS}
     body = head + dumps(rest)[1:-1].encode()
     return b'%s%s%08x%08x"}' % (body, SEAL, crc32(body), link or 0)
+
+
+def seal_all(batch: Sequence[Mapping[str, Any]], start: int, link: int | None) -> tuple[list[bytes], list[dict[str, Any]]]:
+    """The lines of records that are to be written together at ``start``, and the records as a replay of these lines has them."""
+    lines: list[bytes] = []
+    records: list[dict[str, Any]] = []
+    at = start
+    for left, record in enumerate(batch, 1 - len(batch)):
+        records.append(placed(record, at, **({"from": start} if left else {})))
+        lines.append(seal(records[-1], sum_of(lines[-1]) if lines else link))
+        at += len(lines[-1]) + 1
+    return lines, records
+
+
+def _has_head(record: Mapping[str, Any]) -> bool:
+    """Whether it is an ask, or another record that creates a trial with parameters: what these share comes first."""
+    return bool(record.get("distributions")) and "state" in record
 
 
 def _encode_head(record: Mapping[str, Any]) -> bytes:
@@ -156,6 +177,11 @@ def is_sealed(text: bytes) -> bool:
     return text[-SEAL_LENGTH : -SEAL_LENGTH + len(SEAL)] == SEAL and text.endswith(b'"}')
 
 
+def is_unsettled(end: bytes) -> bool:
+    """Whether the last ``END_BYTES`` before some place say that the record there is not the last of its batch, or was blanked."""
+    return end[-1:] == b" " or _BATCH_MARK in end
+
+
 def is_trailed(text: bytes) -> bool:
     """Whether white space follows the checksums of a record: an editor or a conversion of line ends put it there."""
     return text[-1:] in (b"\r", b"\t", b" ") and is_sealed(text.rstrip(BLANKS))
@@ -177,6 +203,11 @@ def sealed_sums(text: bytes) -> tuple[int, int]:
         raise ValueError("checksums that were changed")
     both = int(digits, 16)
     return both >> 32, both & 0xFFFFFFFF
+
+
+def sealed_sum(line: bytes) -> int:
+    """What the seal of a line that was just made says of the record itself."""
+    return int(line[-18:-10], 16)
 
 
 def sum_of(line: bytes) -> int:
@@ -297,8 +328,18 @@ class RecordReader:
     def _learn(self, text: bytes, record: dict[str, Any]) -> None:
         head = _encode_head(record)
         if text.startswith(head):
-            self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
-            del self.heads[_N_HEADS:]
+            self._keep(head, record)
+
+    def learn_own(self, record: Mapping[str, Any]) -> None:
+        """Recognise the asks that begin as a record of this process does."""
+        if _has_head(record):
+            head = _head(record)
+            if all(known != head for known, _ in self.heads):
+                self._keep(head, record)
+
+    def _keep(self, head: bytes, record: Mapping[str, Any]) -> None:
+        self.heads.insert(0, (head, {name: record[name] for name in _HEAD_FIELDS}))
+        del self.heads[_N_HEADS:]
 
 
 def depth(text: bytes) -> int:

@@ -173,6 +173,11 @@ class Familiar:
         self._lows: list[float] | None = None
         self._highs: list[float] = []
 
+    def has(self, distributions: dict[str, str]) -> bool:
+        """Whether these are the same distributions in the same order: for records of one study nearly always the same object."""
+        known = self.distributions
+        return known is distributions or (known == distributions and list(known) == list(distributions))
+
     def covers(self, distributions: dict[str, str], params: Mapping[str, float]) -> bool:
         """Whether these are the same distributions (the same object: see ``RecordReader``), and every value lies inside."""
         return distributions is self.distributions and self.covered([params]) is not None

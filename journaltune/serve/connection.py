@@ -58,9 +58,13 @@ class Connection:
         self.is_gone = False
         self._is_to_blame = True  # for its going
 
-    def end(self) -> None:
-        """From another thread: the server ends, after the answer that is under way. The trials are not to blame for it."""
+    def dismiss(self) -> None:
+        """From another thread: the server ends, and the answer that is under way is the last one. The trials are not to blame."""
         self._is_to_blame, self.is_gone = False, True
+
+    def end(self) -> None:
+        """The same, without waiting for what the client says next."""
+        self.dismiss()
         try:
             self._channel.interrupt()
         except OSError:  # the client went at the same time
@@ -144,7 +148,7 @@ class Connection:
         for path, worker in self._workers.items():
             try:
                 for name in self._asked[path]:
-                    with self._commands.studies.opened(path, name) as study:
+                    with self._commands.studies.opened(path, name, is_brief=True) as study:
                         give_back(study, worker.owner, died=self._is_to_blame)
                 worker.close()
             except (OSError, JournaltuneError):

@@ -48,6 +48,8 @@ def finish(connections: Sequence[Connection], threads: Sequence[Thread]) -> None
     """Let calls under way come to their end, and give all trials back."""
     deadline = monotonic() + _GRACE_S
     for connection in connections:
+        connection.dismiss()  # all before the first one gives its trials back: another's ask would take them up, for nobody
+    for connection in connections:
         connection.end()
     for thread in threads:
         if thread.ident is not None:  # the signal came before it was started

@@ -38,7 +38,7 @@ def answer(studies: Studies, path: str, access: dict[str, Any], caller: Caller, 
         given = dict(params)
         if method == CREATE:
             return _create(path, given, access)
-        with studies.opened(path, given.pop("study", None), for_asks=method == ASK) as study:
+        with studies.opened(path, given.pop("study", None), for_asks=method == ASK, is_brief=True) as study:
             return _call(study, caller, method, given)
     except JournaltuneError as error:
         raise Refused(error.exit_code, " ".join(str(error).splitlines()), described(error)) from error

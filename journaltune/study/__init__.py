@@ -69,7 +69,7 @@ class OpenStudy:
         "__weakref__",
         "_cache",
         "_config",
-        "_read",
+        "_settings",
         "_space",
         "_stored",
         "_varied",
@@ -88,12 +88,12 @@ class OpenStudy:
         self.study_id = state.study_id
         self.turn = Turn(self)
         self.n_tells = 0  # by this process
-        self._read: tuple[Mapping[str, Any], dict[str, Any], set[str]] | None = None  # a configuration and its settings
         self._forget(None)
 
     def _forget(self, config: Mapping[str, Any] | None) -> None:
         """Drop everything that was worked out for the configuration before this one."""
         self._config = config
+        self._settings: dict[str, Any] | None = None  # without those that can't be
         self._space: Space | None = None
         self._stored: dict[str, str] | None = None
         self._varied: dict[str, Distribution] | None = None
@@ -140,20 +140,20 @@ class OpenStudy:
 
     def setting(self, name: str) -> Any:
         """One setting, the default when none is recorded; UsageError where a damaged record left something else in its place."""
-        config, read = self.config, self._read
-        if read is None or read[0] is not config:
+        config, sound = self.config, self._settings
+        if sound is None:
             from journaltune.study import settings  # a tell reads no setting
 
-            read = self._read = config, settings.values(config), settings.wrong(config)
-        _, values, wrong = read
-        if name in wrong:
+            wrong = settings.wrong(config)
+            sound = self._settings = {each: value for each, value in settings.values(config).items() if each not in wrong}
+        if name not in sound:
             from journaltune.study.settings import SETTINGS
 
             raise UsageError(
-                f"study {self.name!r} has {values[name]!r} as its {name}, which can't be; replace it with "
+                f"study {self.name!r} has {config[name]!r} as its {name}, which can't be; replace it with "
                 f"`journaltune create --exist-ok --study {self.name}` and {SETTINGS[name].option or 'the option for it'}"
             )
-        return values[name]
+        return sound[name]
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -178,11 +178,13 @@ class OpenStudy:
 
     @property
     def space(self) -> Space | None:
-        stored = self.setting("space")
-        if self._space is None and stored is not None:
-            from journaltune.space import Space
+        self.config  # noqa: B018  (drops the space of another configuration)
+        if self._space is None:
+            stored = self.setting("space")
+            if stored is not None:
+                from journaltune.space import Space
 
-            self._space = Space.from_config(stored)
+                self._space = Space.from_config(stored)
         return self._space
 
     @property
@@ -301,9 +303,10 @@ def resolve(journal: Journal, name: str | None) -> StudyState:
 
 def space_of(study: OpenStudy) -> Space:
     """The study's search space. SpaceError when nobody gave it one."""
-    if study.space is None:
+    space = study.space
+    if space is None:
         raise SpaceError(
             f"study {study.name!r} has no search space; give it one with "
             f"`journaltune create --exist-ok --study {study.name} --param 'NAME: SPEC'`"
         )
-    return study.space
+    return space

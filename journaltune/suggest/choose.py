@@ -115,18 +115,20 @@ def draw(study: OpenStudy, space: Space, number: int, fixed: Mapping[str, float]
 
     InfeasibleError when the space's rules allow no configuration, ExhaustedError when the sampler has nothing left.
     """
-    sampler, seed = sampler_of(study), sampling_seed(study, number, redraw)
+    sampler, seed, varied = sampler_of(study), sampling_seed(study, number, redraw), study.varied
     given = fixed or {}
-    asked = bool(study.varied or sampler.finite) and (sampler.marks_enqueued or not space.is_whole(given))
+    asked = bool(varied or sampler.finite) and (sampler.marks_enqueued or not space.is_whole(given))
     counts = _first_counts(study, space) if fixed is not None else {}
 
     def suggest(attempt: int) -> Suggested:
-        suggested = Suggested({}, {})
+        drawn: Mapping[str, float] = {}
+        attrs: dict[str, Any] = {}
         if asked:
-            seeds = derive_seed(seed, attempt, REDRAW) if attempt else seed, derive_seed(study.seed, 0, CONSTANT)
-            suggested = sampler.suggest(history(study, number), study.varied, number, *seeds)
-        taken = {name: suggested.internal[name] % count for name, count in counts.items() if name in suggested.internal}
-        return Suggested(with_constants({**suggested.internal, **taken, **given}, space), suggested.attrs)
+            seeds = derive_seed(seed, attempt, REDRAW) if attempt else seed, study.cached(_constant_seed)
+            suggested = sampler.suggest(history(study, number), varied, number, *seeds)
+            drawn, attrs = suggested.internal, suggested.attrs
+        taken = {name: drawn[name] % count for name, count in counts.items() if name in drawn}
+        return Suggested(with_constants({**drawn, **taken, **given}, space), attrs)
 
     rules = space.rules
     if rules is None or not rules.restricts:
@@ -164,6 +166,10 @@ def sampling_seed(study: OpenStudy, number: int, draw: int = 0) -> int:
     """64 bits for the ``draw``-th suggestion for a trial."""
     seed = derive_seed(study.seed, number, SAMPLING)
     return seed if draw == 0 else derive_seed(seed, draw, REDRAW)
+
+
+def _constant_seed(study: OpenStudy) -> int:
+    return derive_seed(study.seed, 0, CONSTANT)
 
 
 def awaited(study: OpenStudy, number: int) -> int | None:

@@ -165,7 +165,8 @@ def lines_of(history: list[tuple[Record, str]]) -> list[bytes]:
     for record, style in history:
         blanks = b" " * 7 if "mended" in style else b""
         if "ours" in style:
-            body = records.seal(record, *(before_last if "overtaken" in style else (offset, link)))
+            at, tie = before_last if "overtaken" in style else (offset, link)
+            body = records.seal(records.placed(record, at), tie)
         else:
             body = json.dumps(record, separators=(",", ":"), sort_keys=style == "rustuna").encode()
             if style == "rustuna" and b"\\ud" not in body:

@@ -354,7 +354,7 @@ class TestAFaultIsFound:
         assert finds(full_disk, 160, "after the next command")
 
     def test_a_reader_that_keeps_what_was_taken_back(self, finds: Finds, monkeypatch: pytest.MonkeyPatch) -> None:
-        def keep(journal: Journal) -> None:
+        def keep(journal: Journal, _: int) -> None:
             while data := file.read_from(journal._handle.fd, journal.offset, file.CHUNK_BYTES):
                 journal._fold(Fold(journal.path, journal._reader, journal._state, journal._chain), data)
 

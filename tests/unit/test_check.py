@@ -286,7 +286,7 @@ def test_what_check_calls_whole_can_be_read(path: Path) -> None:
     number, lines = study.ask().number, lines_of(path)
     at = path.stat().st_size
     overtaking = b'{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"k":1}}'
-    tell = records.seal(records.finish_trial(number, 1, [0.25]), at, records.sum_of(lines[-1]))
+    tell = records.seal(records.placed(records.finish_trial(number, 1, [0.25]), at), records.sum_of(lines[-1]))
     put(path, [*lines, overtaking, tell])
     assert check(str(path)).findings == []
     put(path, [*lines[:3], b"x" * 40, *lines[3:], overtaking, tell])

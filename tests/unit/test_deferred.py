@@ -118,7 +118,11 @@ def test_a_value_outside_its_distribution_is_only_odd(path: Path) -> None:
 
 
 def columns(path: Path) -> list[Any]:
-    finished = open_study(path).state().finished
+    return columns_of(open_study(path))
+
+
+def columns_of(study: Any) -> list[Any]:
+    finished = study.state().finished
     return [list(finished.column(name)) for name, _ in COLUMNS] + [dict(finished.extras.items()), finished.shape_list]
 
 
@@ -181,6 +185,41 @@ def test_the_first_trial_waits_too_and_so_does_one_that_this_process_tells(tmp_p
     assert study.state().first_distributions.keys() == {"x", "c"}
     assert trials.trials(study) == load_study(path).trials
     assert trial.values == [2.5]
+
+
+def test_what_two_processes_write_in_turns_stays_undecoded_in_both(tmp_path: Path) -> None:
+    """Each has the distributions as an object of its own, and neither begins anew when the other one wrote."""
+    path = tmp_path / "study.journal"
+    create_study(path, params={"x": "float(0, 1)", "c": "a | b"}, seed=1, sampler="random").tell(load_study(path).ask(), 0.5)
+    studies = open_study(path), open_study(path)
+    for number in range(1, 7):
+        assert ask(studies[number % 2]).number == number
+    for study in studies:
+        trials_there = live(study)
+        assert list(trials_there) == list(range(1, 7))
+        waiting = [type(trial) is DeferredTrial and trial._asked is not None for trial in trials_there.values()]
+        assert waiting.count(False) <= 1, "only the first one of its own, before which a process knew no ask"
+    for number in range(1, 7):
+        tell(studies[number // 2 % 2], number, float(number))
+    assert trials.trials(studies[0]) == trials.trials(studies[1]) == load_study(path).trials
+    assert [columns_of(study) for study in studies] == [columns(path)] * 2
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_trial_of_this_process_says_what_was_asked(path: Path, looked: bool) -> None:
+    study = open_study(path)
+    for _ in range(3):
+        suggestion = ask(study, ttl_s=60.0, mark="m")
+        trial = study.state().live[suggestion.number]
+        if looked:
+            assert trial.metadata["mark"] == "m"
+        assert trial.may_have_owner()
+        report(study, suggestion.number, 3, 0.5)
+        tell(study, suggestion.number, 1.5, attrs={"k": [1, {"n": None}]})
+        assert (trial.holder["mark"], trial.holder["ttl_s"], trial.intermediate) == ("m", 60.0, {3: 0.5})
+        assert trials.trials(study)[suggestion.number].params == suggestion.params
+    assert trials.trials(study) == load_study(path).trials
+    assert columns_of(study) == columns(path)
 
 
 def test_a_compacted_journal_remembers_requests_for_running_trials(path: Path) -> None:

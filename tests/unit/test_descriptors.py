@@ -17,6 +17,7 @@ import journaltune
 from journaltune.base.errors import MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock
+from journaltune.journal.mirror import since
 from journaltune.journal.upkeep.check import check
 
 
@@ -73,6 +74,19 @@ def test_a_closed_descriptor_is_opened_again(study: journaltune.Study) -> None:
     os.close(os.open(os.devnull, os.O_RDONLY))
     goes_on(study)
     os.close(study._study.journal._handle.fd)
+    goes_on(study)
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_was_read_before_is_read_again_from_the_journal_alone(study: journaltune.Study, tmp_path: Path, taken: bool) -> None:
+    """Nothing is new in the journal, so nothing shows that its descriptor is gone, or another file's."""
+    study.tell(study.ask(), 0.5)
+    journal, there = study._study.journal, path_of(study).read_bytes()
+    os.close(journal._handle.fd)
+    own = os.open(tmp_path / "results.csv", os.O_RDWR | os.O_CREAT) if taken else -1
+    assert since(journal, 0) == (0, there, False)
+    assert b"".join(journal.chunks()) == there
+    assert journal._handle.fd != own
     goes_on(study)
 
 

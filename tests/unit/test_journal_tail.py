@@ -29,7 +29,8 @@ SOUND = b"".join(
     )
 )
 STOCK = json.dumps({"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"k": "ü" * 9}}).encode()
-OURS = records.seal({"op_code": 2, "worker_id": "journaltune", "study_id": 0, "user_attr": {"k": 1}}, len(SOUND), 0)
+SET_ATTR = {"op_code": 2, "worker_id": "journaltune", "study_id": 0, "user_attr": {"k": 1}}
+OURS = records.seal(records.placed(SET_ATTR, len(SOUND)), 0)
 TAILS = {
     "one byte": b"{",
     "half a stock record": STOCK[: len(STOCK) // 2],

@@ -130,7 +130,7 @@ def test_it_is_said_when_a_trial_is_not_the_one_that_it_was_made_for(path: Path)
     overtaking = b'{"op_code":4,"worker_id":"w","study_id":0,"datetime_start":null}'
     ask = {key: value for key, value in json.loads(lines.pop()).items() if key != "crc"}
     ask["jt"]["at"] = sum(len(line) + 1 for line in [*lines, other])
-    ask_line = records.seal(ask, ask["jt"]["at"], crc32(other, records.sum_of(lines[-1])))
+    ask_line = records.seal(ask, crc32(other, records.sum_of(lines[-1])))
     put(path, [*lines, other, overtaking, ask_line])
     assert check(str(path)).findings == []
     put(path, [*lines, other.replace(b'"k":1', b'"k":2'), overtaking, ask_line])

@@ -105,7 +105,7 @@ def _write(own: str, dest: str, lines: Iterator[bytes]) -> int:
 def _sealed(batch: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     at = link = 0
     for record in batch:
-        line = records.seal(record, at, link)
+        line = records.seal(records.placed(record, at), link)
         at, link = at + len(line) + 1, records.sum_of(line)
         yield line + b"\n"
 
