@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import optuna
 import pytest
+import scipy.stats
 from pruning import CLASSES, compare
 from torture.share import Clean, Finds, Run, Share
 
@@ -16,8 +18,11 @@ Percentile = Callable[[list[float], float], float]
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
+def quiet_and_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without log lines. SciPy takes the p-value of a small sample with ties from its permutations, for a second each: here both
+    sides get the asymptotic one. The unit tests have SciPy's own choice."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    monkeypatch.setattr(scipy.stats, "wilcoxon", partial(scipy.stats.wilcoxon, method="asymptotic"))
 
 
 @pytest.mark.torture(runs=RUNS, few=8)
