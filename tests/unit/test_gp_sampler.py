@@ -266,6 +266,14 @@ def test_a_journal_of_before_whose_trials_were_pruned_is_verified(tmp_path: Path
     assert (study.verify().difference, study.verify().n_verified) == (None, 30)
 
 
+def test_a_journal_with_the_present_model_is_verified(tmp_path: Path) -> None:
+    """Of noisy results, three trials at a time, with a condition and a failure. A later model has its journals verified by this."""
+    shutil.copy(Path(__file__).parent.parent / "data" / "auto_with_sums.journal", tmp_path / "old.journal")
+    study = load_study(tmp_path / "old.journal")
+    assert study.counts()["fail"] == 1
+    assert (study.verify().difference, study.verify().n_verified) == (None, 32)
+
+
 def test_the_design_lasts_until_enough_results_are_there(path: Path) -> None:
     study = make(path, "gp")
     distributions, running = space_from_params(PARAMS).distributions, [study.ask() for _ in range(20)]
