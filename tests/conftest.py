@@ -23,12 +23,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("journaltune")
 
-# Tests that limit how large a file may grow, or kill what is starting, would leave torn bytecode for all later processes.
-os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-
-# A shell starts what it puts into the background with SIGINT ignored, and so would start what tests send Ctrl-C to.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it puts into the background with SIGINT ignored, and nohup with SIGHUP; so would start what tests signal.
+for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, default)
 
 for variable in list(os.environ):
     # COLUMNS too: pytest-xdist gives its workers one, and a table would be cut to it.
@@ -57,6 +55,15 @@ def pytest_sessionstart() -> None:
     installed = Path(str(journaltune.__file__)).resolve().parent.parent != ROOT
     if "JOURNALTUNE_TEST_INSTALLED" in os.environ and not installed:
         raise pytest.UsageError("the tests see the source tree, not the installed package: start them with `pytest`")
+
+
+def pytest_collection_finish() -> None:
+    """From here on no bytecode is written: tests that limit the size of files, or kill what is starting, would leave it torn.
+
+    Until here it is: pytest's own of the test files takes longer to make than the rest of the collection, in each worker.
+    """
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pictured
 import pytest
+from lazily import Library
 
 from journaltune.cli import main
 from journaltune.cli.plot import KINDS
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest.importorskip("plotly", reason="plotly comes with the extra `plot`")
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
+Library("plotly", reason="plotly comes with the extra `plot`")
+webdriver = Library("selenium.webdriver", reason="selenium drives the browser")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium with chromedriver on PATH"),
