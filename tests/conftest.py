@@ -6,10 +6,12 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from warm import Warm
 
 import journaltune
 
@@ -77,3 +79,27 @@ def shell_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     here = Path(sys.executable).parent
     path = [str(here)] if (here / "journaltune").exists() else [str(folder)]
     return {**os.environ, "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])}
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same one for all workers of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def warm_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """`shell_env` for scripts whose calls need not start from nothing: `journaltune` and `python` are forked, see `warm`."""
+    warm = Warm(shared_folder, "numpy.random", "journaltune.cli", "journaltune.api.study", "optuna")
+    yield warm.env(shell_env)
+    warm.close()
+
+
+@pytest.fixture(scope="session")
+def warm_sklearn_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The same with scikit-learn, which alone takes longer to import than most of what its scripts do."""
+    modules = ("datasets", "linear_model", "model_selection", "pipeline", "preprocessing", "svm")
+    warm = Warm(shared_folder, "numpy.random", "optuna", "journaltune.api.study", *(f"sklearn.{name}" for name in modules), "sklearn")
+    yield warm.env(shell_env)
+    warm.close()
