@@ -126,7 +126,7 @@ def test_a_process_that_is_killed_after_every_few_calls(
     tmp_path: Path, configuration: dict[str, Any], uninterrupted: list[Asked]
 ) -> None:
     path = tmp_path / "study.journal"
-    every = 1 if configuration["sampler"] in ("tpe", "random", "nsgaii") else 4
+    every = 1 if configuration == CONFIGURATIONS["tpe"] else 9
     make(path, configuration).close()
     calls = script_for(configuration)
     asked = []

@@ -31,7 +31,7 @@ _LIMIT_S = 30.0
 _LEAST = 2  # of the script's asks and tells, that one broken call leaves
 
 
-@pytest.mark.torture(runs=_RUNS, few=50)
+@pytest.mark.torture(runs=_RUNS, few=25)
 def test_every_broken_system_call_leaves_old_or_new(clean: Clean) -> None:
     clean(failpoints)
 
