@@ -91,7 +91,9 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def warm_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator[dict[str, str]]:
     """`shell_env` for scripts whose calls need not start from nothing: `journaltune` and `python` are forked, see `warm`."""
-    warm = Warm(shared_folder, "numpy.random", "journaltune.cli", "journaltune.api.study", "optuna")
+    warm = Warm(
+        shared_folder, "numpy.random", "journaltune.cli", "journaltune.api.study", "optuna.storages._grpc.client", "optuna"
+    )
     yield warm.env(shell_env)
     warm.close()
 
@@ -100,6 +102,8 @@ def warm_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator[dict[st
 def warm_sklearn_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator[dict[str, str]]:
     """The same with scikit-learn, which alone takes longer to import than most of what its scripts do."""
     modules = ("datasets", "linear_model", "model_selection", "pipeline", "preprocessing", "svm")
-    warm = Warm(shared_folder, "numpy.random", "optuna", "journaltune.api.study", *(f"sklearn.{name}" for name in modules), "sklearn")
+    warm = Warm(
+        shared_folder, "numpy.random", "optuna", "journaltune.api.study", *(f"sklearn.{name}" for name in modules), "sklearn"
+    )
     yield warm.env(shell_env)
     warm.close()

@@ -61,7 +61,7 @@ class Warm:
     """A folder with the two commands. The server is there for as long as somebody holds this."""
 
     def __init__(self, shared: Path, *libraries: str) -> None:
-        """``shared`` is a folder of all workers. Libraries that are not installed are not loaded."""
+        """``shared`` is a folder of all workers. The last library is the server's name; what is not installed is not loaded."""
         self.folder = shared / f"warm-{libraries[-1]}"
         self.folder.mkdir(exist_ok=True)
         self._held = socket.socket(socket.AF_UNIX)

@@ -183,7 +183,8 @@ def finish(request: Request) -> int:
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     for name in sys.argv[2:]:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # of what a library needs only for this part of it
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
     request = Server(listener).serve()
