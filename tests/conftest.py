@@ -16,6 +16,7 @@ from warm import Warm
 import journaltune
 
 ROOT = Path(__file__).resolve().parent.parent
+WARM = ("numpy.random", "journaltune.api.study")
 pytest_plugins = ["torture.plugin"]
 
 # A loaded machine is slow, not wrong: benchmarks measure time, tests don't. The suite looks at the same examples each time, so
