@@ -114,9 +114,9 @@ class TestAFaultIsFound:
             raise MachineError("not blanked, and nobody says so")
 
         monkeypatch.setattr(file, "blank", refused)
-        tally = tortured(failpoints, 50)
+        tally = tortured(failpoints, 25)
         assert not tally.clean
-        assert tally.runs == 50
+        assert tally.runs == 25
 
     @pytest.mark.parametrize("place", ["whole", "relative", "link"])
     def test_leaving_out_the_fsync(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
