@@ -76,8 +76,7 @@ class Tracer:
 
 def prepared(path: Path, name: str) -> tuple[bytes, bytes]:
     """A journal: what a study object has read, and what another process told after that."""
-    asks = name in ("ask", "claim")  # in the other calls no sampler is interrupted
-    options = {"sampler": "tpe", "sampler_options": {"n_startup_trials": 2}} if asks else {"sampler": "random"}
+    options = {"sampler": "tpe", "sampler_options": {"n_startup_trials": 2}}
     with create_study(path, study_name="study", params={"x": "float(0, 1)", "y": "a | b"}, seed=1, **options) as study:
         for _ in range(3):
             study.tell(study.ask(), 1.0)
