@@ -6,14 +6,17 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from warm import Warm
 
 import journaltune
 
 ROOT = Path(__file__).resolve().parent.parent
+WARM = ("numpy.random", "journaltune.api.study")
 pytest_plugins = ["torture.plugin"]
 
 # A loaded machine is slow, not wrong: benchmarks measure time, tests don't. The suite looks at the same examples each time, so
@@ -23,12 +26,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("journaltune")
 
-# Tests that limit how large a file may grow, or kill what is starting, would leave torn bytecode for all later processes.
-os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-
-# A shell starts what it puts into the background with SIGINT ignored, and so would start what tests send Ctrl-C to.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it puts into the background with SIGINT ignored, and nohup with SIGHUP; so would start what tests signal.
+for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, default)
 
 for variable in list(os.environ):
     # COLUMNS too: pytest-xdist gives its workers one, and a table would be cut to it.
@@ -59,6 +60,15 @@ def pytest_sessionstart() -> None:
         raise pytest.UsageError("the tests see the source tree, not the installed package: start them with `pytest`")
 
 
+def pytest_collection_finish() -> None:
+    """From here on no bytecode is written: tests that limit the size of files, or kill what is starting, would leave it torn.
+
+    Until here it is: pytest's own of the test files takes longer to make than the rest of the collection, in each worker.
+    """
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
 @pytest.fixture(scope="session")
 def shell_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which `journaltune` and `python` are those under test, even where the package is not installed."""
@@ -70,3 +80,31 @@ def shell_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     here = Path(sys.executable).parent
     path = [str(here)] if (here / "journaltune").exists() else [str(folder)]
     return {**os.environ, "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])}
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same one for all workers of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def warm_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """`shell_env` for scripts whose calls need not start from nothing: `journaltune` and `python` are forked, see `warm`."""
+    warm = Warm(
+        shared_folder, "numpy.random", "journaltune.cli", "journaltune.api.study", "optuna.storages._grpc.client", "optuna"
+    )
+    yield warm.env(shell_env)
+    warm.close()
+
+
+@pytest.fixture(scope="session")
+def warm_sklearn_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The same with scikit-learn, which alone takes longer to import than most of what its scripts do."""
+    modules = ("datasets", "linear_model", "model_selection", "pipeline", "preprocessing", "svm")
+    warm = Warm(
+        shared_folder, "numpy.random", "optuna", "journaltune.api.study", *(f"sklearn.{name}" for name in modules), "sklearn"
+    )
+    yield warm.env(shell_env)
+    warm.close()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,12 @@ def examples() -> Path:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def data(tmp_path_factory: pytest.TempPathFactory, warm_sklearn_env: dict[str, str]) -> dict[str, Path]:
     """The two data sets as examples/data.py writes them, by name."""
     folder = tmp_path_factory.mktemp("data")
     for name in ("digits", "breast_cancer"):
-        subprocess.run([sys.executable, EXAMPLES / "data.py", name, folder / f"{name}.csv"], check=True)
+        command = ["python", EXAMPLES / "data.py", name, folder / f"{name}.csv"]
+        subprocess.run(command, env=warm_sklearn_env, check=True)
     return {name: folder / f"{name}.csv" for name in ("digits", "breast_cancer")}
 
 

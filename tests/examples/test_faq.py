@@ -41,8 +41,8 @@ def hollow_env(tmp_path_factory: pytest.TempPathFactory, shell_env: dict[str, st
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_an_answer_runs_and_checks_itself(answer: str, tmp_path: Path, shell_env: dict[str, str]) -> None:
-    done = run(answer, tmp_path, shell_env)
+def test_an_answer_runs_and_checks_itself(answer: str, tmp_path: Path, warm_env: dict[str, str]) -> None:
+    done = run(answer, tmp_path, warm_env)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 

@@ -58,24 +58,24 @@ def trials(folder: Path, env: dict[str, str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in listed.stdout.splitlines()]
 
 
-def test_two_loops_at_once_share_exactly_the_trials(loop: list[str], tmp_path: Path, shell_env: dict[str, str]) -> None:
-    said = finish(*(start(loop, TRIALS, tmp_path, shell_env) for _ in range(2)))
-    found = trials(tmp_path, shell_env)
+def test_two_loops_at_once_share_exactly_the_trials(loop: list[str], tmp_path: Path, warm_env: dict[str, str]) -> None:
+    said = finish(*(start(loop, TRIALS, tmp_path, warm_env) for _ in range(2)))
+    found = trials(tmp_path, warm_env)
     assert [trial["number"] for trial in found] == list(range(TRIALS))
     assert {trial["state"] for trial in found} <= {"complete", "fail"}  # a trial that diverged has failed
     assert sum(line.startswith("trial ") for line in said.splitlines()) == TRIALS
     assert min(trial["values"][0] for trial in found if trial["state"] == "complete") < 0.15
 
 
-def test_a_loop_started_again_goes_on_to_its_total(loop: list[str], tmp_path: Path, shell_env: dict[str, str]) -> None:
+def test_a_loop_started_again_goes_on_to_its_total(loop: list[str], tmp_path: Path, warm_env: dict[str, str]) -> None:
     for total in (2, 2, 3):
-        finish(start(loop, total, tmp_path, shell_env))
-        assert len(trials(tmp_path, shell_env)) == total
+        finish(start(loop, total, tmp_path, warm_env))
+        assert len(trials(tmp_path, warm_env)) == total
 
 
-def test_a_trainer_that_fails_fails_its_trial_only(loop: list[str], tmp_path: Path, shell_env: dict[str, str]) -> None:
-    finish(start([loop[0], "no-such.csv"], 2, tmp_path, shell_env))
-    assert [trial["state"] for trial in trials(tmp_path, shell_env)] == ["fail", "fail"]
+def test_a_trainer_that_fails_fails_its_trial_only(loop: list[str], tmp_path: Path, warm_env: dict[str, str]) -> None:
+    finish(start([loop[0], "no-such.csv"], 2, tmp_path, warm_env))
+    assert [trial["state"] for trial in trials(tmp_path, warm_env)] == ["fail", "fail"]
 
 
 def shown_loops() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,13 +50,13 @@ def test_tiles_divide_the_matrix(examples: Path, tmp_path: Path, shell_env: dict
         assert rows * inner + inner * columns + rows * columns <= 32768
 
 
-def test_a_round_trip_from_a_shell_loop(examples: Path, tmp_path: Path, shell_env: dict[str, str]) -> None:
-    run(examples / "spaces" / "tsp.sh", 4, folder=tmp_path, env=shell_env)
+def test_a_round_trip_from_a_shell_loop(examples: Path, tmp_path: Path, warm_env: dict[str, str]) -> None:
+    run(examples / "spaces" / "tsp.sh", 4, folder=tmp_path, env=warm_env)
     study = load_study(tmp_path / "study.journal")
     assert all(len(set(each["tour"])) == len(each["tour"]) == 12 for each in params(tmp_path, 4))
     round_trip = study.trials[0].params["tour"]
     again = ["sh", "-c", f". \"$0\" >&2; length '{turned(round_trip)}'", examples / "spaces" / "tsp.sh", 4]
-    assert float(run(*again, folder=tmp_path, env=shell_env)) == study.trials[0].value
+    assert float(run(*again, folder=tmp_path, env=warm_env)) == study.trials[0].value
 
 
 def turned(tour: list[str]) -> str:
@@ -65,8 +64,8 @@ def turned(tour: list[str]) -> str:
     return " ".join([*tour[5:], *tour[:5]][::-1])
 
 
-def test_weights_of_an_ensemble(examples: Path, tmp_path: Path, shell_env: dict[str, str]) -> None:
-    printed = run(sys.executable, examples / "spaces" / "ensemble.py", folder=tmp_path, env=shell_env).splitlines()
+def test_weights_of_an_ensemble(examples: Path, tmp_path: Path, warm_env: dict[str, str]) -> None:
+    printed = run("python", examples / "spaces" / "ensemble.py", folder=tmp_path, env=warm_env).splitlines()
     tried = [each["weights"] for each in params(tmp_path, 40)]
     assert all(min(each.values()) >= 0 and sum(each.values()) == pytest.approx(1) for each in tried)
     assert set(tried[0].values()) == {0.25}
@@ -84,8 +83,8 @@ def test_batches_are_computed(examples: Path, tmp_path: Path, shell_env: dict[st
 
 
 @needs_sklearn
-def test_a_kernel_decides_which_parameters_there_are(examples: Path, tmp_path: Path, shell_env: dict[str, str]) -> None:
-    printed = run(sys.executable, examples / "sklearn" / "svm.py", folder=tmp_path, env=shell_env)
+def test_a_kernel_decides_which_parameters_there_are(examples: Path, tmp_path: Path, warm_sklearn_env: dict[str, str]) -> None:
+    printed = run("python", examples / "sklearn" / "svm.py", folder=tmp_path, env=warm_sklearn_env)
     names = {
         "linear": {"C", "kernel"},
         "rbf": {"C", "kernel", "gamma"},

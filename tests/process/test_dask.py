@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from lazily import Library
 from listening import free_port, listening
 
 import journaltune
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from journaltune.api.study import Study
 
-distributed = pytest.importorskip("distributed", reason="no dask.distributed")
+distributed = Library("distributed", reason="no dask.distributed")
 
 
 class Cluster:

@@ -76,9 +76,9 @@ def serving(folder: Path, address: str = "127.0.0.1:0") -> Iterator[tuple[subpro
 
 
 @contextmanager
-def clients(folder: Path, address: str, n_trials: int) -> Iterator[list[subprocess.Popen[str]]]:
-    command = [sys.executable, "client.py", address]
-    options: Any = {"cwd": folder, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+def clients(folder: Path, address: str, n_trials: int, env: dict[str, str]) -> Iterator[list[subprocess.Popen[str]]]:
+    command = ["python", "client.py", address]
+    options: Any = {"cwd": folder, "env": env, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     started = [subprocess.Popen([*command, str(each), str(n_trials)], **options) for each in range(3)]
     try:
         yield started
@@ -103,9 +103,9 @@ def _as_said(trial: Any) -> list[Any]:
     return [trial.number, trial.state.name, trial.value, trial.params, reported, trial.user_attrs["client"]]
 
 
-def test_three_clients_at_once_leave_just_what_they_told(folder: Path) -> None:
+def test_three_clients_at_once_leave_just_what_they_told(folder: Path, warm_env: dict[str, str]) -> None:
     with serving(folder) as (server, address, _):
-        with clients(folder, address, 12) as processes:
+        with clients(folder, address, 12, warm_env) as processes:
             done = [process.communicate(timeout=120) for process in processes]
             assert [process.returncode for process in processes] == [0] * 3, done
         server.terminate()
@@ -121,8 +121,10 @@ def test_three_clients_at_once_leave_just_what_they_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, -2), (signal.SIGKILL, -9)])
-def test_what_was_acknowledged_outlives_a_server_that_ends_in_the_middle(folder: Path, number: int, code: int) -> None:
-    with serving(folder) as (server, address, _), clients(folder, address, 10_000) as processes:
+def test_what_was_acknowledged_outlives_a_server_that_ends_in_the_middle(
+    folder: Path, warm_env: dict[str, str], number: int, code: int
+) -> None:
+    with serving(folder) as (server, address, _), clients(folder, address, 10_000, warm_env) as processes:
         first = [process.stdout.readline() for process in processes if process.stdout is not None]
         server.send_signal(number)
         assert server.wait(60) == code
@@ -131,7 +133,7 @@ def test_what_was_acknowledged_outlives_a_server_that_ends_in_the_middle(folder:
     found = recorded(folder)
     for line in told("".join([*first, *rest])):
         assert line in found
-    with serving(folder) as (_, address, _), clients(folder, address, 2) as processes:
+    with serving(folder) as (_, address, _), clients(folder, address, 2, warm_env) as processes:
         assert [process.wait(120) for process in processes] == [0] * 3
     assert len(recorded(folder)) >= len(found) + 6
 

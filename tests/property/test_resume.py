@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -63,15 +64,25 @@ def script_for(configuration: dict[str, Any]) -> list[Call]:
 
 
 @pytest.fixture(scope="module", params=list(CONFIGURATIONS))
-def configuration(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return CONFIGURATIONS[request.param]
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(configuration: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
+def configuration(name: str) -> dict[str, Any]:
+    return CONFIGURATIONS[name]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(name: str) -> list[Asked]:
+    return whole(name)
+
+
+@functools.cache
+def whole(name: str) -> list[Asked]:
     """What one study object in one process suggests."""
-    study = make(tmp_path_factory.mktemp("whole") / "study.journal", configuration)
-    asked = [found for call in script_for(configuration) for found in perform(study, call)]
+    with tempfile.TemporaryDirectory() as folder, make(Path(folder) / "study.journal", CONFIGURATIONS[name]) as study:
+        asked = [found for call in script_for(CONFIGURATIONS[name]) for found in perform(study, call)]
     assert [number for number, _, _ in asked] == list(range(N_TRIALS))
     assert len({params for _, params, _ in asked}) > N_TRIALS - 3  # a child may be as a parent is
     return asked
@@ -126,7 +137,7 @@ def test_a_process_that_is_killed_after_every_few_calls(
     tmp_path: Path, configuration: dict[str, Any], uninterrupted: list[Asked]
 ) -> None:
     path = tmp_path / "study.journal"
-    every = 1 if configuration["sampler"] in ("tpe", "random", "nsgaii") else 4
+    every = 1 if configuration == CONFIGURATIONS["tpe"] else 9
     make(path, configuration).close()
     calls = script_for(configuration)
     asked = []
@@ -153,10 +164,10 @@ def test_another_interpreter_goes_on(tmp_path: Path) -> None:
     """With other hash seeds, memory addresses and a cold import of every library, used numpy and Python generators."""
     halves, expected = {}, {}
     for name, configuration in CONFIGURATIONS.items():
-        whole, path = make(tmp_path / f"whole {name}", configuration), tmp_path / name
+        path = tmp_path / name
         calls = script_for(configuration)
         half = len(calls) // 2
-        expected[str(path)] = [found for call in calls for found in perform(whole, call)]
+        expected[str(path)] = whole(name)
         make(path, configuration).close()
         assert several(path, calls[:half]) == expected[str(path)][: len(several_asks(calls[:half]))]
         halves[str(path)] = calls[half:]

@@ -109,13 +109,15 @@ def sshd_in(folder: Path, address: str = "127.0.0.1", *more: str) -> Iterator[Pa
     server: dict[str, object] = {
         "Port": port, "HostKey": folder / "host", "AuthorizedKeysFile": folder / "authorized", "PidFile": "none",
         "StrictModes": "no", "UsePAM": "no", "PasswordAuthentication": "no", "MaxStartups": 100,
-        "SetEnv": f"PATH={folder}/there:{folder}:{os.environ.get('PATH', os.defpath)} XDG_STATE_HOME={folder}/state",
+        "SetEnv": f"PATH={folder}/there:{folder}:{os.environ.get('PATH', os.defpath)} XDG_STATE_HOME={folder}/state "
+        f"HOME={folder}/there",  # else bash reads the start file of whoever runs the tests, for each connection
     }  # fmt: skip
     listens = "".join(f"ListenAddress {name}\n" for name in names)
     (folder / "sshd_config").write_text(options_text(server) + listens)
     client: dict[str, object] = {
         "Port": port, "User": getpass.getuser(), "IdentityFile": folder / "user", "UserKnownHostsFile": folder / "known",
         "GlobalKnownHostsFile": "/dev/null", "StrictHostKeyChecking": "yes",
+        "KexAlgorithms": "curve25519-sha256",  # the post-quantum ones take longer than most calls
     }  # fmt: skip
     (folder / "config").write_text(f"Match originalhost there\nHostName {address}\nMatch all\n{options_text(client)}")
     ssh = shutil.which("ssh")

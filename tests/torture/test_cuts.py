@@ -28,7 +28,7 @@ _GARBAGE = ("nothing", "NULs", "garbage")
 _WRITERS = ("ours", "stock")
 
 
-@pytest.mark.torture(runs=20_000, few=150)
+@pytest.mark.torture(runs=20_000, few=75)
 def test_a_cut_loses_nothing_that_was_whole(clean: Clean) -> None:
     clean(cuts)
 

@@ -40,7 +40,7 @@ from journaltune.study import OpenStudy, open_study
 _JUST_FITTED = "runs in which all that was written just fitted, not counted above"
 
 
-@pytest.mark.torture(runs=2_000, few=160)
+@pytest.mark.torture(runs=2_000, few=80)
 def test_a_full_disk_leaves_the_old_state_or_the_new_one(clean: Clean) -> None:
     clean(full_disk)
 

@@ -24,7 +24,7 @@ from journaltune.cli import output, table, trials
 from journaltune.cli.commands import NAMES, load
 from journaltune.cli.options import COMMON, Option
 
-_FEW = 150
+_FEW = 75
 _LIMIT_S = 20.0
 _MEMORY_BYTES = 1 << 30
 _PROCESSES = 25  # one call in so many is a process of its own

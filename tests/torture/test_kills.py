@@ -26,7 +26,7 @@ from torture.share import Clean, Run, Share, chance, evenly
 import journaltune
 from journaltune.journal import stock_lock, system
 
-_RUNS, _FEW = 2_000, 120
+_RUNS, _FEW = 2_000, 60
 _WORKERS = 16
 _PER_STORM = 100
 _PAUSE_S = 0.02

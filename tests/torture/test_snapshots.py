@@ -27,7 +27,7 @@ _LIMIT_S = 5.0
 _MEMORY_BYTES = 256 * 1024 * 1024
 
 
-@pytest.mark.torture(runs=1_000, few=2 * len(KINDS))
+@pytest.mark.torture(runs=1_000, few=len(KINDS))
 def test_a_bad_snapshot_changes_no_answer(clean: Clean) -> None:
     clean(snapshots)
 

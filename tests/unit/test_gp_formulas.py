@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lazily import Library
 from numpy.typing import NDArray
-from scipy import integrate, linalg, optimize, special, stats
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, RationalQuadratic
-from sklearn.preprocessing import PowerTransformer
 
 from journaltune.base import derive_seed
 from journaltune.suggest.samplers.gp.acquisition import Acquisition, Margin
@@ -28,6 +26,8 @@ from journaltune.suggest.samplers.gp.outputs import log_likelihood, warped, yeo_
 from journaltune.suggest.samplers.gp.posterior import JITTER, Posterior
 from journaltune.suggest.samplers.gp.stream import Stream
 
+processes, kernels = Library("sklearn.gaussian_process"), Library("sklearn.gaussian_process.kernels")
+preprocessing = Library("sklearn.preprocessing")
 Array = NDArray[np.float64]
 Z = np.array([-1e150, -1e8, -300.0, -38.0, -8.0, -5.0001, -5.0, -4.9, -2.0, -1e-9, 0.0, 0.7, 3.0, 9.0, 1e4])
 
@@ -43,7 +43,9 @@ def slope_of(function: Callable[[Array], float], at: Array, step: float = 1e-5) 
 
 @pytest.mark.parametrize("z", [-7.0, -5.5, -4.5, -1.0, 0.0, 0.5, 3.0])
 def test_log_h_is_the_logarithm_of_the_integrated_improvement(z: float) -> None:
-    found, _ = integrate.quad(lambda v: (z - v) * stats.norm.pdf(v), z - 40, z, points=[z - 1, z - 0.1], epsabs=0, epsrel=1e-10)
+    found, _ = scipy.integrate.quad(
+        lambda v: (z - v) * scipy.stats.norm.pdf(v), z - 40, z, points=[z - 1, z - 0.1], epsabs=0, epsrel=1e-10
+    )
     assert log_h(np.array([z]))[0][0] == pytest.approx(log(found), rel=1e-8)
 
 
@@ -52,13 +54,13 @@ def test_log_h_keeps_its_tail_where_plain_arithmetic_has_nothing_left() -> None:
     assert np.isfinite(value).all()
     assert np.isfinite(slope).all()
     far = Z[1:4]  # h(z) is phi(z) / z^2 (1 - 3 / z^2 + ...)
-    expansion = stats.norm.logpdf(far) - 2 * np.log(-far) + np.log1p(-3 / far**2 + 15 / far**4)
+    expansion = scipy.stats.norm.logpdf(far) - 2 * np.log(-far) + np.log1p(-3 / far**2 + 15 / far**4)
     assert value[1:4] == pytest.approx(expansion, rel=1e-7)
     assert (np.diff(value) > 0).all()
 
 
 def test_log_cdf_is_scipys() -> None:
-    assert log_cdf(Z[2:])[0] == pytest.approx(special.log_ndtr(Z[2:]), rel=1e-10, abs=1e-14)
+    assert log_cdf(Z[2:])[0] == pytest.approx(scipy.special.log_ndtr(Z[2:]), rel=1e-10, abs=1e-14)
 
 
 @pytest.mark.parametrize("function", [log_h, log_cdf])
@@ -74,14 +76,14 @@ def test_the_slopes_are_those_of_finite_differences(function: Callable[[Array], 
 @pytest.mark.parametrize("power", [-2.0, -0.5, 0.0, 0.7, 1.0, 2.0])
 def test_the_power_transform_and_its_likelihood_are_scipys(power: float) -> None:
     values = np.random.default_rng(0).gamma(1.0, 3.0, 40) - 2.0
-    assert yeo_johnson(values, power) == pytest.approx(stats.yeojohnson(values, power), rel=1e-12)
-    assert log_likelihood(values, power) == pytest.approx(stats.yeojohnson_llf(power, values), rel=1e-12)
+    assert yeo_johnson(values, power) == pytest.approx(scipy.stats.yeojohnson(values, power), rel=1e-12)
+    assert log_likelihood(values, power) == pytest.approx(scipy.stats.yeojohnson_llf(power, values), rel=1e-12)
 
 
 def test_the_power_is_nearly_the_one_that_scikit_learn_finds() -> None:
     values = np.random.default_rng(1).gamma(2.0, 1.0, 200)
     centred = (values - np.median(values)) / (np.subtract(*np.quantile(values, (0.75, 0.25))) / 1.349)
-    expected = PowerTransformer(method="yeo-johnson").fit_transform(centred[:, None])[:, 0]
+    expected = preprocessing.PowerTransformer(method="yeo-johnson").fit_transform(centred[:, None])[:, 0]
     assert warped(values) == pytest.approx(expected, abs=0.2)
 
 
@@ -107,7 +109,7 @@ def test_an_outlier_leaves_the_others_apart() -> None:
 @pytest.mark.parametrize("n_columns", [1, 4])
 def test_the_kernel_is_scikit_learns(n_columns: int) -> None:
     rows, lengths = np.random.default_rng(0).random((12, n_columns)), np.linspace(0.3, 1.7, n_columns)
-    expected = Matern(lengths, nu=2.5)(rows)
+    expected = kernels.Matern(lengths, nu=2.5)(rows)
     points = Places([0] * n_columns, [False] * n_columns).of(rows) / lengths
     assert matern(squared_distances(points, points))[0] == pytest.approx(expected, rel=1e-7, abs=1e-9)
     assert matern(squared_distances(points[:3], points))[0] == pytest.approx(expected[:3], rel=1e-12)
@@ -122,12 +124,12 @@ def test_the_kernels_slope_is_that_of_finite_differences() -> None:
 @pytest.mark.parametrize("squared", [0.0, 0.3, 7.0])
 def test_the_rational_kernel_is_scikit_learns_and_its_slope_that_of_finite_differences(squared: float) -> None:
     value, slope = rational(np.array([squared]))
-    expected = RationalQuadratic(length_scale=1.0, alpha=2.0)(np.zeros((1, 1)), np.array([[sqrt(squared)]]))
+    expected = kernels.RationalQuadratic(length_scale=1.0, alpha=2.0)(np.zeros((1, 1)), np.array([[sqrt(squared)]]))
     assert value == pytest.approx(expected[0], rel=1e-12)
     assert slope == pytest.approx(-2.0 * (rational(squared + 1e-6)[0] - rational(squared - 1e-6)[0]) / 2e-6, rel=1e-6)
 
 
-def of_column(kernel: Kernel, column: int) -> Callable[[Array, Array | None], Array]:
+def of_column(kernel: Any, column: int) -> Callable[[Array, Array | None], Array]:
     """A kernel of scikit-learn's that sees one column only."""
     return lambda one, other=None: kernel(one[:, [column]], None if other is None else other[:, [column]])
 
@@ -136,9 +138,11 @@ def test_the_covariance_is_scikit_learns_kernel_of_all_columns_and_the_mean_of_i
     rows, other = np.random.default_rng(0).random((12, 3)), np.random.default_rng(1).random((20, 3))
     lengths = np.array([0.3, 0.8, 1.7])
     ours = Covariance(Places([0] * 3, [False] * 3), Hyperparameters(lengths, 1.3, 0.05, 0.6))
-    columns = [of_column(RationalQuadratic(length / sqrt(3), alpha=2.0), at) for at, length in enumerate(lengths)]
+    columns = [of_column(kernels.RationalQuadratic(length / sqrt(3), alpha=2.0), at) for at, length in enumerate(lengths)]
     for one, two in ((rows, other), (rows[:3], other)):
-        expected = 1.3 * Matern(lengths, nu=2.5)(one, two) + 0.6 * np.mean([kernel(one, two) for kernel in columns], axis=0)
+        expected = 1.3 * kernels.Matern(lengths, nu=2.5)(one, two) + 0.6 * np.mean(
+            [kernel(one, two) for kernel in columns], axis=0
+        )
         assert ours.between(ours.points(one), ours.points(two)) == pytest.approx(expected, rel=1e-7)
     assert ours.between(ours.points(rows), ours.points(rows)).diagonal() == pytest.approx(1.9)
 
@@ -180,7 +184,7 @@ def test_distances_in_mixed_spaces_are_those_worked_out_by_hand() -> None:
 def test_the_inverse_factor_is_scipys(n: int) -> None:
     root = np.random.default_rng(n).standard_normal((n, n))
     covariance = root @ root.T + np.eye(n)
-    expected = linalg.solve_triangular(linalg.cholesky(covariance, lower=True), np.eye(n), lower=True)
+    expected = scipy.linalg.solve_triangular(scipy.linalg.cholesky(covariance, lower=True), np.eye(n), lower=True)
     assert inverse_factor(covariance) == pytest.approx(expected, abs=1e-9)
 
 
@@ -193,11 +197,17 @@ def example(places: Places, rows: Array, draws: int = 1, seed: int = 0, additive
     return Posterior(places, hyper, rows, rng.standard_normal((len(rows), draws)))
 
 
+def regressor(kernel: Any, noise: float) -> Any:
+    return processes.GaussianProcessRegressor(kernel, alpha=noise + JITTER, optimizer=None)
+
+
 def test_mean_and_variance_are_scikit_learns() -> None:
     rows, other = np.random.default_rng(0).random((15, 3)), np.random.default_rng(1).random((20, 3))
     ours = example(Places([0] * 3, [False] * 3), rows)
-    kernel = ConstantKernel(ours.hyper.variance) * Matern(ours.hyper.lengths, nu=2.5)
-    theirs = GaussianProcessRegressor(kernel, alpha=ours.hyper.noise + JITTER, optimizer=None).fit(rows, ours.outputs[:, 0])
+    kernel = kernels.ConstantKernel(ours.hyper.variance) * kernels.Matern(ours.hyper.lengths, nu=2.5)
+    theirs = processes.GaussianProcessRegressor(kernel, alpha=ours.hyper.noise + JITTER, optimizer=None).fit(
+        rows, ours.outputs[:, 0]
+    )
     mean, deviation = theirs.predict(other, return_std=True)
     assert ours.moments(other)[0][:, 0] == pytest.approx(mean, rel=1e-8)
     assert ours.moments(other)[1] == pytest.approx(deviation**2, rel=1e-6)
@@ -206,8 +216,10 @@ def test_mean_and_variance_are_scikit_learns() -> None:
 def test_joint_draws_have_the_posteriors_mean_and_covariance() -> None:
     rows, other = np.random.default_rng(0).random((6, 2)), np.random.default_rng(1).random((3, 2))
     ours = example(Places([0] * 2, [False] * 2), rows)
-    kernel = ConstantKernel(ours.hyper.variance) * Matern(ours.hyper.lengths, nu=2.5)
-    theirs = GaussianProcessRegressor(kernel, alpha=ours.hyper.noise + JITTER, optimizer=None).fit(rows, ours.outputs[:, 0])
+    kernel = kernels.ConstantKernel(ours.hyper.variance) * kernels.Matern(ours.hyper.lengths, nu=2.5)
+    theirs = processes.GaussianProcessRegressor(kernel, alpha=ours.hyper.noise + JITTER, optimizer=None).fit(
+        rows, ours.outputs[:, 0]
+    )
     mean, covariance = theirs.predict(other, return_cov=True)
     drawn = ours.draws(other, np.random.default_rng(2).standard_normal((3, 200_000)))
     assert drawn.mean(axis=1) == pytest.approx(mean, abs=0.01)
@@ -237,8 +249,8 @@ def test_the_likelihood_and_its_slopes_are_scikit_learns() -> None:
     rows, outputs = np.random.default_rng(0).random((25, 3)), np.random.default_rng(1).standard_normal(25)
     logs = np.log([0.4, 0.9, 1.6, 1.4, 0.03])
     value, slopes = Evidence(Places([0] * 3, [False] * 3), rows, outputs, RESULTS, sums=False).negative_log_likelihood(logs)
-    kernel = ConstantKernel(1.4) * Matern([0.4, 0.9, 1.6], nu=2.5)
-    theirs = GaussianProcessRegressor(kernel, alpha=0.03 + JITTER, optimizer=None).fit(rows, outputs)
+    kernel = kernels.ConstantKernel(1.4) * kernels.Matern([0.4, 0.9, 1.6], nu=2.5)
+    theirs = regressor(kernel, 0.03).fit(rows, outputs)
     expected, expected_slopes = theirs.log_marginal_likelihood(theirs.kernel_.theta, eval_gradient=True)
     assert -value - 0.5 * 25 * log(2 * np.pi) == pytest.approx(expected, rel=1e-9)
     assert -slopes[[3, 0, 1, 2]] == pytest.approx(expected_slopes, rel=1e-6)
@@ -268,8 +280,8 @@ def test_the_evidence_is_the_density_of_the_outputs_times_that_of_the_hyperparam
     usual = np.log([*[0.5 * sqrt(3.5)] * 5, 0.5, 0.5 if sums else 1.0, 1e-3])  # 21 of 30 values are present
     usual[1] = usual[3] = 0.0
     deviations = of(sums, np.array([1.0] * 7 + [2.0]))
-    prior = stats.norm.logpdf(logs, of(sums, usual), deviations) - stats.norm.logpdf(0, 0, deviations)
-    expected = stats.multivariate_normal.logpdf(OUTPUTS, cov=covariance) + 3 * log(2 * np.pi) + prior.sum()
+    prior = scipy.stats.norm.logpdf(logs, of(sums, usual), deviations) - scipy.stats.norm.logpdf(0, 0, deviations)
+    expected = scipy.stats.multivariate_normal.logpdf(OUTPUTS, cov=covariance) + 3 * log(2 * np.pi) + prior.sum()
     assert -evidence.loss(logs)[0] == pytest.approx(expected, rel=1e-8)
     lengths = [0.4, 0.9, 0.6, 1.1, 2.0]
     found = evidence.hyperparameters(logs)
@@ -300,7 +312,7 @@ def test_a_sum_is_known_where_its_terms_are() -> None:
 def test_the_fit_finds_what_made_the_outputs(noise: float) -> None:
     rng = np.random.default_rng(3)
     rows = rng.random((120, 2))
-    covariance = Matern([0.2, 2.0], nu=2.5)(rows) + noise * np.eye(120)
+    covariance = kernels.Matern([0.2, 2.0], nu=2.5)(rows) + noise * np.eye(120)
     outputs = np.linalg.cholesky(covariance + 1e-10 * np.eye(120)) @ rng.standard_normal(120)
     found = fitted(Places([0, 0], [False, False]), rows, outputs / outputs.std())
     assert 0.1 < found.lengths[0] < 0.5 < found.lengths[1]
@@ -315,10 +327,11 @@ def test_minima_in_a_box_are_scipys(low: float, high: float) -> None:
     start, bounds = np.full(4, (low + high) / 2 - 0.2), [(low, high)] * 4
 
     def function(x: Array) -> tuple[float, Array]:
-        return float(optimize.rosen(x)), optimize.rosen_der(x)
+        return float(scipy.optimize.rosen(x)), scipy.optimize.rosen_der(x)
 
     found, value = minimise(function, start, np.full(4, low), np.full(4, high), 500, 1e-8, 0.0)
-    expected: Any = optimize.minimize(optimize.rosen, start, jac=optimize.rosen_der, bounds=bounds, method="L-BFGS-B")
+    rosen, slope = scipy.optimize.rosen, scipy.optimize.rosen_der
+    expected: Any = scipy.optimize.minimize(rosen, start, jac=slope, bounds=bounds, method="L-BFGS-B")
     assert value == pytest.approx(expected.fun, abs=1e-6)
     assert found == pytest.approx(expected.x, abs=1e-2)
 
@@ -355,8 +368,8 @@ def test_margins_add_the_probability_that_the_functions_are_high_enough() -> Non
     gain = np.exp(acquisition(1, False).at(row)[0])
     expected = (
         np.log1p(0.03 / gain)
-        + 16 * stats.norm.logcdf(first[0] / sqrt(0.1 + first[1]) - 1.5)
-        + stats.norm.logcdf(second[0] / sqrt(second[1]))
+        + 16 * scipy.stats.norm.logcdf(first[0] / sqrt(0.1 + first[1]) - 1.5)
+        + scipy.stats.norm.logcdf(second[0] / sqrt(second[1]))
     )
     assert (acquisition(1, True).at(row) - acquisition(1, False).at(row))[0] == pytest.approx(expected, rel=1e-9)
 
@@ -389,6 +402,6 @@ def test_a_stream_goes_on_where_it_was() -> None:
 
 def test_uniform_and_normal_numbers_have_their_distributions() -> None:
     stream = Stream(derive_seed(1, 2, 3))
-    assert stats.kstest(stream.uniform(20_000), "uniform").pvalue > 0.01
-    assert stats.kstest(stream.normal(20_000), "norm").pvalue > 0.01
+    assert scipy.stats.kstest(stream.uniform(20_000), "uniform").pvalue > 0.01
+    assert scipy.stats.kstest(stream.normal(20_000), "norm").pvalue > 0.01
     assert sorted(stream.order(50).tolist()) == list(range(50))

@@ -23,14 +23,23 @@ N_TRIALS = 14
 SPACE = {"x": "float(0, 1)", "lr": "log(1e-5, 1e-1)", "n": "int(1, 9)", "opt": "a | b"}
 
 
-@pytest.fixture(params=["gp", "tpe"])
-def study_of(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
-    path = tmp_path / "study.journal"
+@pytest.fixture(scope="module", params=["gp", "tpe"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, str]:
+    """A journal, and the sampler of its trials."""
+    path = tmp_path_factory.mktemp("made") / "study.journal"
     study = create_study(path, params=SPACE, seed=5, sampler=request.param)
     for _ in range(N_TRIALS):
         trial = study.ask()
         study.tell(trial, (trial.params["x"] - 0.3) ** 2 + trial.params["n"] / 9 + (trial.params["opt"] == "a"))
-    return path, request.param
+    return path.read_bytes(), request.param
+
+
+@pytest.fixture
+def study_of(made: tuple[bytes, str], tmp_path: Path) -> tuple[Path, str]:
+    journal, sampler = made
+    path = tmp_path / "study.journal"
+    path.write_bytes(journal)
+    return path, sampler
 
 
 def changed(path: Path, name: str, by: float) -> None:
@@ -97,20 +106,26 @@ print(found.n_verified, found.n_rounded, found.difference)
 """
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal of a search by the Gaussian process, on this processor."""
+    path = tmp_path_factory.mktemp("searched") / "study.journal"
+    study = create_study(path, params={"x": "float(0, 1)", "y": "log(1e-5, 1)", "opt": "a | b"}, seed=3, sampler="gp")
+    for number in range(30):
+        trial = study.ask()
+        value = (trial.params["x"] - 0.3) ** 2 + np.sin(9 * trial.params["x"]) / 9 + (np.log10(trial.params["y"]) + 2) ** 2
+        study.tell(trial, **({"state": "fail"} if number % 11 == 5 else {"values": float(value) + (trial.params["opt"] == "a")}))
+    return path
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names the kernels of one kind of processor")
 @pytest.mark.parametrize(
     "elsewhere",
     [{"OPENBLAS_CORETYPE": "Prescott"}, {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V3"}],
     ids=["Prescott", "Nehalem, no AVX2"],
 )
-def test_other_processors_suggest_the_same(tmp_path: Path, elsewhere: dict[str, str]) -> None:
-    path = tmp_path / "study.journal"
-    study = create_study(path, params={"x": "float(0, 1)", "y": "log(1e-5, 1)", "opt": "a | b"}, seed=3, sampler="gp")
-    for number in range(30):
-        trial = study.ask()
-        value = (trial.params["x"] - 0.3) ** 2 + np.sin(9 * trial.params["x"]) / 9 + (np.log10(trial.params["y"]) + 2) ** 2
-        study.tell(trial, **({"state": "fail"} if number % 11 == 5 else {"values": float(value) + (trial.params["opt"] == "a")}))
-    command = [sys.executable, "-c", PROGRAM, str(path)]
+def test_other_processors_suggest_the_same(searched: Path, elsewhere: dict[str, str]) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(searched)]
     done = subprocess.run(command, env={**os.environ, **elsewhere}, capture_output=True, text=True, check=True)
     n_verified, n_rounded, difference = done.stdout.split(maxsplit=2)
     assert difference.strip() == "None"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pictured
 import pytest
+from lazily import Library
 
 from journaltune.cli import main
 from journaltune.cli.plot import IN_TERMINAL, KINDS
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 for library in ("matplotlib", "plotly", "plotext"):
-    pytest.importorskip(library, reason=f"{library} comes with the extra `plot`")
+    Library(library, reason=f"{library} comes with the extra `plot`")
 
 
 @pytest.fixture(scope="module")

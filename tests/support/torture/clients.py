@@ -41,8 +41,8 @@ class Log:
         self._fd = os.open(folder / f"{index:06}.log", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
 
     def next_token(self) -> float:
-        """A number that no other call has: the time to live of an ask."""
-        return float(1 + self.index * CALLS_PER_CLIENT + self._n)
+        """A number that no other call has: the time to live of an ask, which no machine is so slow as to see the end of."""
+        return float(1 + (1 + self.index) * CALLS_PER_CLIENT + self._n)
 
     def token(self) -> dict[str, str]:
         """An attribute that tells an enqueued trial apart."""
