@@ -266,7 +266,7 @@ def test_a_journal_of_before_whose_trials_were_pruned_is_verified(tmp_path: Path
 
 
 def test_a_journal_with_the_present_model_is_verified(tmp_path: Path) -> None:
-    """Of noisy results, three trials at a time, with a condition and a failure. A later model has its journals verified by this."""
+    """Of noisy results, three trials at a time, with a condition and a failure: what a later model has to verify."""
     shutil.copy(Path(__file__).parent.parent / "data" / "auto_with_sums.journal", tmp_path / "old.journal")
     study = load_study(tmp_path / "old.journal")
     assert study.counts()["fail"] == 1
