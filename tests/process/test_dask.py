@@ -114,8 +114,10 @@ def test_both_workers_are_used_at_once(cluster: Cluster, path: Path) -> None:
     study = make(path)
 
     def both(trial: Any) -> float:
-        barrier = distributed.Event(f"journaltune-test-{1 - trial.number % 2}")
-        distributed.Event(f"journaltune-test-{trial.number % 2}").set()
+        from distributed import Event
+
+        barrier = Event(f"journaltune-test-{1 - trial.number % 2}")
+        Event(f"journaltune-test-{trial.number % 2}").set()
         assert barrier.wait(60)
         return float(trial.slot)
 
@@ -217,8 +219,10 @@ def test_a_trial_that_was_told_meanwhile_takes_no_more_reports(cluster: Cluster,
     study = make(path)
 
     def late(trial: Any) -> float:
-        distributed.Event("journaltune-test-started").set()
-        assert distributed.Event("journaltune-test-told").wait(60)
+        from distributed import Event
+
+        Event("journaltune-test-started").set()
+        assert Event("journaltune-test-told").wait(60)
         trial.report(0.5, 1)
         return 1.0
 

@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from multiprocessing import active_children
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from running import gone, until
 
 import journaltune
 from journaltune import create_study, load_study
@@ -51,27 +50,12 @@ study = journaltune.create_study(sys.argv[1], params={"x": "float(0, 1)"}, sampl
 def objective(trial):
     try:
         os.write(1, b"%d\\n" % os.getpid())
-        time.sleep(1000)
+        while True:  # a signal just before one long sleep would be handled behind it
+            time.sleep(0.01)
     finally:
         os.write(1, b"cleaned\\n")
 study.optimize(objective, **json.loads(sys.argv[2]))
 """
-
-
-def gone(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return state in "ZX"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Polls: another process' end is no event here. The limit is for a test that fails."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def assert_asked_again(path: Path, n_trials: int) -> None:

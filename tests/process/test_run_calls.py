@@ -14,7 +14,7 @@ from running import Runs, X
 
 from journaltune.cli import main
 from journaltune.run import pair
-from journaltune.suggest.samplers import rust
+from journaltune.suggest import samplers
 
 Refused = Callable[..., str]
 
@@ -24,7 +24,7 @@ def refused(runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """The message of a call of `run` that exits 2 before anything starts, and changes no file; in this process."""
     monkeypatch.chdir(runs.folder)
     monkeypatch.setattr(pair, "in_pair", lambda work, say: work(None))  # nothing that is refused needs the other one
-    monkeypatch.setattr(rust, "without_its_package", lambda: None)
+    monkeypatch.setattr(samplers, "rust_without_its_package", lambda: None)
 
     def call(*arguments: str) -> str:
         before = snapshot(runs.folder)

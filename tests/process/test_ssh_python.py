@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machines import Machine, none_serves, servers
-from running import until
+from machines import Machine, servers
+from running import gone, until
 
 import journaltune
 from journaltune import ConflictError, ExhaustedError, MachineError, NotFoundError, Study, UsageError
@@ -162,8 +162,10 @@ def test_large_values_go_through_up_to_the_servers_limit(far: Study) -> None:
 
 
 def kill_servers(machine: Machine) -> None:
-    for pid in servers(machine.folder / "study.journal"):
+    pids = servers(machine.folder / "study.journal")
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    until(lambda: all(map(gone, pids)), "a killed server is there")
 
 
 def test_a_broken_connection_is_made_again_and_its_trials_are_still_there(far: Study, machine: Machine) -> None:
@@ -179,7 +181,6 @@ def test_a_broken_connection_is_made_again_and_its_trials_are_still_there(far: S
 def test_trials_that_others_took_meanwhile_stay_theirs(far: Study, machine: Machine) -> None:
     trial = far.ask()
     kill_servers(machine)
-    none_serves(machine.folder / "study.journal")
     taken = near(machine).ask()
     assert (taken.number, taken.attempt) == (trial.number, 2)
     assert far.ask().number == 1

@@ -61,6 +61,15 @@ here()
 """
 
 
+def gone(pid: int) -> bool:
+    """Whether a process has ended, its files and locks given back: its command line goes before these."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in "ZX"
+
+
 def until(condition: Callable[[], object], what: str = "") -> None:
     deadline = time.monotonic() + WAIT_S
     while not condition():
