@@ -182,12 +182,12 @@ def write_file(path: str, content: bytes) -> None:
         with open(temporary, "wb") as file:
             file.write(content)
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         try:
             os.unlink(temporary)
-        except OSError:
+        except (OSError, ValueError):
             pass
-        raise MachineError(f"cannot write {path}: {error.strerror}") from error
+        raise MachineError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 class Slow:

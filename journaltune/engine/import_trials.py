@@ -79,7 +79,7 @@ def _is_journal(path: str) -> bool:
     try:
         with open(path, "rb") as file:
             return b'"op_code"' in file.readline(65_536)
-    except OSError:
+    except (OSError, ValueError):  # a NUL in the name; who reads it as a table says what is wrong
         return False
 
 

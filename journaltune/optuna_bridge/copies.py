@@ -57,9 +57,11 @@ def copy_study(
     Numbers, states, values, parameters, attributes, intermediate values, constraints and times are the same there. A copy that
     fails is taken back; one that was killed is made anew by the next call.
 
-    Raises ConflictError where ``dest`` has a study of that name, NotFoundError, UsageError for a URL that can't be used.
+    Raises ConflictError where ``dest`` has a study of that name, NotFoundError, UsageError for a name or URL that can't be used.
     """
     access = {"lock_timeout_s": lock_timeout_s, "allow_network_fs": allow_network_fs}
+    if "\0" in dest:
+        raise UsageError(f"{dest!r} is no file name")
     if "://" not in source:
         with open_study(source, name, **access) as study:  # type: ignore[arg-type]
             name, source = study.name, study.path

@@ -53,7 +53,7 @@ def _text_of(path: str) -> str:
         with open(path, "rb") as file:
             return file.read().decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        what = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        what = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
         raise UsageError(f"{_shown(path)} can't be read: {what}") from None
 
 

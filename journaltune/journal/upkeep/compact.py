@@ -45,9 +45,12 @@ def compact(path: str | os.PathLike[str], dest: str | os.PathLike[str], *, allow
     What was written is replayed and compared with the original before it gets its name, and the name appears at once: a kill
     leaves no half file under it. What others append to ``path`` meanwhile is not in it.
 
-    Raises ConflictError when ``dest`` exists, JournalDamagedError when ``path`` can't be read, MachineError.
+    Raises ConflictError when ``dest`` exists, UsageError where it can't be a file, JournalDamagedError when ``path`` can't be
+    read, MachineError.
     """
     path, dest = os.path.abspath(os.fspath(path)), os.path.abspath(os.fspath(dest))
+    if "\0" in dest:
+        raise UsageError(f"{dest!r} is no file name")
     own, collecting = f"{dest}.{os.getpid()}.tmp", gc.isenabled()
     fd = files.open_journal(path, readable=True, allow_network_fs=allow_network_fs)
     try:
