@@ -48,9 +48,7 @@ def violation(constraints: Mapping[str, float]) -> dict[str, float]:
     Rustuna compares trials by this sum alone. But it adds up in the order of a hash table, which differs from process to
     process, and the last bit of a sum of three depends on the order: the order of equal trials would change by the process.
     """
-    if not constraints:
-        return {}
-    return as_attrs({"violation": total_violation(constraints)})
+    return as_attrs({"violation": total_violation(constraints)}) if constraints else {}
 
 
 def total_violation(constraints: Mapping[str, float]) -> float:

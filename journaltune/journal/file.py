@@ -9,7 +9,7 @@ import errno
 import os
 from binascii import crc32
 
-from journaltune.base.errors import InDoubtError, MachineError, NotFoundError
+from journaltune.base.errors import InDoubtError, MachineError, NotFoundError, UsageError
 from journaltune.journal import system
 
 TYPE_CHECKING = False
@@ -35,6 +35,12 @@ def names_of(path: str) -> list[str]:
 def folder_of(path: str) -> str:
     """The folder beside the journal that holds everything else; one for all symbolic links to it."""
     return names_of(path)[-1] + ".d"
+
+
+def require_name(path: str) -> None:
+    """UsageError for what can't name a file that is to be made."""
+    if "\0" in path:
+        raise UsageError(f"{path!r} is no file name")
 
 
 def refuse(error: OSError, path: str, doing: str) -> NoReturn:

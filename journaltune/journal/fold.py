@@ -138,7 +138,7 @@ class Fold:
         except UnicodeDecodeError as error:
             raise JournalDamagedError(self._path, start + error.start, "bytes that are not UTF-8") from error
         except RecursionError as error:
-            if records.depth(text) < _TOO_DEEP:  # the record is whole: the caller was near the limit of recursion
+            if records.depth_of(text) < _TOO_DEEP:  # the record is whole: the caller was near the limit of recursion
                 raise
             raise JournalDamagedError(self._path, start, "a record that is nested too deeply") from error
         except _UNREADABLE as error:

@@ -9,7 +9,6 @@ from journaltune.base.errors import MachineError
 from journaltune.journal import file as files
 from journaltune.journal import lock, records, snapshot
 from journaltune.journal.fold import Fold, apply_own
-from journaltune.journal.lock import Handle
 from journaltune.journal.state import JournalState
 
 TYPE_CHECKING = False
@@ -56,7 +55,7 @@ class Journal:
         self._look_at = self._read_at = 0.0  # by the monotonic clock
         self.offset = self._settled_at = 0  # the second: as far as no record could be taken back any more
         self._source: snapshot.Source | None = None
-        self._handle = Handle(self.path, create=create, allow_network_fs=allow_network_fs)
+        self._handle = lock.Handle(self.path, create=create, allow_network_fs=allow_network_fs)
         self._load()
 
     def __reduce__(self) -> NoReturn:

@@ -342,7 +342,7 @@ class RecordReader:
         del self.heads[_N_HEADS:]
 
 
-def depth(text: bytes) -> int:
+def depth_of(text: bytes) -> int:
     """How deeply a record nests, or more where brackets stand in its texts."""
     depth = deepest = 0
     for byte in text:

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from journaltune.base.errors import ConflictError, JournaltuneError, MachineError, NotFoundError, UsageError
 from journaltune.base.frozen import Frozen
+from journaltune.journal.file import require_name
 from journaltune.journal.records import CONFIG_ATTR
 from journaltune.optuna_bridge.backend import JournaltuneStorage, stock_record_of
 from journaltune.optuna_bridge.stored import require_database, storage_at
@@ -60,8 +61,7 @@ def copy_study(
     Raises ConflictError where ``dest`` has a study of that name, NotFoundError, UsageError for a name or URL that can't be used.
     """
     access = {"lock_timeout_s": lock_timeout_s, "allow_network_fs": allow_network_fs}
-    if "\0" in dest:
-        raise UsageError(f"{dest!r} is no file name")
+    require_name(dest)
     if "://" not in source:
         with open_study(source, name, **access) as study:  # type: ignore[arg-type]
             name, source = study.name, study.path

@@ -1,15 +1,17 @@
-"""A small study in a journal of its own, for tests that need no other; and the command line, called in the test's folder."""
+"""A small study in a journal of its own, for tests that need no other; a server of it; and the command line, in its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from serving import Client, commands
 
 from journaltune import create_study
 from journaltune.api.study import Study
 from journaltune.cli import main
+from journaltune.cli.methods import Commands
 
 
 @pytest.fixture
@@ -20,6 +22,18 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def study(path: Path) -> Study:
     return create_study(path, study_name="s", params={"x": "float(0, 1)"}, sampler="random", seed=1)
+
+
+@pytest.fixture
+def served(study: Study, path: Path) -> Commands:
+    """What a server of the study answers."""
+    return commands(path)
+
+
+@pytest.fixture
+def client(served: Commands) -> Iterator[Client]:
+    with Client(served) as client:
+        yield client
 
 
 @pytest.fixture

@@ -20,23 +20,10 @@ from journaltune.serve.protocol import MOST_BYTES
 from journaltune.serve.studies import Studies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from journaltune.api.study import Study
 
 METHODS = [name for name in NAMES if hasattr(load(name), "answer")]
 RESULT = {"x": 0.25}
-
-
-@pytest.fixture
-def served(study: Study, path: Path) -> Commands:
-    return commands(path)
-
-
-@pytest.fixture
-def client(served: Commands) -> Iterator[Client]:
-    with Client(served) as client:
-        yield client
 
 
 def refused(client: Client, method: str, *places: Any, **params: Any) -> tuple[int, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Client, commands
+from serving import Client
 
 from journaltune.api.study import Study
 from journaltune.cli.commands import load
@@ -16,17 +16,6 @@ from journaltune.cli.methods import Commands
 from journaltune.engine import ask
 from journaltune.journal.journal import Journal
 from journaltune.serve.ending import finish
-
-
-@pytest.fixture
-def served(study: Study, path: Path) -> Commands:
-    return commands(path)
-
-
-@pytest.fixture
-def client(served: Commands) -> Iterator[Client]:
-    with Client(served) as client:
-        yield client
 
 
 class Pause:

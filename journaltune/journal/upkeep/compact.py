@@ -49,8 +49,7 @@ def compact(path: str | os.PathLike[str], dest: str | os.PathLike[str], *, allow
     read, MachineError.
     """
     path, dest = os.path.abspath(os.fspath(path)), os.path.abspath(os.fspath(dest))
-    if "\0" in dest:
-        raise UsageError(f"{dest!r} is no file name")
+    files.require_name(dest)
     own, collecting = f"{dest}.{os.getpid()}.tmp", gc.isenabled()
     fd = files.open_journal(path, readable=True, allow_network_fs=allow_network_fs)
     try:

@@ -153,9 +153,9 @@ def _violation(constraints: Mapping[str, float]) -> dict[str, float]:
 
 
 def _violation_in(attrs: Mapping[str, Any]) -> dict[str, float]:
-    from journaltune.base.constraints import constraints_in
+    from journaltune.base.constraints import constraints_in, violation
 
-    return _violation(constraints_in(attrs))
+    return violation(constraints_in(attrs))
 
 
 class RustStudy:
