@@ -7,6 +7,7 @@ import linecache
 import os
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -35,6 +36,13 @@ CALLS: dict[str, Callable[[Study], object]] = {
     "best": lambda study: study.best_trials,
     "close": lambda study: study.close(),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_line_that_depends_on_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a look before each lock, however long ago the last one was, and each record is of another second."""
+    monkeypatch.setattr("journaltune.journal.journal._FRESH_S", -1.0)
+    monkeypatch.setattr("journaltune.journal.records.time_ns", count(1_767_225_600_000_000_000, 1_000_000_000).__next__)
 
 
 def interrupt() -> None:
