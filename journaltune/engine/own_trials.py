@@ -9,6 +9,7 @@ from __future__ import annotations
 from journaltune.base import FAIL, PRUNED, RUNNING, checks
 from journaltune.base.frozen import Frozen
 from journaltune.base.model import USAGE_ATTR
+from journaltune.engine.prune import _is_to_stop
 from journaltune.engine.report import _report
 from journaltune.engine.resume import assign, holder_of, owned
 from journaltune.engine.tell import earlier_request, last_report
@@ -118,14 +119,23 @@ def rerun(study: OpenStudy, number: int, attempt: int, owner: Mapping[str, Any],
 
 
 @verb
-def report_all(study: OpenStudy, number: int, owner: Mapping[str, Any], reports: Iterable[tuple[int, float]]) -> bool:
-    """Record intermediate values, each step's first; False when the trial is not this owner's any more."""
+def report_all(
+    study: OpenStudy, number: int, owner: Mapping[str, Any], reports: Iterable[tuple[int, float]], ended: bool = False
+) -> bool:
+    """Record intermediate values, each step's first, until the study's pruner says stop: whether it does.
+
+    It is asked after each step, as a trainer asks that waits for the answer: what it says must not depend on how many steps were
+    seen at a time. Those after its word are dropped, unless the trainer has ``ended``: then nothing is left to stop. False for a
+    trial that is not this owner's any more.
+    """
     with study.turn.lock, study.turn, study.journal.locked():
         for step, value in reports:
             if _own(study, number, owner) is None:
                 return False
             _report(study, number, step, value, None)
-    return True
+            if _is_to_stop(study, number) and not ended:
+                return True
+    return False
 
 
 @verb

@@ -27,22 +27,27 @@ def should_prune(study: OpenStudy, number: int) -> bool:
     number = checks.whole(number, "a trial's number")
     with study.turn.lock, study.turn:
         study.journal.sync()
-        trial, name = _running(study, number), study.setting("pruner")
-        if trial is None or name == "none" or not trial.intermediate:
-            return False
-        if trial.system_attrs.get(STOPPED_ATTR) == max(trial.intermediate):
-            return True
-        from journaltune.suggest.pruners import decide, leaves_rungs
+        return _is_to_stop(study, number)
 
-        options = study.setting("pruner_options")
-        if not leaves_rungs(name, options) and not decide(name, options, trial, study.state())[0]:
+
+def _is_to_stop(study: OpenStudy, number: int) -> bool:
+    """``should_prune`` of what was read."""
+    trial, name = _running(study, number), study.setting("pruner")
+    if trial is None or name == "none" or not trial.intermediate:
+        return False
+    if trial.system_attrs.get(STOPPED_ATTR) == max(trial.intermediate):
+        return True
+    from journaltune.suggest.pruners import decide, leaves_rungs
+
+    options = study.setting("pruner_options")
+    if not leaves_rungs(name, options) and not decide(name, options, trial, study.state())[0]:
+        return False
+    with study.journal.locked():  # of trials that reach a rung at once, the later ones see the earlier
+        trial = _running(study, number)
+        if trial is None:
             return False
-        with study.journal.locked():  # of trials that reach a rung at once, the later ones see the earlier
-            trial = _running(study, number)
-            if trial is None:
-                return False
-            prune, attrs = decide(name, options, trial, study.state())
-            _note(study, trial, attrs | ({STOPPED_ATTR: max(trial.intermediate)} if prune else {}))
+        prune, attrs = decide(name, options, trial, study.state())
+        _note(study, trial, attrs | ({STOPPED_ATTR: max(trial.intermediate)} if prune else {}))
     return prune
 
 

@@ -10,7 +10,6 @@ from journaltune.base import COMPLETE, FAIL, PRUNED
 from journaltune.base.errors import ExhaustedError, JournaltuneError, WaitTimeoutError
 from journaltune.engine import own_trials
 from journaltune.engine.ask import ask
-from journaltune.engine.prune import should_prune
 from journaltune.engine.reap import release
 from journaltune.engine.resume import are_held_by_others
 from journaltune.journal.state import STATE_MASK
@@ -51,6 +50,10 @@ class Ledger:
         return self._worker if self.study.elsewhere is None else self.study.elsewhere.owner
 
     # -- how far the study is ----------------------------------------------------------------------------------------
+
+    @property
+    def prunes(self) -> bool:
+        return bool(self.study.setting("pruner") != "none")
 
     @property
     def directions(self) -> list[int]:
@@ -118,14 +121,17 @@ class Ledger:
 
     # -- recording ---------------------------------------------------------------------------------------------------
 
-    def report(self, child: Child) -> bool:
-        """Record what a trainer reported since the last time; whether its trial is to be pruned."""
-        if not child.unreported:
+    def report(self, child: Child, *, ended: bool = False) -> bool:
+        """Record what a trainer reported since the last time; whether its trial is to be pruned.
+
+        What it reports after it was to stop, until it has ended, is left out: that depends on how soon it does.
+        """
+        if not child.unreported or child.ending == "pruned":
             return False
         self._is_stored = False
-        recorded = own_trials.report_all(self.study, child.number, self.owner, child.unreported)
+        prune = own_trials.report_all(self.study, child.number, self.owner, child.unreported, ended)
         child.unreported.clear()
-        return recorded and should_prune(self.study, child.number)
+        return prune
 
     def record(self, child: Child, outcome: Outcome, *, may_retry: bool) -> tuple[bool, int | None]:
         """Write a result, or that a next attempt is made: whether that counts, and the next attempt.

@@ -130,7 +130,7 @@ class Recorder:
             raise error
 
     def _record(self, child: Child, outcome: Outcome, stderr: list[str]) -> None:
-        self._ledger.report(child)
+        self._ledger.report(child, ended=True)
         recorded, next_attempt = self._ledger.record(child, outcome, may_retry=not self._rules.is_halted)
         if not recorded:
             text = f"trial {child.number} was told, or given to somebody else, meanwhile: its result here is dropped"

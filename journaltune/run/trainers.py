@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from journaltune.suggest.choose import Suggestion
 
 
-_REPORTS_S, _MEASURE_S, _MEASURE_LIMITED_S, _JOURNAL_S, _MEMORY_FREE_S = 0.25, 1.0, 0.25, 1.0, 0.25
+_REPORTS_S, _REPORTS_SOON_S = 0.25, 0.05  # soon: where a pruner waits for them, and trainers report often
+_MEASURE_S, _MEASURE_LIMITED_S, _JOURNAL_S, _MEMORY_FREE_S = 1.0, 0.25, 1.0, 0.25
 _MEASURE_SHARE = 100.0  # times as long as a look at the memory took, until the next one
 _PATIENCE_S = 3.0  # for answers of another machine that has the journal, once somebody wants an end
 _OOM_GRACE_S = 1.0  # a leak goes on meanwhile
@@ -155,6 +156,7 @@ class Trainers:
             self._recorder.add(child, outcome, [])
             return
         self._rules.started()
+        self._look_soon()
         self._recorder.went_well()
         self._show_at_s = 0.0
         self._enrol(child)
@@ -269,11 +271,18 @@ class Trainers:
         self._due["measure"] = max(self._due["measure"], self._clock.now() + took_s * _MEASURE_SHARE)
 
     def _look_at_reports(self) -> None:
-        if self._is_due("reports", _REPORTS_S):
-            for child in list(self._children.running.values()):
-                child.read_reports()
-                if self._ledger.report(child) and not child.ending:
-                    self._children.end(child, "pruned")
+        if not self._is_due("reports", _REPORTS_S):
+            return
+        for child in list(self._children.running.values()):
+            child.read_reports()
+            if child.unreported:
+                self._look_soon()
+            if self._ledger.report(child) and not child.ending:
+                self._children.end(child, "pruned")
+
+    def _look_soon(self) -> None:
+        if self._ledger.prunes:
+            self._due["reports"] = min(self._due["reports"], self._clock.now() + _REPORTS_SOON_S)
 
     def _look_at_journal(self) -> None:
         """A trial that somebody else has now must not go on here: both trainers would be in one folder."""

@@ -309,9 +309,9 @@ SETTINGS = {setting.name: setting for setting in _TABLE}
 
 
 # No setting of the user's: it says how a study computes, so that one that was made before goes on as it began. See
-# ``suggest.choose.by_index``, ``base.trainer_seed``, ``suggest.samplers.bounded``, ``suggest.samplers.genetic`` and
-# ``suggest.samplers.gp.habits``.
-ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near", "gp": "sums"}
+# ``suggest.choose.by_index``, ``base.trainer_seed``, ``suggest.samplers.bounded``, ``suggest.samplers.genetic``,
+# ``suggest.samplers.gp.habits`` and ``suggest.history.History.valueless``.
+ARITHMETIC = {"grid": "index", "tpe": "bounded", "nsgaii": "near", "gp": "sums", "pruned": "learned"}
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -192,7 +192,8 @@ def visible(study: OpenStudy, number: int) -> StudyState:
 
 def history(study: OpenStudy, number: int) -> History:
     """The history that the sampler sees for trial ``number``."""
-    return History(visible(study, number), study.failures, _marked(study, "tpe", "bounded"))
+    is_bounded, sees_all = _marked(study, "tpe", "bounded"), _marked(study, "pruned", "learned")
+    return History(visible(study, number), study.failures, is_bounded, sees_all)
 
 
 def by_index(study: OpenStudy) -> bool:

@@ -41,13 +41,14 @@ class History:
     """A study as a sampler sees it when it is asked.
 
     ``directions`` holds MINIMIZE or MAXIMIZE for each objective. ``is_bounded``: TPE is to learn from some of many trials.
+    ``sees_all``: a model is told of trials that ended without a value, too.
     """
 
-    __slots__ = ("_failures", "_study", "directions", "is_bounded")
+    __slots__ = ("_failures", "_study", "directions", "is_bounded", "sees_all")
 
-    def __init__(self, study: StudyState, failures: str, is_bounded: bool = False) -> None:
+    def __init__(self, study: StudyState, failures: str, is_bounded: bool = False, sees_all: bool = True) -> None:
         self._study = study
-        self.is_bounded = is_bounded
+        self.is_bounded, self.sees_all = is_bounded, sees_all
         self._failures = failures
         self.directions = [MAXIMIZE if direction == MAXIMIZE else MINIMIZE for direction in study.directions]
 
@@ -153,6 +154,21 @@ class History:
     def failed(self) -> list[Asked]:
         """The failed trials that say something about their parameters."""
         return [_asked(*row) for row in self._rows_without_result() if row[1] & STATE_MASK == FAIL]
+
+    def valueless(self) -> list[Asked]:
+        """Complete and pruned trials without a value, or with NaN: no observations, and no failures that anybody told."""
+        if not self.sees_all:
+            return []
+        finished, codes = self._study.finished, self._study.finished.column("codes")
+        ended = [at for at, code in enumerate(codes) if code & (STATE_MASK | HIDDEN) in (COMPLETE, PRUNED)]
+        without = {at for at in ended if not codes[at] & HAS_VALUES or any(map(isnan, finished.packed_values(at)))}
+        return [_asked(*row) for at, row in enumerate(finished.rows()) if at in without] if without else []
+
+    def ignored(self) -> list[Asked]:
+        """The failed trials that a sampler is to learn nothing from (``failures="ignore"``); still they need no second try."""
+        if self._failures == "worst" or not self.sees_all:
+            return []
+        return [_asked(*row) for row in self._study.finished.rows() if row[1] & (STATE_MASK | HIDDEN) == FAIL]
 
     def pending(self) -> list[Asked]:
         """The trials that were asked and have not finished."""

@@ -240,9 +240,18 @@ def test_a_trial_that_is_to_be_pruned_is_ended(runs: Runs, stubborn: bool) -> No
     runs.ran("-n", "1", "--pruner", "threshold", "--pruner-option", "upper=2.5", "--", *runs.trainer(body), X)
     (trial,) = runs.trials()
     assert trial.state.name == "PRUNED"
-    assert 3.0 in trial.intermediate_values.values()
-    assert trial.value == max(trial.intermediate_values)
+    assert (trial.value, trial.intermediate_values) == (3.0, {step: float(step) for step in range(4)})
     assert runs.none_is_left()
+
+
+STEPS = 'for step, value in enumerate((1, 9, 1)): print(f\'[journaltune] {{"step": {step}, "value": {value}}}\')\n'
+
+
+def test_what_a_pruner_says_does_not_depend_on_how_many_steps_come_at_once(runs: Runs) -> None:
+    """Each step counts, though a later one was seen together with it, and looks good again."""
+    trainer = runs.trainer(STEPS + "sys.stdout.flush()\nforever()")
+    runs.ran("-n", "2", "--pruner", "threshold", "--pruner-option", "upper=2.5", "--", *trainer, X)
+    assert [(trial.value, trial.intermediate_values) for trial in runs.trials()] == [(9.0, {0: 1.0, 1: 9.0})] * 2
 
 
 class TestRetries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import isnan, log, nan
 from pathlib import Path
 
@@ -38,7 +39,28 @@ def test_complete_pruned_failed_and_running_trials_are_told_apart(path: Path) ->
     found = observed(study)
     assert (found.numbers, found.values) == ([0, 1], [1.0, 6.0])
     assert found.rows == [[0.0, 0.5], [0.1, 0.5]]
-    assert (found.failed, found.pending) == ([[0.2, 0.5]], [[0.4, 0.5]])
+    assert (found.failed, found.pending) == ([[0.2, 0.5], [0.5, 0.5]], [[0.4, 0.5]])
+
+
+def test_a_trial_without_a_value_is_a_failure_unless_its_parameters_had_been_tried(path: Path) -> None:
+    study = make(path, "gp")
+    for number, x in enumerate((0.1, 0.2, 0.1, 0.3)):
+        assert enqueued(study, x, 0.5).number == number
+    study.tell(0, 1.0)
+    for number in (1, 2):
+        study.tell(number, state="pruned")
+    told = {
+        "op_code": 6,
+        "worker_id": "other",
+        "trial_id": 3,
+        "state": 1,
+        "values": [nan],
+        "datetime_complete": "2026-01-01T00:00:00",
+    }
+    with path.open("a", encoding="utf-8") as journal:
+        journal.write(json.dumps(told) + "\n")
+    assert study.trials[3].state.name == "COMPLETE"
+    assert (observed(study).numbers, observed(study).failed) == ([0], [[0.2, 0.5], [0.3, 0.5]])
 
 
 def test_values_are_minimised(path: Path) -> None:
@@ -59,7 +81,9 @@ def test_the_order_in_which_trials_finished_says_nothing(path: Path) -> None:
 def test_failures_can_be_left_out(path: Path) -> None:
     study = make(path, "gp", failures="ignore")
     study.tell(enqueued(study, 0.1, 0.2), state="fail")
-    assert observed(study).failed == []
+    study.tell(enqueued(study, 0.3, 0.2), state="fail", reason="interrupted")
+    found = observed(study)
+    assert (found.failed, found.passed) == ([], [[0.1, 0.2]])
 
 
 def test_with_a_lag_the_latest_results_are_not_there_yet(path: Path) -> None:

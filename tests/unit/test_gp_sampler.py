@@ -229,6 +229,40 @@ def test_enqueued_and_pruned_trials_count_as_results(path: Path) -> None:
     assert all(abs(found["x"] - 0.3) < 0.2 for found in next_ones(study))
 
 
+@pytest.mark.parametrize("failures", ["worst", "ignore"])
+@pytest.mark.parametrize("ends", ["fail", "pruned", "nan"])
+def test_what_brings_no_value_is_not_suggested_for_ever(path: Path, ends: str, failures: str) -> None:
+    """Where the best results lie, beyond x = 0.3, trials fail, or are pruned before they have a value, or report NaN only."""
+    study = make(path, "auto", failures=failures)
+    for _ in range(26):
+        trial = study.ask()
+        if trial.params["x"] <= 0.3:
+            study.tell(trial, -trial.params["x"])
+            continue
+        if ends == "nan":
+            trial.report(math.nan, 1)
+        study.tell(trial, state="fail" if ends == "fail" else "pruned")
+    tried = [(trial.params["x"], trial.params["y"]) for trial in study.trials]
+    assert len(set(tried)) == len(tried)
+    if (ends, failures) != ("fail", "ignore"):
+        assert sum(x > 0.3 for x, _ in tried[14:]) < 6
+    assert study.verify().difference is None
+
+
+def test_studies_of_before_are_verified_though_they_did_not_see_what_brought_no_value(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(settings.ARITHMETIC, "pruned")
+    study = make(path, "auto")
+    for _ in range(16):
+        trial = study.ask()
+        x = trial.params["x"]
+        study.tell(trial, **({"values": -x} if x <= 0.3 else {"state": "pruned"}))
+    assert len({trial.params["x"] for trial in study.trials[12:]}) < 4
+    monkeypatch.undo()
+    assert load_study(path).verify().difference is None
+
+
 def test_a_parameter_that_was_added_and_one_whose_bounds_moved_are_no_obstacle(path: Path) -> None:
     told(make(path, "gp"), 12)
     study = create_study(path, params={"x": "float(0, 0.5)", "y": "float(0, 1)", "opt": "a | b"}, exist_ok=True)

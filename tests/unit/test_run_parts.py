@@ -258,10 +258,23 @@ class TestOwnTrials:
     def test_a_pruned_trial_has_its_last_report(self, study: Study) -> None:
         with Worker(study._study.path) as worker:
             number = self.ask(study, worker)
-            assert own_trials.report_all(study._study, number, worker.owner, [(1, 5.0), (2, 3.0), (1, 9.0)])
+            assert not own_trials.report_all(study._study, number, worker.owner, [(1, 5.0), (2, 3.0), (1, 9.0)])
             assert self.settle(study, worker, number, 2)
             assert not own_trials.report_all(study._study, number, worker.owner, [(3, 1.0)])
         assert (study.trials[0].value, study.trials[0].intermediate_values) == (3.0, {1: 5.0, 2: 3.0})
+
+    @pytest.mark.parametrize("ended", [False, True])
+    def test_each_report_is_shown_to_the_pruner_and_a_trial_that_has_ended_keeps_its_result(
+        self, tmp_path: Path, ended: bool
+    ) -> None:
+        study = create_study(
+            tmp_path / "study.journal", params={"x": "float(0, 1)"}, pruner="threshold", pruner_options={"upper": 2.0}
+        )
+        with Worker(study._study.path) as worker:
+            number, reports = self.ask(study, worker), [(1, 1.0), (2, 5.0), (3, 1.0)]
+            assert own_trials.report_all(study._study, number, worker.owner, reports, ended) is not ended
+            assert self.settle(study, worker, number, 1, values=[7.0])
+        assert study.trials[0].intermediate_values == dict(reports if ended else reports[:2])
 
     def test_a_next_attempt_is_the_same_trial(self, study: Study) -> None:
         from journaltune.engine.resume import holder_of

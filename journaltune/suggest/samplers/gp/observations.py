@@ -26,7 +26,7 @@ class Observations(Frozen):
     """Rows by column, NaN where a trial lacks a parameter, in the order of the trials' numbers.
 
     ``values`` are minimised. ``constraints`` hold what was told of each, at most 0 where it holds. ``failed`` and ``pending`` are
-    rows too.
+    rows too; ``passed`` are those of trials that tell nothing, and are not tried again.
 
     ``progress`` is how far each trial has come, 1 at its end; empty unless trials were stopped early. ``earlier`` are values from
     before: the row's place, how far the trial had come, and the value.
@@ -38,6 +38,7 @@ class Observations(Frozen):
     constraints: list[Mapping[str, float]]
     failed: list[Row]
     pending: list[Row]
+    passed: Sequence[Row] = ()
     progress: Sequence[float] = ()
     earlier: Sequence[tuple[int, float, float]] = ()
 
@@ -54,11 +55,14 @@ def observe(history: History, distributions: Mapping[str, Distribution], courses
             observed.append((number, row, sign * values[0], constraints_in(attrs)))
     observed.sort(key=lambda each: each[0])
     numbers, rows, values, constraints = [list(column) for column in zip(*observed, strict=True)] or [[], [], [], []]
-    failed, pending = place.rows(history.failed()), place.rows(history.pending())
+    # A trial that brought no value is a failure, else it would be suggested for ever; but not one that was stopped because its
+    # parameters had been tried before.
+    failed = [*place.rows(history.failed()), *(row for row in place.rows(history.valueless()) if row not in rows)]
+    pending, passed = place.rows(history.pending()), place.rows(history.ignored())
     course = _Course(history, numbers, {number for number, *_ in pruned}) if pruned and courses else None
     if course is None or not course.longest:
-        return Observations(numbers, rows, values, constraints, failed, pending)
-    return Observations(numbers, rows, values, constraints, failed, pending, course.progress(), course.earlier(sign))
+        return Observations(numbers, rows, values, constraints, failed, pending, passed)
+    return Observations(numbers, rows, values, constraints, failed, pending, passed, course.progress(), course.earlier(sign))
 
 
 class _Course:

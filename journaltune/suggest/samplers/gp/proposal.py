@@ -70,7 +70,8 @@ def margins(model: Model, observed: Observations) -> list[Margin]:
 
 def taken(observed: Observations, axes: Axes) -> set[Key]:
     """What was tried before, or is being tried."""
-    return {key for rows in (observed.rows, observed.failed, observed.pending) if rows for key in axes.keys(np.array(rows))}
+    known = [*observed.rows, *observed.failed, *observed.pending, *observed.passed]
+    return set(axes.keys(np.array(known))) if known else set()
 
 
 def _told(model: Model, observed: Observations) -> list[Mapping[str, float]]:
