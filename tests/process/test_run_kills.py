@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from running import Runs, X, runner_of, until
+from running import Runs, X, kill_run, until
 
 from journaltune import load_study
 from journaltune.engine.owners import workers_folder
@@ -33,20 +33,9 @@ def survivors(runs: Runs) -> subprocess.Popen[str]:
     return started
 
 
-def kill(front: subprocess.Popen[str], whom: str) -> None:
-    runner = runner_of(front)
-    if whom == "group":
-        os.killpg(front.pid, signal.SIGKILL)
-    pids = {"front": [front.pid], "runner": [runner], "both": [front.pid, runner]}.get(whom, [])
-    for pid in pids if whom == "both" else []:
-        os.kill(pid, signal.SIGSTOP)  # between two kills the second one could end what the first one left
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-
-
 @pytest.mark.parametrize("whom", ["front", "runner", "group"])
 def test_a_kill_leaves_no_process_behind(runs: Runs, survivors: subprocess.Popen[str], whom: str) -> None:
-    kill(survivors, whom)
+    kill_run(survivors, whom)
     until(runs.none_is_left)
     said = survivors.communicate()[1]
     assert survivors.returncode == (137 if whom == "runner" else -signal.SIGKILL)
@@ -65,7 +54,7 @@ def test_timeouts_kill_of_the_group_leaves_none(runs: Runs) -> None:
 
 
 def test_what_both_left_is_ended_by_the_next_run(runs: Runs, survivors: subprocess.Popen[str]) -> None:
-    kill(survivors, "both")
+    kill_run(survivors, "both")
     survivors.communicate()
     left = runs.alive()
     assert len(left) >= 8
@@ -98,7 +87,7 @@ def test_its_trials_are_made_again_in_the_same_folder(runs: Runs, whom: str) -> 
     first = runs.start(*call)
     until(lambda: all(runs.printed(number) for number in range(2)))
     params = [trial.params for trial in runs.trials()]
-    kill(first, whom)
+    kill_run(first, whom)
     first.communicate()
     second = runs.start(*call)
     until(lambda: runs.outcomes()[:2] == [0.0, 1.0])
@@ -118,7 +107,7 @@ def test_a_second_runner_takes_over_at_once(runs: Runs) -> None:
     until(lambda: runs.seen() == 2)
     second = runs.start("-n", "2", "-j", "2")
     until(lambda: len(os.listdir(workers_folder(str(runs.journal)))) == 2)
-    kill(first, "runner")
+    kill_run(first, "runner")
     assert second.wait() == 0
     assert runs.outcomes() == [0.0, 1.0]
     assert runs.none_is_left()
@@ -148,7 +137,7 @@ def test_two_runners_that_are_killed_end_with_exactly_the_total(runs: Runs, seed
         victim = running[0]
         if victim.poll() is None:
             try:
-                kill(victim, whom)
+                kill_run(victim, whom)
             except (AssertionError, ProcessLookupError):
                 continue
         running.pop(0)
@@ -179,7 +168,7 @@ def test_after_a_power_cut_the_same_call_finishes_the_study(runs: Runs) -> None:
     train = runs.trainer("if attempt == 1 and number > 3: forever()\nprint(number)")
     first = runs.start("-n", "6", "-j", "2", "--", *train, X)
     until(lambda: runs.seen() == 6)
-    kill(first, "both")
+    kill_run(first, "both")
     first.communicate()
     lines = runs.journal.read_bytes().splitlines(keepends=True)
     last = max(place for place, line in enumerate(lines) if b'"op_code":6' in line)
@@ -203,7 +192,7 @@ def _kill_after_some(runs: Runs, started: subprocess.Popen[str], whom: str) -> N
     n = runs.seen()
     until(lambda: runs.seen() >= n + 5 or started.poll() is not None)
     if started.poll() is None:
-        kill(started, whom)
+        kill_run(started, whom)
     started.communicate()
 
 

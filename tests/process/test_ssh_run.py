@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from machines import Machine, executable, none_serves, servers
-from running import Runs, X, runner_of, until
+from running import Runs, X, kill_run, until
 
 import journaltune
 
@@ -105,9 +105,7 @@ def test_ctrl_c_gives_trials_back_and_is_no_death_of_theirs(runs: Runs, there: M
 def test_a_killed_run_leaves_no_trainer_and_its_trials_are_asked_again(runs: Runs, there: Machine, who: str) -> None:
     run = runs.start(*new_study(runs, 3, "forever() if attempt == 1 and number < 2 else print(0.5)", "-j", "2"), env=there.env)
     until(lambda: runs.seen() == 2)
-    runner = runner_of(run)
-    for pid in {"both": [run.pid, runner], "runner": [runner], "front": [run.pid]}[who]:
-        os.kill(pid, signal.SIGKILL)
+    kill_run(run, who)
     run.wait(60)
     none_serves(runs.journal)
     again = runs.ran(env=there.env)
@@ -135,7 +133,6 @@ CALLS = [
     "own_trials.flush",
     "own_trials.rerun",
     "own_trials.report_all",
-    "prune.should_prune",
     '"journaltune.since"',
 ]
 

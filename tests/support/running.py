@@ -167,3 +167,14 @@ def runner_of(front: subprocess.Popen[str]) -> int:
     """The other one of the two processes."""
     until(lambda: processes.children(front.pid), "no runner")
     return processes.children(front.pid)[0]
+
+
+def kill_run(front: subprocess.Popen[str], whom: str) -> None:
+    runner = runner_of(front)
+    if whom == "group":
+        os.killpg(front.pid, signal.SIGKILL)
+    pids = {"front": [front.pid], "runner": [runner], "both": [front.pid, runner]}.get(whom, [])
+    for pid in pids if whom == "both" else []:
+        os.kill(pid, signal.SIGSTOP)  # between two kills the second one could end what the first one left
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)

@@ -78,16 +78,12 @@ class Server:
                     self._forget(connection)
 
     def _read(self, connection: socket.socket) -> Request | None:
-        head, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
-        if not head:  # the client is gone
-            pid = self._pids[connection]
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            self._forget(connection)
+        """What a client wants, in the process that was forked for it; in the server None."""
+        found = self._received(connection)
+        if found is None:
+            self._end(connection)
             return None
-        with connection.makefile("rb") as file:
-            request = Request(*marshal.loads(file.read(int.from_bytes(head, "big"))))
+        request, descriptors = found
         # Until the process is what was asked for, no signal may reach it.
         signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
         pid = os.fork()
@@ -100,6 +96,28 @@ class Server:
         self._pids[connection] = pid
         self._say(connection, pid)
         return None
+
+    def _received(self, connection: socket.socket) -> tuple[Request, list[int]] | None:
+        """None where the client is gone. Of one that was killed the kernel says so in several ways: what it sent may be cut
+        short, and what it did not read makes an error of the end."""
+        descriptors: list[int] = []
+        try:
+            head, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
+            if head:
+                with connection.makefile("rb") as file:
+                    return Request(*marshal.loads(file.read(int.from_bytes(head, "big")))), descriptors
+        except (OSError, EOFError):
+            pass
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+
+    def _end(self, connection: socket.socket) -> None:
+        pid = self._pids[connection]
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._forget(connection)
 
     def _say(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError):

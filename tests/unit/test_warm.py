@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -64,6 +66,19 @@ def test_a_signal_reaches_it(env: dict[str, str], tmp_path: Path, number: int) -
         process.send_signal(number)
         assert process.stdout.read() == b"", "its end of the pipe is closed: it is gone"
         assert process.wait() == -number
+
+
+@pytest.mark.parametrize("after", ["nothing", "a part of what it wants", "all of it, but reads no answer"])
+def test_a_client_that_is_killed_leaves_a_server_for_the_others(warm_env: dict[str, str], tmp_path: Path, after: str) -> None:
+    request = marshal.dumps(("python", ["-c", "pass"], os.fsencode(tmp_path), dict(os.environb), os.getpgrp(), []))
+    with socket.socket(socket.AF_UNIX) as client, open(os.devnull, "r+b") as null:
+        client.connect(str(Path(warm_env["PATH"].partition(os.pathsep)[0]) / "socket"))
+        if after != "nothing":
+            socket.send_fds(client, [len(request).to_bytes(4, "big")], [null.fileno()] * 3)
+            client.sendall(request[: 9 if after.startswith("a part") else len(request)])
+        if after.startswith("all"):
+            client.recv(4, socket.MSG_PEEK)  # it is there
+    assert called(warm_env, tmp_path, "python", "-c", "print(5)") == (0, "5\n", "")
 
 
 def test_the_program_answers_and_refuses(env: dict[str, str], tmp_path: Path) -> None:
