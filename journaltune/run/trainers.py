@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from journaltune.suggest.choose import Suggestion
 
 
-_REPORTS_S, _REPORTS_SOON_S = 0.25, 0.05  # soon: where a pruner waits for them, and trainers report often
+# Between looks for reports; where a pruner waits for them, a share of the time since a trainer began or reported, up to that.
+_REPORTS_S, _REPORTS_LEAST_S, _REPORTS_SHARE = 0.25, 0.02, 0.25
 _MEASURE_S, _MEASURE_LIMITED_S, _JOURNAL_S, _MEMORY_FREE_S = 1.0, 0.25, 1.0, 0.25
 _MEASURE_SHARE = 100.0  # times as long as a look at the memory took, until the next one
 _PATIENCE_S = 3.0  # for answers of another machine that has the journal, once somebody wants an end
@@ -49,7 +50,7 @@ class Trainers:
         self._n_interrupts, self._awaited = 0, -1
         self._error: JournaltuneError | None = None
         self._due = {"reports": 0.0, "measure": 0.0, "journal": 0.0}
-        self._show_at_s = 0.0
+        self._show_at_s = self._heard_s = 0.0
 
     def run(self) -> int:
         """The exit code: 0; 1 where too much failed; 130 where it was interrupted before it was done.
@@ -156,7 +157,8 @@ class Trainers:
             self._recorder.add(child, outcome, [])
             return
         self._rules.started()
-        self._look_soon()
+        self._heard_s = self._clock.now()
+        self._look_sooner()
         self._recorder.went_well()
         self._show_at_s = 0.0
         self._enrol(child)
@@ -276,13 +278,16 @@ class Trainers:
         for child in list(self._children.running.values()):
             child.read_reports()
             if child.unreported:
-                self._look_soon()
+                self._heard_s = self._clock.now()
             if self._ledger.report(child) and not child.ending:
                 self._children.end(child, "pruned")
+        self._look_sooner()
 
-    def _look_soon(self) -> None:
+    def _look_sooner(self) -> None:
         if self._ledger.prunes:
-            self._due["reports"] = min(self._due["reports"], self._clock.now() + _REPORTS_SOON_S)
+            now_s = self._clock.now()
+            wait_s = max(_REPORTS_LEAST_S, _REPORTS_SHARE * (now_s - self._heard_s))
+            self._due["reports"] = min(self._due["reports"], now_s + wait_s)
 
     def _look_at_journal(self) -> None:
         """A trial that somebody else has now must not go on here: both trainers would be in one folder."""
