@@ -107,7 +107,7 @@ def test_the_groups_are_all_rows() -> None:
 
 def test_samplers_are_compared_by_their_trials(tmp_path: Path, python: str) -> None:
     results = tmp_path / "results.jsonl"
-    options = ("--budget", "8", "--seeds", "2", "--workers", "1,2", "--samplers", "auto,random", "--results", str(results))
+    options = ("--budget", "6", "--seeds", "2", "--workers", "1,2", "--samplers", "auto,random", "--results", str(results))
     done = bench("--quality", "branin", "failing", *options, python=python)
     assert done.returncode == 0, done.stderr
     tables = done.stdout.split("\n\n")
@@ -117,7 +117,7 @@ def test_samplers_are_compared_by_their_trials(tmp_path: Path, python: str) -> N
     assert all(len(table.splitlines()) == 9 for table in tables)
     runs = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     assert len(runs) == 5 * 2 * 2 * 3
-    assert all(run["regrets"]["8"] >= 0 for run in runs)
+    assert all(run["regrets"]["6"] >= 0 for run in runs)
     assert {run["problem"] for run in runs if run["failed"]} >= {"fails-corner", "fails-diagonal"}
     again = bench("--quality", "branin", "failing", *options, python=python)
     assert (again.stdout, again.stderr) == (done.stdout, "")
@@ -125,13 +125,13 @@ def test_samplers_are_compared_by_their_trials(tmp_path: Path, python: str) -> N
 
 def test_what_is_expected_stands_beside_what_came(tmp_path: Path, python: str) -> None:
     results = tmp_path / "results.jsonl"
-    options = ("branin", "noisy-branin", "--seeds", "2", "--after", "6,8", "--results", str(results))
+    options = ("branin", "noisy-branin", "--seeds", "1", "--after", "6,8", "--results", str(results))
     done = bench("--gains", *options, python=python)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split("  ")[0] for line in lines[2:]] == ["branin", "noisy-branin", "ratio of the sums", "rank correlation"]
     gains = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    assert len(gains) == 2 * 2 * 2
+    assert len(gains) == 2 * 2
     assert all(gain["expected"] > 0 for gain in gains)
     assert all(gain["realised"] >= 0 for gain in gains if gain["problem"] == "branin")
     assert bench("--gains", *options, python=python).stdout == done.stdout
