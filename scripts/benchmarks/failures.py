@@ -49,7 +49,7 @@ def failed_and_best(path: str, who: str, budget: int, seeds: int) -> dict[str, l
 
 
 def taught(bench: Bench, row: str) -> list[Line]:
-    budget, seeds = bench.size(BUDGET, 20), bench.size(SEEDS, 2)
+    budget, seeds = bench.size(BUDGET, 12), bench.size(SEEDS, 2)
     say(f"{row}, {seeds} seeds")
     ours, peer = (measure("failures", bench.journals.empty(), who, budget, seeds) for who in ("ours", "optuna"))
     return [

@@ -31,7 +31,7 @@ LONG = 100_000  # trials that Optuna takes minutes to be given
 
 def flat(bench: Bench, row: str) -> list[Line]:
     """A look in a study of each size, half of them for parameters that are there; and the cold command on the same journals."""
-    sizes = [bench.size(size, 5 * (index + 1)) for index, size in enumerate(SIZES)]
+    sizes = [5, 10] if bench.quick else SIZES
     lines, ours_at, command_at = [], [], []
     for size in sizes:
         path = bench.journals.empty()
@@ -42,7 +42,7 @@ def flat(bench: Bench, row: str) -> list[Line]:
             bench.rounds(3 if size < LONG else 1),
             partial(_looks, path, "ours", size),
             partial(_looks, path, "optuna", size),
-            partial(_commands, path),
+            partial(_commands, path, bench.size(5, 1)),
         )
         lines.append(shorter(row, f"a look among {size:,} trials", "µs", ours, PEER, theirs))
         ours_at.append(ours)
@@ -61,8 +61,8 @@ def _looks(path: Path, who: str, size: int) -> float:
     return float(answer["microseconds"])
 
 
-def _commands(path: Path) -> float:
-    return median(_command(path) for _ in range(5))
+def _commands(path: Path, times: int) -> float:
+    return median(_command(path) for _ in range(times))
 
 
 def _command(path: Path) -> float:

@@ -90,7 +90,8 @@ def _cold_samples(bench: Bench, label: str, trials: int, rounds: int) -> Samples
     ours_path, optuna_path = bench.journals.ours(trials, "tpe"), bench.journals.optuna(trials)
     # Writes our snapshot and brings both files and both programs into the page cache.
     _our_pair(ours_path)
-    _optuna_pair(optuna_path)
+    if not bench.quick:
+        _optuna_pair(optuna_path)
     samples = Samples([], [], [])
     interleave(
         label,

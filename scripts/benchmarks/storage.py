@@ -65,7 +65,7 @@ def workers(bench: Bench, row: str) -> list[Line]:
 
 def _window(bench: Bench, name: str) -> tuple[float, float, float]:
     """Trials a second, median and p99 of a trial's milliseconds."""
-    count, length_s = bench.size(8, 2), 0.5 if bench.quick else 6.0
+    count, length_s = bench.size(8, 2), 0.3 if bench.quick else 6.0
     path = bench.journals.empty()
     _measure("create", path, name)
     answers = race(_command("optimize", path, name), count, length_s)

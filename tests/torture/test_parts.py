@@ -18,7 +18,20 @@ from torture.share import Run, Share, Tally, Tortured, evenly
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
-PARTS = ("cuts", "flips", "snapshots", "full_disk", "fuzz", "paths", "kills", "failpoints", "resume", "writers", "pruners")
+PARTS = (
+    "cuts",
+    "flips",
+    "snapshots",
+    "full_disk",
+    "fuzz",
+    "paths",
+    "kills",
+    "failpoints",
+    "interrupts",
+    "resume",
+    "writers",
+    "pruners",
+)
 
 
 def script(*arguments: object) -> subprocess.CompletedProcess[str]:

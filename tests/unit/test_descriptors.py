@@ -60,7 +60,10 @@ def test_a_file_that_got_the_number_of_a_closed_descriptor_is_not_written_to(stu
     number = study._study.journal._handle.fd
     os.close(number)
     own = os.open(tmp_path / "results.csv", os.O_RDWR | os.O_CREAT)
-    assert own == number
+    if own != number:  # a lower one became free meanwhile, of a study that nobody holds
+        os.dup2(own, number)
+        os.close(own)
+        own = number
     goes_on(study)
     study.close()
     os.write(own, b"mine")

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from journaltune import create_study
 
-N_TRIALS, SEEDS = 100, range(8)
+N_TRIALS, SEEDS = 100, range(4)
 
 
 class Search(NamedTuple):

@@ -143,7 +143,7 @@ def test_a_study_of_before_goes_on_as_it_began(tmp_path: Path, monkeypatch: pyte
 
 
 # Binh and Korn, 1997, in the bounds of Optuna's documentation: 4 % of the space keeps both constraints.
-LOW, HIGH, N_TRIALS, SEEDS = -15.0, 30.0, 200, range(3)
+LOW, HIGH, N_TRIALS, SEEDS = -15.0, 30.0, 150, range(2)
 REFERENCE = (140.0, 50.0)
 
 

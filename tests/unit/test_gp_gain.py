@@ -43,7 +43,7 @@ def branin(x: float, y: float) -> float:
 def test_it_is_about_what_ten_more_trials_bring(path: Path) -> None:
     """In the mean over searches, within a factor of 4; and later less is expected, and less comes."""
     early, late = [], []
-    for seed in range(6):
+    for seed in range(3):
         study = make(path, "auto", study_name=f"{seed}", seed=seed)
         for phase, after in ((early, 8), (late, 30)):
             go_on(study, branin, after - len(study.trials))
@@ -73,7 +73,7 @@ def test_a_lucky_result_is_no_gain(path: Path) -> None:
     gains, lucky = [], []
     for seed in range(3):
         study, dice = make(path, "auto", study_name=f"{seed}", seed=seed), np.random.default_rng(seed)
-        go_on(study, lambda x, y, d=dice: (x - 0.3) ** 2 + (y - 0.6) ** 2 + d.normal(0, 0.2), 40)
+        go_on(study, lambda x, y, d=dice: (x - 0.3) ** 2 + (y - 0.6) ** 2 + d.normal(0, 0.2), 30)
         before = study.best_value
         gains.append(expected(study))
         lucky.append(max(0.0, before - min(float(dice.normal(0, 0.2, N_MORE).min()) for _ in range(40))))

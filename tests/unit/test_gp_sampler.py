@@ -49,12 +49,11 @@ def distances(study: Study, last: int) -> list[float]:
 # What it finds.
 
 
-@pytest.mark.parametrize("sampler", ["gp", "auto"])
-@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize(("sampler", "direction"), [("gp", "minimize"), ("auto", "maximize")])
 def test_it_ends_at_the_optimum(path: Path, sampler: str, direction: str) -> None:
     sign = 1 if direction == "minimize" else -1
-    study = told(make(path, sampler, directions=direction), 25, lambda x, y: sign * bowl(x, y))
-    assert min(distances(study, 25)) < 3e-3
+    study = told(make(path, sampler, directions=direction), 20, lambda x, y: sign * bowl(x, y))
+    assert min(distances(study, 20)) < 3e-3
     assert study.verify().difference is None
 
 
@@ -85,13 +84,13 @@ def test_trials_that_were_stopped_near_the_best_one_scare_nobody_away(path: Path
 
 def test_a_search_with_stopped_trials_is_verified_and_goes_on_to_the_optimum(path: Path) -> None:
     study = make(path, "auto", pruner="hyperband", pruner_options={"max_resource": 27})
-    for _ in range(40):
+    for _ in range(25):
         go_on(study, (1, 3, 9, 27), lambda x, y: len(study.trials) % 3 == 0)
     with study.ask() as running:
-        assert running.number == 40
-        assert study.ask().number == 41  # with another one on its way
+        assert running.number == 25
+        assert study.ask().number == 26  # with another one on its way
         study.tell(running, 3.0)
-    assert min(distances(study, 30)) < 0.02
+    assert min(distances(study, 15)) < 0.02
     assert study.verify().difference is None
 
 
@@ -101,7 +100,7 @@ def test_it_finds_the_best_of_categories_integers_steps_and_logarithms(path: Pat
     def objective(opt: str, n: int, step: float, rate: float) -> float:
         return {"a": 0.5, "b": 0.0, "c": 0.8}[opt] + (n - 4) ** 2 / 20 + (step - 0.6) ** 2 + (math.log10(rate) + 3) ** 2 / 9
 
-    best = told(make(path, "gp", params=space), 45, objective).best_params
+    best = told(make(path, "gp", params=space), 25, objective).best_params
     assert (best["opt"], best["n"]) == ("b", 4)
     assert best["step"] == pytest.approx(0.6, abs=0.11)
     assert abs(math.log10(best["rate"]) + 3) < 0.3
@@ -135,8 +134,8 @@ def test_failures_are_kept_away_from_although_the_best_values_lie_among_them(pat
     def fails(x: float, y: float) -> float:
         return math.nan if x > 0.5 and y > 0.5 else (x - 0.7) ** 2 + (y - 0.7) ** 2
 
-    study = told(make(path, "gp"), 60, fails)
-    assert study.counts()["fail"] <= 15
+    study = told(make(path, "gp"), 50, fails)
+    assert study.counts()["fail"] <= 13
     assert study.best_value < 0.0401
 
 
@@ -151,14 +150,14 @@ def test_a_branch_of_which_a_part_fails_is_not_given_up(path: Path) -> None:
     study = make(path, "gp", params={"opt": "slow | plain | fast", "rate": "float(0, 1)"})
     for rate in (0.5, 0.7, 0.9):
         study.enqueue({"opt": "fast", "rate": rate})
-    told(study, 40, fails)
+    told(study, 25, fails)
     assert study.best_value < 0.001
-    assert study.counts()["fail"] <= 10
+    assert study.counts()["fail"] <= 9
 
 
 def test_a_constraint_that_is_told_is_kept(path: Path) -> None:
     study = make(path, "gp")
-    for _ in range(40):
+    for _ in range(20):
         trial = study.ask()
         x, y = trial.params["x"], trial.params["y"]
         study.tell(trial, -x - y, constraints={"size": x * x + y * y - 0.5})
@@ -183,8 +182,8 @@ def test_a_constraint_that_is_told_is_kept(path: Path) -> None:
     ids=["equal", "infinite", "both infinities", "outliers", "tiny", "plateaus", "nearly all fail"],
 )
 def test_whatever_the_results_it_suggests_something_new_of_the_space(path: Path, objective: Objective) -> None:
-    study = told(make(path, "gp"), 24, objective)
-    assert len({repr(trial.params) for trial in study.trials}) == 24
+    study = told(make(path, "gp"), 18, objective)
+    assert len({repr(trial.params) for trial in study.trials}) == 18
     assert all(0 <= value <= 1 for trial in study.trials for value in trial.params.values())
     assert study.verify().difference is None
 
@@ -234,7 +233,7 @@ def test_enqueued_and_pruned_trials_count_as_results(path: Path) -> None:
 def test_what_brings_no_value_is_not_suggested_for_ever(path: Path, ends: str, failures: str) -> None:
     """Where the best results lie, beyond x = 0.3, trials fail, or are pruned before they have a value, or report NaN only."""
     study = make(path, "auto", failures=failures)
-    for _ in range(26):
+    for _ in range(18):
         trial = study.ask()
         if trial.params["x"] <= 0.3:
             study.tell(trial, -trial.params["x"])
@@ -245,7 +244,7 @@ def test_what_brings_no_value_is_not_suggested_for_ever(path: Path, ends: str, f
     tried = [(trial.params["x"], trial.params["y"]) for trial in study.trials]
     assert len(set(tried)) == len(tried)
     if (ends, failures) != ("fail", "ignore"):
-        assert sum(x > 0.3 for x, _ in tried[14:]) < 6
+        assert sum(x > 0.3 for x, _ in tried[14:]) < 2
     assert study.verify().difference is None
 
 
@@ -264,9 +263,9 @@ def test_studies_of_before_are_verified_though_they_did_not_see_what_brought_no_
 
 
 def test_a_parameter_that_was_added_and_one_whose_bounds_moved_are_no_obstacle(path: Path) -> None:
-    told(make(path, "gp"), 12)
+    told(make(path, "gp"), 10)
     study = create_study(path, params={"x": "float(0, 0.5)", "y": "float(0, 1)", "opt": "a | b"}, exist_ok=True)
-    told(study, 12, lambda x, y, opt: bowl(x, y) + (opt == "a"))
+    told(study, 10, lambda x, y, opt: bowl(x, y) + (opt == "a"))
     assert study.best_params["opt"] == "b"
     assert study.verify().difference is None
 
@@ -276,12 +275,12 @@ def test_a_parameter_that_was_added_and_one_whose_bounds_moved_are_no_obstacle(p
 
 def failing_studies_end(path: Path) -> list[dict[str, object]]:
     study = make(path, "auto", params={"x": "float(0, 1)", "y": "float(0, 1)", "opt": "a | b"}, seed=3)
-    told(study, 20, lambda x, y, opt: math.nan if x + y > 1.3 else (x - 0.7) ** 2 + (y - 0.6) ** 2 + (opt == "a"))
+    told(study, 18, lambda x, y, opt: math.nan if x + y > 1.3 else (x - 0.7) ** 2 + (y - 0.6) ** 2 + (opt == "a"))
     return [trial.params for trial in study.trials[16:]]
 
 
 def test_a_study_of_before_goes_on_as_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = [(0.4368, 0.4930), (0.4367, 0.4928), (0.4367, 0.4927), (0.4424, 0.4957)]
+    places = [(0.4368, 0.4930), (0.4367, 0.4928)]
     before = [{"x": pytest.approx(x, abs=3e-4), "y": pytest.approx(y, abs=3e-4), "opt": "b"} for x, y in places]
     with monkeypatch.context() as patch:
         patch.delitem(settings.ARITHMETIC, "gp")
@@ -296,7 +295,8 @@ def test_a_journal_of_before_whose_trials_were_pruned_is_verified(tmp_path: Path
     shutil.copy(Path(__file__).parent.parent / "data" / "auto_without_sums.journal", tmp_path / "old.journal")
     study = load_study(tmp_path / "old.journal")
     assert study.counts()["pruned"] == 15
-    assert (study.verify().difference, study.verify().n_verified) == (None, 30)
+    verdict = study.verify()
+    assert (verdict.difference, verdict.n_verified) == (None, 30)
 
 
 def test_a_journal_with_the_present_model_is_verified(tmp_path: Path) -> None:
@@ -304,7 +304,8 @@ def test_a_journal_with_the_present_model_is_verified(tmp_path: Path) -> None:
     shutil.copy(Path(__file__).parent.parent / "data" / "auto_with_sums.journal", tmp_path / "old.journal")
     study = load_study(tmp_path / "old.journal")
     assert study.counts()["fail"] == 1
-    assert (study.verify().difference, study.verify().n_verified) == (None, 32)
+    verdict = study.verify()
+    assert (verdict.difference, verdict.n_verified) == (None, 32)
 
 
 def test_the_design_lasts_until_enough_results_are_there(path: Path) -> None:
@@ -403,7 +404,7 @@ def branched(values: dict[str, float]) -> float:
 def test_absent_parameters_are_left_out_and_no_branch_is_forgotten() -> None:
     rows: list[list[float]] = []
     values: list[float] = []
-    for number in range(40):
+    for number in range(25):
         if number < 6:
             found = {"opt": float(number % 2), "ab"[number % 2]: number / 6}
         else:

@@ -26,7 +26,7 @@ from journaltune.journal.upkeep.repair import repair
 
 def ours(path: Path) -> None:
     study = create_study(path, params={"x": "float(0, 1)", "c": "a | b"}, seed=1)
-    for _ in range(4):
+    for _ in range(2):
         asked = [study.ask() for _ in range(3)]
         for trial in reversed(asked):
             study.tell(trial, float(trial.number), attrs={"k": trial.number})
@@ -34,7 +34,7 @@ def ours(path: Path) -> None:
 
 def stock(path: Path) -> None:
     storage = JournalStorage(JournalFileBackend(str(path)))
-    optuna.create_study(storage=storage, sampler=optuna.samplers.RandomSampler(seed=1)).optimize(_objective, n_trials=8)
+    optuna.create_study(storage=storage, sampler=optuna.samplers.RandomSampler(seed=1)).optimize(_objective, n_trials=5)
 
 
 def _objective(trial: optuna.Trial) -> float:
@@ -47,7 +47,7 @@ def mixed(path: Path) -> None:
     ours(path)
     stock(path)
     study = load_study(path, path.stem)
-    for _ in range(5):
+    for _ in range(3):
         study.tell(study.ask(), 9.0)
 
 
@@ -123,7 +123,7 @@ def by_number(seen: list[dict[str, Any]]) -> dict[tuple[int, int], Any]:
 def test_every_trial_whose_records_are_whole_comes_out_as_it_was(written: Path, tmp_path: Path, damage: Damage) -> None:
     lines, dice = lines_of(written), random.Random(20261121)
     expected, about = by_number(readers.by_us(written)), trial_numbers(lines)
-    for run, place in enumerate(dice.sample(range(1, len(lines)), 12)):
+    for run, place in enumerate(dice.sample(range(1, len(lines)), 6)):
         path = tmp_path / f"{run}.journal"
         damaged, n_damaged = damage(dice, lines, place)
         put(path, damaged)

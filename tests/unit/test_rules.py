@@ -274,7 +274,7 @@ def test_every_sampler_keeps_the_rules(tmp_path: Path, sampler: str) -> None:
         "x": "log(1e-3, 1)",
     }
     study = journaltune.create_study(tmp_path / "s.journal", params=params, require=["n * k <= 16"], seed=2, sampler=sampler)
-    for _ in range(16):
+    for _ in range(12):
         trial = study.ask()
         assert trial.params["n"] * trial.params["k"] <= 16
         assert ("m" in trial.params) == (trial.params["opt"] == "sgd")

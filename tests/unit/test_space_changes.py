@@ -203,11 +203,11 @@ class TestWithoutAName:
 def test_every_sampler_goes_on_and_every_suggestion_verifies(
     path: Path, sampler: str, options: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    tell_all(make(path, sampler, options), 9)
+    tell_all(make(path, sampler, options), 8)
     study = changed(path, **change)
     study.ask()
     names = list(specs(study))
-    assert all(list(params) == names for params in tell_all(study, 5))
+    assert all(list(params) == names for params in tell_all(study, 4))
     assert study.verify().difference is None
 
 

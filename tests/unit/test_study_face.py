@@ -184,7 +184,7 @@ class TestClosing:
         assert not path.exists()
 
     def test_the_folder_beside_the_journal_may_go_at_any_time(self, path: Path) -> None:
-        study = make(path, params={f"x{i}": "float(0, 1)" for i in range(10)})
+        study = make(path, params={f"x{i}": "float(0, 1)" for i in range(10)}, sampler="random")
         for number in range(60):
             study.tell(study.ask(), float(number))
         study.close()
