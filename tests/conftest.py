@@ -104,7 +104,13 @@ def warm_sklearn_env(shared_folder: Path, shell_env: dict[str, str]) -> Iterator
     """The same with scikit-learn, which alone takes longer to import than most of what its scripts do."""
     modules = ("datasets", "linear_model", "model_selection", "pipeline", "preprocessing", "svm")
     warm = Warm(
-        shared_folder, "numpy.random", "optuna", "journaltune.api.study", *(f"sklearn.{name}" for name in modules), "sklearn"
+        shared_folder,
+        "numpy.random",
+        "optuna",
+        "journaltune.cli",
+        "journaltune.api.study",
+        *(f"sklearn.{name}" for name in modules),
+        "sklearn",
     )
     yield warm.env(shell_env)
     warm.close()

@@ -18,8 +18,8 @@ BEGIN {
     on = "valid"
 }
 
-$1 == "train" { keep(++trained, "t") }
-$1 == on { keep(++scored, "s") }
+$1 == "train" { train[++trained] = keep() }
+$1 == on { score[++scored] = keep() }
 
 END {
     if (!trained || !scored) {
@@ -27,9 +27,8 @@ END {
         exit 2
     }
     srand(seed)
-    for (i = 1; i <= trained; i++) order[i] = i
     for (epoch = 1; epoch <= epochs; epoch++) run_epoch()
-    for (i = 1; i <= scored; i++) loss += log_loss(predict("s", i), label["s", i])
+    for (i = 1; i <= scored; i++) loss += log_loss(predict(score[i]), x[score[i]])
     loss /= scored
     # Not `loss != loss`: gawk calls two NaNs equal.
     if (loss < 1e300) printf "%.9g\n", loss
@@ -40,27 +39,29 @@ function parameter(name, otherwise) {
     return name in ENVIRON ? ENVIRON[name] : otherwise
 }
 
-function keep(row, set, i) {
-    label[set, row] = $2
+# Rows stand one behind the other, label first: x[row, i] would make a string for each look. Returns where the row begins.
+function keep(    i, row) {
+    row = kept + 0
     features = NF - 2
-    for (i = 1; i <= features; i++) x[set, row, i] = $(i + 2)
+    for (i = 0; i <= features; i++) x[kept++] = $(i + 2) + 0
+    return row
 }
 
-function run_epoch(    i, j, kept) {
+function run_epoch(    i, j, row) {
     for (i = trained; i > 1; i--) {
         j = 1 + int(rand() * i)
-        kept = order[i]; order[i] = order[j]; order[j] = kept
+        row = train[i]; train[i] = train[j]; train[j] = row
     }
     for (i = 1; i <= trained; i++) {
-        add_gradient(order[i])
+        add_gradient(train[i])
         if (i % batch == 0 || i == trained) step(i % batch ? i % batch : batch)
     }
 }
 
 # w[0] is the bias.
-function predict(set, row,    i, z) {
+function predict(row,    i, z) {
     z = w[0]
-    for (i = 1; i <= features; i++) z += w[i] * x[set, row, i]
+    for (i = 1; i <= features; i++) z += w[i] * x[row + i]
     if (z > 35) z = 35
     if (z < -35) z = -35
     return 1 / (1 + exp(-z))
@@ -71,9 +72,9 @@ function log_loss(p, y) {
 }
 
 function add_gradient(row,    i, error) {
-    error = predict("t", row) - label["t", row]
+    error = predict(row) - x[row]
     gradient[0] += error
-    for (i = 1; i <= features; i++) gradient[i] += error * x["t", row, i]
+    for (i = 1; i <= features; i++) gradient[i] += error * x[row + i]
 }
 
 function step(rows,    i) {

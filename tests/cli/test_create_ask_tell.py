@@ -217,17 +217,17 @@ def test_each_loop_of_several_gets_trials_of_its_own(study: Any) -> None:
     assert sorted(json.loads(line)["number"] for line in lines) == list(range(20))
 
 
-def test_the_loop_of_the_help_text_runs(tmp_path: Path, shell_env: dict[str, str]) -> None:
-    page = subprocess.run(["journaltune", "--help"], env=shell_env, capture_output=True, text=True, check=True).stdout
+def test_the_loop_of_the_help_text_runs(tmp_path: Path, warm_env: dict[str, str]) -> None:
+    page = subprocess.run(["journaltune", "--help"], env=warm_env, capture_output=True, text=True, check=True).stdout
     loop = page.partition("as a shell script")[2].partition("\n")[2].partition("exit codes:")[0]
     train = tmp_path / "train"
     train.write_text('#!/bin/sh\n[ "$4" = sgd ] && [ ! -e failed ] && { touch failed; exit 1; }\necho "$2"\n')
     train.chmod(0o755)
-    done = subprocess.run(["bash", "-c", loop], cwd=tmp_path, env=shell_env, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", loop], cwd=tmp_path, env=warm_env, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     best, status = (
         json.loads(lines[-1]),
-        subprocess.check_output(["journaltune", "status", "--format=json"], cwd=tmp_path, env=shell_env),
+        subprocess.check_output(["journaltune", "status", "--format=json"], cwd=tmp_path, env=warm_env),
     )
     assert (done.returncode, len(lines)) == (0, 2)
     assert best["value"] == best["params"]["lr"]

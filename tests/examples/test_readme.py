@@ -40,7 +40,7 @@ def test_only_set_up_and_tests_are_not_run(blocks: list[Block]) -> None:
 
 
 def test_every_block_runs_and_prints_what_is_shown(
-    blocks: list[Block], examples: Path, tmp_path: Path, shell_env: dict[str, str]
+    blocks: list[Block], examples: Path, tmp_path: Path, warm_sklearn_env: dict[str, str]
 ) -> None:
     (tmp_path / "examples").symlink_to(examples)
     printed = ""
@@ -51,7 +51,7 @@ def test_every_block_runs_and_prints_what_is_shown(
             (tmp_path / "space.toml").write_text(block.text, encoding="utf-8")
         elif not block.not_run:
             done = subprocess.run(
-                INTERPRETERS[block.language], input=block.text, cwd=tmp_path, env=shell_env, capture_output=True, text=True
+                INTERPRETERS[block.language], input=block.text, cwd=tmp_path, env=warm_sklearn_env, capture_output=True, text=True
             )
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             printed = done.stdout

@@ -15,31 +15,18 @@ import readers
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from torture.children import Child
 
 import journaltune
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-# Runs so many trials, then dies as if by `kill -9` where the last one has just been told.
-RUN = """
-import os, signal, sys
-import optuna, journaltune
-optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-def objective(trial):
+def objective(trial: optuna.Trial) -> float:
     x = trial.suggest_float("x", -1, 1)
     opt = trial.suggest_categorical("opt", ["adam", "sgd"])
     return x * x + (trial.suggest_float("momentum", 0, 1) if opt == "sgd" else 0)
-
-def kill(study, trial):
-    left[0] -= 1
-    if not left[0]:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-left = [int(sys.argv[2])]
-journaltune.load_study(sys.argv[1]).to_optuna().optimize(objective, n_trials=100, callbacks=[kill])
-"""
 
 
 def make(path: Path) -> Path:
@@ -49,8 +36,16 @@ def make(path: Path) -> Path:
 
 
 def run_and_kill(path: Path, n_trials: int) -> None:
-    done = subprocess.run([sys.executable, "-c", RUN, str(path), str(n_trials)], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    """So many trials in a process, which then dies as if by `kill -9` where the last one has just been told."""
+    left = [n_trials]
+
+    def kill(study: object, trial: object) -> None:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    ended = Child(lambda: journaltune.load_study(path).to_optuna().optimize(objective, n_trials=100, callbacks=[kill])).end()
+    assert ended.status == -signal.SIGKILL, ended.error
 
 
 def suggested(path: Path) -> list[dict[str, Any]]:

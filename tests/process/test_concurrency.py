@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from optuna.storages.journal import JournalFileBackend
 from journaltune import create_study, load_study
 from journaltune.api.study import Study
 from journaltune.suggest.choose import choose
+
+Together = Callable[..., list[list[list[Any]]]]
 
 # Every worker waits for its stdin to end, so that all begin at once, and prints one JSON line for what it did.
 WORKER = """
@@ -110,12 +113,17 @@ def make(path: Path, **options: Any) -> Study:
     return create_study(path, **{"params": {"x": "float(0, 1)"}, "sampler": "tpe", "seed": 1, **options})
 
 
-def together(path: Path, *workers: tuple[str, int]) -> list[list[list[Any]]]:
+@pytest.fixture
+def together(warm_env: dict[str, str]) -> Together:
     """What each worker said, when all of them were ready before any of them began."""
+    return lambda path, *workers: _together(warm_env, path, *workers)
+
+
+def _together(env: dict[str, str], path: Path, *workers: tuple[str, int]) -> list[list[list[Any]]]:
     processes = []
     for me, (code, count) in enumerate(workers):
-        command = [sys.executable, "-P", "-c", code, str(path), str(me), str(count)]
-        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        command = ["python", "-c", code, str(path), str(me), str(count)]
+        processes.append(subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == '["ready"]\n'
@@ -184,7 +192,7 @@ def follows_from_what_it_saw(path: Path, copy: Path) -> int:
     return count
 
 
-def test_sixteen_processes_ask_and_tell_at_once(path: Path, tmp_path: Path) -> None:
+def test_sixteen_processes_ask_and_tell_at_once(together: Together, path: Path, tmp_path: Path) -> None:
     make(path, sampler_options={"n_startup_trials": 5}).close()
     said = together(path, *[(ASK_AND_TELL, 6)] * 16)
     told = sorted(found for mine in said for found in mine)
@@ -197,7 +205,7 @@ def test_sixteen_processes_ask_and_tell_at_once(path: Path, tmp_path: Path) -> N
     assert follows_from_what_it_saw(path, tmp_path / "copy") == 96
 
 
-def test_stock_workers_among_ours(path: Path, tmp_path: Path) -> None:
+def test_stock_workers_among_ours(together: Together, path: Path, tmp_path: Path) -> None:
     make(path).close()
     said = together(path, (ASK_AND_TELL, 10), (STOCK, 10), (ASK_AND_TELL, 10), (STOCK, 10), (ASK_AND_TELL, 10))
     told = sorted(found for mine in said for found in mine)
@@ -209,7 +217,7 @@ def test_stock_workers_among_ours(path: Path, tmp_path: Path) -> None:
     assert follows_from_what_it_saw(path, tmp_path / "copy") == 30
 
 
-def test_each_enqueued_trial_is_claimed_once_and_in_order(path: Path) -> None:
+def test_each_enqueued_trial_is_claimed_once_and_in_order(together: Together, path: Path) -> None:
     study = make(path)
     for number in range(40):
         study.enqueue({"x": number / 100})
@@ -221,7 +229,7 @@ def test_each_enqueued_trial_is_claimed_once_and_in_order(path: Path) -> None:
     readers_agree(path, 48)
 
 
-def test_a_budget_is_kept_to_exactly(path: Path) -> None:
+def test_a_budget_is_kept_to_exactly(together: Together, path: Path) -> None:
     """Interrupted trials don't count: the 30 that are left are those that were told."""
     make(path).close()
     said = together(path, *[(UNTIL_EXHAUSTED, 30)] * 8)
@@ -231,7 +239,7 @@ def test_a_budget_is_kept_to_exactly(path: Path) -> None:
     readers_agree(path, 30 + counts["fail"])
 
 
-def test_of_different_results_for_a_trial_one_is_acknowledged(path: Path) -> None:
+def test_of_different_results_for_a_trial_one_is_acknowledged(together: Together, path: Path) -> None:
     study = make(path)
     for _ in range(10):
         study.ask()
@@ -244,7 +252,7 @@ def test_of_different_results_for_a_trial_one_is_acknowledged(path: Path) -> Non
 
 
 @pytest.mark.parametrize("exist_ok", [0, 1])
-def test_a_study_is_made_once(path: Path, exist_ok: int) -> None:
+def test_a_study_is_made_once(together: Together, path: Path, exist_ok: int) -> None:
     said = [answer for mine in together(path, *[(CREATE, exist_ok)] * 8) for (answer,) in mine]
     seed = load_study(path).seed
     assert sorted(said) == ([seed] * 8 if exist_ok else sorted([4] * 7 + [seed]))

@@ -56,7 +56,12 @@ def scheduler(port: int) -> list[str]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Processes of the command line's. Each worker has a nanny, which replaces it where it is killed; a task may lose two."""
     folder, port = tmp_path_factory.mktemp("dask"), free_port()
-    env = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1", "DASK_TEMPORARY_DIRECTORY": str(folder)}
+    env = {
+        **os.environ,
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+        "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",  # which imports Dask once for all workers
+        "DASK_TEMPORARY_DIRECTORY": str(folder),
+    }
     options: Any = {"env": env, "cwd": folder, "stderr": subprocess.DEVNULL}
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", f"127.0.0.1:{port}", "--nworkers", "2", "--nthreads", "1"]
     with listening(scheduler(port), port, **options), subprocess.Popen([*worker, "--no-dashboard"], **options) as workers:

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import readers
+from torture.children import Child, say
 
-from journaltune import create_study, load_study
+from journaltune import ExhaustedError, create_study, load_study
 
-WORKER = """
-import json, sys
-import journaltune
-study = journaltune.load_study(sys.argv[1])
-asked = []
-try:
-    for _ in range(1000):
-        trial = study.ask()
+
+def work(path: Path, reason: str = "oom") -> list[dict[str, Any]]:
+    """A worker: what it was asked to try, until nothing is left. Each trial that it gets it says first."""
+    study, asked = load_study(path), list[dict[str, Any]]()
+    while True:
+        try:
+            trial = study.ask()
+        except ExhaustedError:
+            return asked
+        say(trial.number)
         asked.append(trial.params)
         if len(asked) % 7 == 3:
-            study.tell(trial, state="fail", reason="oom")
+            study.tell(trial, state="fail", reason=reason)
         else:
             study.tell(trial, float(len(asked)))
-except journaltune.ExhaustedError:
-    print(json.dumps(asked))
-"""
+
+
+def asked_by(n_workers: int, path: Path, reason: str = "oom") -> list[dict[str, Any]]:
+    """What all of so many workers were asked to try that ran at the same time."""
+    workers = [Child(lambda: work(path, reason)) for _ in range(n_workers)]
+    ended = [worker.end() for worker in workers]
+    assert [each.error for each in ended] == [""] * n_workers
+    return [params for each in ended for params in each.result]
 
 
 @pytest.mark.parametrize("policy", ["reuse", "resample"])
@@ -35,10 +43,7 @@ except journaltune.ExhaustedError:
 def test_many_processes_share_a_finite_space_without_a_repetition(tmp_path: Path, policy: str, sampler: str) -> None:
     path = tmp_path / "study.journal"
     create_study(path, params={"x": "int(0, 24)", "c": "a | b | 1 | true"}, duplicates=policy, sampler=sampler, seed=5).close()
-    command = [sys.executable, "-c", WORKER, str(path)]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    answers = [worker.communicate()[0] for worker in workers]
-    asked = [json.dumps(params) for answer in answers for params in json.loads(answer)]
+    asked = [json.dumps(params) for params in asked_by(6, path)]
     assert len(asked) == len(set(asked)) == 100
     study = load_study(path)
     verdict = study.verify()
@@ -50,9 +55,7 @@ def test_many_processes_share_a_finite_space_without_a_repetition(tmp_path: Path
 def test_replicates_are_asked_so_often_in_all_whoever_asks(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
     create_study(path, params={"n": "int(0, 9)"}, duplicates="resample", replicates=4, seed=5).close()
-    command = [sys.executable, "-c", WORKER.replace('"oom"', '"interrupted"'), str(path)]
-    workers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(5)]
-    assert [worker.wait() for worker in workers] == [0] * 5
+    asked_by(5, path, "interrupted")
     study = load_study(path)
     counted = [trial.params["n"] for trial in study.get_trials(["complete"])]
     assert sorted(counted) == sorted([*range(10)] * 4)
@@ -62,13 +65,12 @@ def test_replicates_are_asked_so_often_in_all_whoever_asks(tmp_path: Path) -> No
 def test_workers_that_are_killed_leave_nothing_that_is_asked_twice(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
     create_study(path, params={"n": "int(0, 299)"}, duplicates="reuse", sampler="tpe", seed=5).close()
-    command = [sys.executable, "-u", "-c", WORKER.replace("asked.append(trial.params)", "asked.append(0); print(trial.number)")]
     for life in range(12):
-        with subprocess.Popen([*command, str(path)], stdout=subprocess.PIPE, text=True) as worker:
-            assert worker.stdout is not None
-            for _ in range(1 + life % 5):
-                worker.stdout.readline()
-            worker.kill()
+        worker = Child(lambda: work(path))
+        for _ in range(1 + life % 5):
+            assert worker.hear() is not None
+        worker.kill()
+        assert worker.reap().status == -signal.SIGKILL
     study = load_study(path)
     asked = [trial.params["n"] for trial in study.trials if "duplicate_of" not in trial.user_attrs]
     assert len(asked) == len(set(asked)) >= 33

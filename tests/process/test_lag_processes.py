@@ -44,6 +44,9 @@ def run(path: Path, configuration: dict[str, Any], order: list[int], n_workers: 
     study.close()
     before: Before = dict(zip(order, [None, *order[:-1]], strict=True))
     ends = [fork.Event() for _ in range(N_TRIALS)]
+    if n_workers == 1:
+        work(path, ends, before)  # in this process: what it imports those that are forked next have already
+        return found(path, order)
     workers = [fork.Process(target=work, args=(path, ends, before)) for _ in range(n_workers)]
     for worker in workers:
         worker.start()
@@ -55,6 +58,10 @@ def run(path: Path, configuration: dict[str, Any], order: list[int], n_workers: 
         for worker in workers:
             worker.kill()
             worker.join()
+    return found(path, order)
+
+
+def found(path: Path, order: list[int]) -> list[tuple[int, str]]:
     study = load_study(path)
     assert list(study._study.state().finished.column("numbers")) == order
     return [(trial.number, repr(trial.params)) for trial in study.trials[:N_TRIALS]]

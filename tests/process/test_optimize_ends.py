@@ -139,7 +139,7 @@ def test_a_child_that_is_interrupted_before_it_has_begun_does_not_go_on_as_its_p
 
 @pytest.mark.parametrize(
     ("place", "options", "every"),
-    [("run", {}, 1), ("run", {"n_jobs": 2}, 7), ("run", {"isolate": True}, 7), ("engine/ask.py", {}, 1)],
+    [("run", {}, 1), ("run", {"n_jobs": 2}, 13), ("run", {"isolate": True}, 13), ("engine/ask.py", {}, 1)],
 )
 def test_ctrl_c_at_any_line_leaves_every_trial_free_and_no_process(
     path: Path, place: str, options: dict[str, Any], every: int

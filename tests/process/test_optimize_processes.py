@@ -320,7 +320,7 @@ def objective(trial):
 
 study = journaltune.create_study(sys.argv[1], params={"x": "float(0, 1)"}, sampler="random")
 options = {"callback": {"callbacks": [journaltune.GarbageCollector()]}, "option": {"gc_after_trial": True}, "nothing": {}}
-study.optimize(objective, 60, n_jobs=int(sys.argv[2]), **options[sys.argv[3]])
+study.optimize(objective, 44, n_jobs=int(sys.argv[2]), **options[sys.argv[3]])
 sizes = [trial.user_attrs["size"] for trial in study.trials]
 print(sizes[20], max(sizes[20:]))
 """

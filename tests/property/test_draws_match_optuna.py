@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import warnings
 from bisect import bisect
@@ -77,7 +78,7 @@ def made_up(count: int) -> list[str]:
     return specs
 
 
-SPECS = list(dict.fromkeys([*LOST_TOPS, *LOG_INTS, *ODD_RANGES, *made_up(120)]))
+SPECS = list(dict.fromkeys([*LOST_TOPS, *LOG_INTS, *ODD_RANGES, *made_up(60)]))
 
 
 def declared(specs: Sequence[str]) -> dict[str, Distribution]:
@@ -106,6 +107,7 @@ def difference(ours: Iterable[float], theirs: Iterable[float]) -> float:
     return float(((chi_square / (len(cells) - 1)) ** (1 / 3) - 1 + spread) / spread**0.5)
 
 
+@functools.cache
 def drawn_by_optuna(distribution: Distribution, n_draws: int, seed: int) -> list[float]:
     sampler, native = RandomSampler(seed=seed), optunas(distribution)
     study: Any = None  # it looks at no study and no trial
@@ -127,7 +129,7 @@ def test_a_difference_is_seen() -> None:
 
 def test_random_draws_are_optunas(tmp_path: Path) -> None:
     space, sampler = declared(SPECS), make("random", {})
-    assert len(space) >= 120
+    assert len(space) >= 75
     history = empty_history(tmp_path / "h.journal")
     draws = [sampler.suggest(history, space, 0, seed, 0).internal for seed in range(N_DRAWS)]
     apart = {}
@@ -137,7 +139,7 @@ def test_random_draws_are_optunas(tmp_path: Path) -> None:
         assert ours == list(map(distribution.canonical, ours)), distribution
         apart[SPECS[seed]] = difference(ours, drawn_by_optuna(distribution, N_DRAWS, seed))
     assert {spec: far for spec, far in apart.items() if far > 4.5} == {}
-    assert sum(far > 2 for far in apart.values()) < 10
+    assert sum(far > 2 for far in apart.values()) < 6
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "nsgaii"])
@@ -194,10 +196,14 @@ def test_new_parameters_for_a_space_without_end_are_optunas_draws_too(tmp_path: 
         assert difference([each[name] for each in asked], drawn_by_optuna(distribution, N_DRAWS, 1)) < 4.5
 
 
-def suggested_by_optuna(native: BaseDistribution, xs: list[Any], ys: list[float], seed: int) -> Any:
-    study = optuna.create_study(sampler=TPESampler(seed=seed, constant_liar=False))
+def suggested_by_optuna(native: BaseDistribution, xs: list[Any], ys: list[float], seeds: Iterable[int]) -> list[Any]:
+    """What samplers with each of the seeds suggest next: none of them looks at the trials that run."""
+    study, found = optuna.create_study(), []
     study.add_trials([create_trial(params={"x": x}, distributions={"x": native}, value=y) for x, y in zip(xs, ys, strict=True)])
-    return study.ask({"x": native}).params["x"]
+    for seed in seeds:
+        study.sampler = TPESampler(seed=seed, constant_liar=False)
+        found.append(study.ask({"x": native}).params["x"])
+    return found
 
 
 @pytest.mark.parametrize("spec", ["float(0, 0.2, step=0.1)", "float(0, 0.7, step=0.1)", "int(2, 20, step=3)", "int(1, 8, log)"])
@@ -215,7 +221,7 @@ def test_tpe_suggests_the_ends_as_often_as_optunas_does(spec: str) -> None:
         for x, y in zip(xs, ys, strict=True):
             study.add((("x", known.to_json()),), [known.to_internal(x)], [y])
         counts[0].update(study.suggest(rust.TPESampler(seed=seed))["x"] for seed in range(4))
-        counts[1].update(known.to_internal(suggested_by_optuna(native, xs, ys, seed)) for seed in range(4))
+        counts[1].update(map(known.to_internal, suggested_by_optuna(native, xs, ys, range(4))))
     for value in (known.low, known.high):
         share, theirs = (each[value] / each.total() for each in counts)
         assert share == pytest.approx(theirs, abs=0.06), counts

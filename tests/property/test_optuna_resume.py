@@ -24,7 +24,7 @@ from journaltune.optuna_bridge.reseeded import Recipe
 pytestmark = pytest.mark.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-N_TRIALS = 24
+N_TRIALS = 16
 GRID = {"x": [-1.0, 0.0, 1.0], "n": [1, 8], "opt": ["adam", "sgd"], "momentum": [0.0, 0.5]}
 SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
     "tpe": ("TPESampler", {"n_startup_trials": 4}),

@@ -150,7 +150,7 @@ def _until_exhausted(study: journaltune.Study, most: int) -> list[Values]:
     return asked
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(spaces())
 def test_the_configurations_are_those_of_brute_force(drawn: Drawn) -> None:
     space, expected = drawn.space(), drawn.brute_force()
@@ -161,7 +161,7 @@ def test_the_configurations_are_those_of_brute_force(drawn: Drawn) -> None:
         assert _set(found) == _set(expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(spaces())
 def test_a_configuration_is_encoded_and_decoded_as_it_is(drawn: Drawn) -> None:
     space = drawn.space()
@@ -174,7 +174,7 @@ def test_a_configuration_is_encoded_and_decoded_as_it_is(drawn: Drawn) -> None:
         assert space.encode({name: value for name, value in values.items() if name not in drawn.derived}) == internal
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=spaces(), sampler=st.sampled_from(["grid", "bruteforce"]), seed=st.integers(0, 1000))
 def test_samplers_that_end_try_each_configuration_once(tmp_path: Path, drawn: Drawn, sampler: str, seed: int) -> None:
     expected = drawn.brute_force()
@@ -191,9 +191,10 @@ def test_samplers_that_end_try_each_configuration_once(tmp_path: Path, drawn: Dr
 
 
 @pytest.mark.filterwarnings("ignore:.*random draws keep")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(drawn=spaces(), sampler=st.sampled_from(["random", "tpe", "auto", "nsgaii"]), seed=st.integers(0, 1000))
-def test_whatever_is_suggested_is_allowed_and_verifies(tmp_path: Path, drawn: Drawn, sampler: str, seed: int) -> None:
+@pytest.mark.parametrize("sampler", ["random", "tpe", "auto", "nsgaii"])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=spaces(), seed=st.integers(0, 1000))
+def test_whatever_is_suggested_is_allowed_and_verifies(tmp_path: Path, sampler: str, drawn: Drawn, seed: int) -> None:
     expected = drawn.brute_force()
     if not expected:
         return

@@ -19,7 +19,7 @@ PYTHON = """
 import sys, time
 from journaltune import load_study
 def objective(trial):
-    time.sleep(0.005)
+    time.sleep(0.05)
     return sum((value - 0.3) ** 2 if isinstance(value, float) else len(str(value)) for value in trial.params.values())
 study = load_study(sys.argv[1])
 if sys.argv[3] == "optimize":

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sinfo")
 _START_S = 60
+# slurmctld asks each srun once in a third of this. Every 30 s it ends the jobs whose srun is silent for 4/3 of this and 11 s
+# more: so long a test of a killed srun waits.
+_INACTIVE_S = 4
 
 _CONF = """
 ClusterName=test
@@ -38,7 +41,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 KillWait=2
-InactiveLimit=10
+InactiveLimit={inactive_s}
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
@@ -58,9 +61,9 @@ def slurm() -> Iterator[dict[str, str]]:
     with TemporaryDirectory(prefix="jt-slurm-") as name, ExitStack() as daemons:
         folder, control_port = Path(name), free_port()
         host = os.uname().nodename.partition(".")[0]
-        ports = {"control_port": control_port, "node_port": free_port()}
+        numbers = {"control_port": control_port, "node_port": free_port(), "inactive_s": _INACTIVE_S}
         conf = folder / "slurm.conf"
-        conf.write_text(_CONF.format(host=host, folder=folder, cores=os.cpu_count(), **ports), encoding="ascii")
+        conf.write_text(_CONF.format(host=host, folder=folder, cores=os.cpu_count(), **numbers), encoding="ascii")
         (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n", encoding="ascii")  # read at its start, and not used
         for each in ("state", "spool"):
             (folder / each).mkdir()

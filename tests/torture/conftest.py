@@ -23,7 +23,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in (1, 2):
         client = clients.Ours(clients.Log(folder / "logs", index), journaltune.load_study(path))
         lives.append(clients.Life(client, random.Random(index)))
-    for _ in range(50):
+    for _ in range(32):
         for life in lives:
             life.live()
     for life in lives:

@@ -31,7 +31,7 @@ _LIMIT_S = 30.0
 _LEAST = 2  # of the script's asks and tells, that one broken call leaves
 
 
-@pytest.mark.torture(runs=_RUNS, few=25)
+@pytest.mark.torture(runs=_RUNS, few=15)
 def test_every_broken_system_call_leaves_old_or_new(clean: Clean) -> None:
     clean(failpoints)
 
@@ -114,9 +114,9 @@ class TestAFaultIsFound:
             raise MachineError("not blanked, and nobody says so")
 
         monkeypatch.setattr(file, "blank", refused)
-        tally = tortured(failpoints, 25)
+        tally = tortured(failpoints, 8)
         assert not tally.clean
-        assert tally.runs == 25
+        assert tally.runs == 8
 
     @pytest.mark.parametrize("place", ["whole", "relative", "link"])
     def test_leaving_out_the_fsync(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:

@@ -40,7 +40,7 @@ from journaltune.study import OpenStudy, open_study
 _JUST_FITTED = "runs in which all that was written just fitted, not counted above"
 
 
-@pytest.mark.torture(runs=2_000, few=80)
+@pytest.mark.torture(runs=2_000, few=40)
 def test_a_full_disk_leaves_the_old_state_or_the_new_one(clean: Clean) -> None:
     clean(full_disk)
 
@@ -323,8 +323,8 @@ def _same_for_stock(path: Path) -> list[tuple[str, str]]:
 
 
 def test_runs_are_those_in_which_the_disk_was_full(tortured: Tortured) -> None:
-    tally = tortured(full_disk, 100)
-    assert tally.runs == 100
+    tally = tortured(full_disk, 40)
+    assert tally.runs == 40
     assert tally.counts == {_JUST_FITTED: len(_OPERATIONS)}
 
 

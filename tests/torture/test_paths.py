@@ -25,7 +25,7 @@ from journaltune.journal.lock import Handle
 _LIMIT_S = 5.0
 
 
-@pytest.mark.torture(runs=len(situations()), few=60)
+@pytest.mark.torture(runs=len(situations()), few=40)
 def test_moved_planted_and_read_only_files_are_survived(clean: Clean) -> None:
     clean(paths)
 

@@ -229,18 +229,22 @@ class Evidence:
         op_code = record["op_code"]
         said = [op_code, record.get("param_name", record.get("user_attr", record.get("system_attr", record.get("step"))))]
         if op_code != 6:
-            trial.written[as_text(said)] += 1
-            trial.written_at.setdefault(as_text(said), start)
-            trial.last_at[as_text(said)] = start
+            text = as_text(said)
+            trial.written[text] += 1
+            trial.written_at.setdefault(text, start)
+            trial.last_at[text] = start
         if op_code == 5 and trial.state != WAITING:
             self.faults.append(
                 ("wrong", f"the record at byte {start} sets a parameter of trial {trial.number} after it was handed out")
             )
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True)
+
+
 def as_text(value: Any) -> str:
     """JSON data with its types and with all bits of its numbers."""
-    return json.dumps(value, sort_keys=True)
+    return _ENCODER.encode(value)  # `json.dumps` would make an encoder for each call
 
 
 def _external(distribution: str, value: float) -> Any:
