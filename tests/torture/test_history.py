@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,14 @@ class TestChangedJournals:
 
     def test_every_record_that_is_doubled_is_found(self, history: Path, judge: Judge) -> None:
         records = read(history)
+        reports = Counter(
+            call.asked["number"] for call in read_calls(history / "logs") if call.what == "report" and not call.refused
+        )
+        renewals = Counter(record["trial_id"] for record in records if renews(record))
         for place in range(1, len(records)):  # a second study of a name changes nothing in any reader
+            trial = records[place].get("trial_id")
+            if renews(records[place]) and renewals[trial] < reports[trial]:
+                continue  # a report of it renewed nothing, so that one record more may be that one's
             assert judge(sealed(records[:place] + records[place : place + 1] + records[place:])), json.dumps(records[place])
 
     def test_two_neighbours_that_change_places_are_found(self, history: Path, judge: Judge) -> None:
