@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from listening import free_port, listening
-from running import until
+from running import gone, until
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
 REASON = "this machine has no sshd"
@@ -162,4 +162,11 @@ def servers(journal: Path) -> list[int]:
 
 def none_serves(journal: Path) -> None:
     """Return once every connection's server has ended."""
-    until(lambda: not servers(journal), "a server goes on")
+    seen = set[int]()
+
+    def none() -> bool:
+        now = servers(journal)
+        seen.update(now)
+        return not now and all(map(gone, seen))
+
+    until(none, "a server goes on")

@@ -62,12 +62,15 @@ here()
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended, its files and locks given back: its command line goes before these."""
+    """Whether a process has ended, its files and locks given back.
+
+    Its command line goes before these, and the first of its threads may have ended before the last one, which has them still.
+    """
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return state in "ZX"
 
 
 def until(condition: Callable[[], object], what: str = "") -> None:
