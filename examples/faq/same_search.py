@@ -10,11 +10,11 @@ def search(path: str, stops: list[int]) -> list[dict[str, float]]:
 
 
 # The seed decides, bit for bit; `journaltune create --seed 42` in a shell.
-first = search("first.journal", stops=[25])
-assert first == search("again.journal", stops=[7, 25])
-assert len({tuple(params.values()) for params in first}) == 25
+first = search("first.journal", stops=[16])
+assert first == search("again.journal", stops=[7, 16])
+assert len({tuple(params.values()) for params in first}) == 16
 
 # verify, here and as a command, recomputes each suggestion from the journal, also where the seed was drawn.
 verdict = journaltune.load_study("first.journal").verify()
-assert verdict.n_verified == 25
+assert verdict.n_verified == 16
 assert verdict.difference is None
