@@ -133,7 +133,7 @@ def report_all(
             if _own(study, number, owner) is None:
                 return False
             _report(study, number, step, value, None)
-            if _is_to_stop(study, number) and not ended:
+            if _is_to_stop(study, number, ended) and not ended:
                 return True
     return False
 

@@ -30,8 +30,8 @@ def should_prune(study: OpenStudy, number: int) -> bool:
         return _is_to_stop(study, number)
 
 
-def _is_to_stop(study: OpenStudy, number: int) -> bool:
-    """``should_prune`` of what was read."""
+def _is_to_stop(study: OpenStudy, number: int, ended: bool = False) -> bool:
+    """``should_prune`` of what was read. Of a trial that has ``ended`` the pruner is only asked for what others have to see."""
     trial, name = _running(study, number), study.setting("pruner")
     if trial is None or name == "none" or not trial.intermediate:
         return False
@@ -40,7 +40,7 @@ def _is_to_stop(study: OpenStudy, number: int) -> bool:
     from journaltune.suggest.pruners import decide, leaves_rungs
 
     options = study.setting("pruner_options")
-    if not leaves_rungs(name, options) and not decide(name, options, trial, study.state())[0]:
+    if not leaves_rungs(name, options) and (ended or not decide(name, options, trial, study.state())[0]):
         return False
     with study.journal.locked():  # of trials that reach a rung at once, the later ones see the earlier
         trial = _running(study, number)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _RETRIED = ("exit", "signal", "timeout", "oom", "result")  # a trainer that answers nan would do so again
 _LOOK_AGAIN_S, _OTHERS_S = 0.25, 1.0  # until another process may have brought what is waited for
+_REPORTS_AT_ONCE, _REPORTING_S = 50, 0.1  # under one lock; of one trainer, until others have their turn
 _FINAL = {"complete": COMPLETE, "pruned": PRUNED, "fail": FAIL}
 
 
@@ -124,14 +125,20 @@ class Ledger:
     def report(self, child: Child, *, ended: bool = False) -> bool:
         """Record what a trainer reported since the last time; whether its trial is to be pruned.
 
-        What it reports after it was to stop, until it has ended, is left out: that depends on how soon it does.
+        What it reports after it was to stop, until it has ended, is left out: that depends on how soon it does. Where a trainer
+        reports faster than a pruner thinks, some wait for the next time: others want the journal meanwhile.
         """
-        if not child.unreported or child.ending == "pruned":
-            return False
-        self._is_stored = False
-        prune = own_trials.report_all(self.study, child.number, self.owner, child.unreported, ended)
-        child.unreported.clear()
-        return prune
+        until_s = monotonic() + _REPORTING_S
+        while child.unreported and child.ending != "pruned":
+            self._is_stored = False
+            some = child.unreported[:_REPORTS_AT_ONCE]
+            if own_trials.report_all(self.study, child.number, self.owner, some, ended):
+                child.unreported.clear()
+                return True
+            del child.unreported[: len(some)]
+            if not ended and monotonic() > until_s:
+                break
+        return False
 
     def record(self, child: Child, outcome: Outcome, *, may_retry: bool) -> tuple[bool, int | None]:
         """Write a result, or that a next attempt is made: whether that counts, and the next attempt.
