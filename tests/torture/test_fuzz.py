@@ -38,7 +38,7 @@ _FOR_PROGRAMS = ("sh", "csv")  # their text goes to eval or into a file, and has
 def test_no_command_line_gets_a_traceback(clean: Clean) -> None:
     tally = clean(fuzz)
     for code in (0, 2):
-        assert tally.counts[f"with exit code {code}"] >= 16 * tally.runs // 75
+        assert tally.counts[f"with exit code {code}"] >= tally.runs // 8  # of code 0 a fifth, give or take 2 in 100 at full scale
 
 
 def fuzz(share: Share) -> None:
