@@ -87,11 +87,10 @@ def _search(bench: Bench, folder: Path, seeds: count[int], options: tuple[str, .
     journal = f"{'pruned' if options else 'whole'}-{seed}.journal"
     epochs, target, trials = (EPOCHS, TARGET, MOST_TRIALS) if not bench.quick else (3, 100.0, 2)
     train = [f"{name}={{{name}: {spec}}}" for name, spec in SPACE.items()]
-    trainer = ["./train", *train, "seed=1", "metric=loss", "report=1", f"epochs={epochs}", "digits.csv"]
-    search = ["--sampler", "random", "--seed", str(seed), "--study", f"seed {seed}", "--target", str(target)]
+    trainer = ["--", "./train", *train, "seed=1", "metric=loss", "report=1", f"epochs={epochs}", "digits.csv"]
+    search = ["--sampler", "random", "--seed", str(seed), "--study", f"seed {seed}", "--minimize", "loss", *options]
     called = program("journaltune", "import sys; from journaltune.cli import main; sys.exit(main(sys.argv[1:]))")
-    command = [*called, "run", "-f", journal, "-n", str(trials), "--no-progress", "--minimize", "loss", *search, *options, "--"]
-    command += trainer
+    command = [*called, "run", "-f", journal, "-n", str(trials), "--target", str(target), "--no-progress", *search, *trainer]
     before, start = os.times(), time.perf_counter()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=clean_environment(), check=False)
     wall_s, after = time.perf_counter() - start, os.times()
