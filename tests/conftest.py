@@ -30,6 +30,7 @@ hypothesis.settings.load_profile("journaltune")
 for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, default)
+HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)}
 
 for variable in list(os.environ):
     # COLUMNS too: pytest-xdist gives its workers one, and a table would be cut to it.
@@ -67,6 +68,17 @@ def pytest_collection_finish() -> None:
     """
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """No test leaves a signal handled in its own way: it would not reach the test that waits for it next."""
+    yield
+    left = [number.name for number, handler in HANDLERS.items() if signal.getsignal(number) != handler]
+    if left:
+        for number, handler in HANDLERS.items():
+            signal.signal(number, handler)
+        pytest.fail(f"{item.nodeid} leaves other handlers of {', '.join(left)}")
 
 
 @pytest.fixture(scope="session")

@@ -186,13 +186,18 @@ def test_the_table_is_sorted_and_filtered(browser: Browser, folder: Path) -> Non
 
 
 def test_the_pointer_over_a_trial_shows_it(browser: Browser, folder: Path) -> None:
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.support.ui import WebDriverWait
 
+    def shown(driver: Any) -> str:
+        """What is said once the pointer is there. A plot is drawn anew after its window's size changes, with its bars elsewhere."""
+        bar = driver.find_element("css selector", ".barlayer .point path")
+        ActionChains(driver).move_to_element(bar).perform()
+        said = "return [...document.querySelectorAll('.hoverlayer text')].map(each => each.textContent).join(' ')"
+        return str(driver.execute_script(said))
+
     browser.open_page(folder / "plot-timeline.html")
-    bar = browser.driver.find_element("css selector", ".barlayer .point path")
-    ActionChains(browser.driver).move_to_element(bar).perform()
-    shown = "return [...document.querySelectorAll('.hoverlayer text')].map(each => each.textContent).join(' ')"
-    text = WebDriverWait(browser.driver, 20).until(lambda driver: driver.execute_script(shown))
+    text = WebDriverWait(browser.driver, 20, ignored_exceptions=[StaleElementReferenceException]).until(shown)
     assert '"number"' in text
     assert '"momentum"' in text or '"lr"' in text

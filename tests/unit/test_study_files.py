@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 from journaltune import create_study, load_study
@@ -137,16 +140,20 @@ def test_a_wrong_first_configuration_makes_no_study(call: Call, tmp_path: Path) 
     assert not (tmp_path / "study.journal").exists()
 
 
-def test_run_takes_command_budget_and_first_configurations_of_a_file(call: Call, tmp_path: Path) -> None:
+def test_run_takes_command_budget_and_first_configurations_of_a_file(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """In a process of its own: what it does with signals stays, as its process ends with it."""
+        return forked.call(["run", "--space", "study.yaml", *arguments], tmp_path, os.environ)
+
     command = """command: ["sh", "-c", "echo {x}; : {opt}"]\ntrials: 3\n"""
     written(tmp_path, ONE + command)
     for _ in range(2):
-        assert call("run", "--space", "study.yaml", "--no-progress")[0] == 0
+        assert run("--no-progress").returncode == 0
         study = load_study(tmp_path / "study.journal")
         assert [trial.values for trial in study.trials[:2]] == [[0.5], [0.25]]
         assert len(study.trials) == 3
     written(tmp_path, ONE.replace("seed: 1", "seed: 2") + command)
-    assert "has 1 as its seed, not 2" in call("run", "--space", "study.yaml")[2]
+    assert b"has 1 as its seed, not 2" in run().stderr
 
 
 def test_space_prints_what_was_understood(call: Call, tmp_path: Path) -> None:
