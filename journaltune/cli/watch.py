@@ -10,6 +10,7 @@ from journaltune.cli.progress import duration_text, failures_text, number_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
 
     from journaltune.study import OpenStudy
 
@@ -50,7 +51,7 @@ def sparkline(values: Sequence[float]) -> str:
 def watch(page: Callable[[], tuple[str, bool]], is_data: bool) -> None:
     """Print the page each second until it says that the study is over. A terminal shows it on a screen of its own, and the last
     page stays on the usual one. Elsewhere a blank line stands between two, unless they are data."""
-    from signal import SIGTERM, signal
+    from signal import SIG_IGN, SIGTERM, SIGTSTP, getsignal, signal
     from time import process_time, sleep
 
     is_terminal = output.require_open().isatty() and not is_data
@@ -58,6 +59,8 @@ def watch(page: Callable[[], tuple[str, bool]], is_data: bool) -> None:
     try:
         if is_terminal:
             signal(SIGTERM, lambda number, frame: sys.exit(128 + number))  # not without giving the screen back
+            if getsignal(SIGTSTP) != SIG_IGN:
+                signal(SIGTSTP, _pause)
             output.write(_OWN_SCREEN)
         began_s = process_time()
         text, is_over = page()
@@ -71,6 +74,34 @@ def watch(page: Callable[[], tuple[str, bool]], is_data: bool) -> None:
             output.write(_BACK)
         raise
     output.write(f"{_BACK if is_terminal else ''}{text}")
+
+
+def _pause(number: int, frame: FrameType | None) -> None:
+    """Ctrl-Z: the shell has its screen and cursor back until this is in the foreground again, where it goes on.
+
+    Written past the stream, in whose own write the signal may have come.
+    """
+    import os
+    from signal import SIG_DFL, SIGSTOP, signal
+
+    terminal, own = sys.stdout.fileno(), os.getpid()
+    os.write(terminal, _BACK.encode())
+    signal(number, SIG_DFL)
+    os.kill(own, number)
+    while os.getpgrp() != _in_front(terminal):  # the shell's `bg`
+        os.kill(own, SIGSTOP)
+    signal(number, _pause)
+    os.write(terminal, _OWN_SCREEN.encode())
+
+
+def _in_front(terminal: int) -> int:
+    """The process group that has the terminal; ours where it is not the one that started us."""
+    import os
+
+    try:
+        return os.tcgetpgrp(terminal)
+    except OSError:
+        return os.getpgrp()
 
 
 def _drawn(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -107,3 +108,27 @@ def test_watching_gives_the_screen_and_the_cursor_back_when_it_is_ended(watched:
     os.kill(watched.pid, signal.SIGTERM)
     assert watched.wait() == 128 + signal.SIGTERM
     assert watched.raw.endswith("\x1b[?25h\x1b[?1049l")
+
+
+def test_ctrl_z_gives_the_screen_and_the_cursor_to_the_shell_until_it_is_in_the_foreground_again(program: Any) -> None:
+    create_with_budget(program, 3)
+    program.out("ask")
+    program.out("tell", "0", "1")
+    shell = Terminal(["bash", "--norc", "--noprofile", "-i"], program.folder, {**os.environ, "PS1": "$ "})
+    try:
+        shell.type(shlex.join(program.command("status", "--watch")) + "\n")
+        shell.until("objective  minimize")
+        shell.type("\x1a")
+        shell.until("Stopped")
+        assert shell.raw.rindex("\x1b[?25h\x1b[?1049l") > shell.raw.rindex("\x1b[?1049h")
+        for go_on in ("bg", "echo $((6 * 7))"):
+            shell.type(f"{go_on}\n")
+        shell.until("42")
+        shell.type("fg\n")
+        shell.until("objective  minimize")
+        assert shell.raw.count("\x1b[?1049h\x1b[?25l") == 2
+        shell.type("\x03")
+        shell.until("Stopped")  # on the shell's own screen
+        assert shell.raw.count("\x1b[?25h\x1b[?1049l") == 2
+    finally:
+        shell.close()
