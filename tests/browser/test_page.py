@@ -191,7 +191,7 @@ def test_the_pointer_over_a_trial_shows_it(browser: Browser, folder: Path) -> No
     from selenium.webdriver.support.ui import WebDriverWait
 
     def shown(driver: Any) -> str:
-        """What is said once the pointer is there. A plot is drawn anew after its window's size changes, with its bars elsewhere."""
+        """What is said once the pointer is there. A plot is drawn anew once its window has its size, with its bars elsewhere."""
         bar = driver.find_element("css selector", ".barlayer .point path")
         ActionChains(driver).move_to_element(bar).perform()
         said = "return [...document.querySelectorAll('.hoverlayer text')].map(each => each.textContent).join(' ')"
