@@ -52,6 +52,8 @@ N_IMPORTANT, N_PAIR = 3, 2
 MOST_AXES = 10
 _MOST_LABELS = 12
 _USUAL, _FAR = 0.9, 1_000.0
+# How results that are far away are left out: the axis of values ends before them, or they are drawn where it would end.
+_ENDED, _CUT = ("history", "slice"), ("contour", "parallel", "edf")
 _ENOUGH = 2  # complete trials, before which importances and slices say nothing
 
 
@@ -120,6 +122,10 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
     first, about = pictures[0], KINDS[kind]
     require(kind, pictures, wanted)
     names = _names(about, first, wanted)
+    far = _Far(pictures, wanted.objective)
+    if far.n and kind in _CUT and (about.objective or len(first.directions) == 1):
+        pictures = [each.cut(wanted.objective, far.limit, far.title) for each in pictures]
+        first = pictures[0]
     studies = [_study(kind, each, names) for each in pictures]
     if kind == "importance":
         _load_importance()
@@ -128,8 +134,8 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
         if kind == "history":
             _number(figure, [[trial.number for trial in each.shown(about.most)] for each in pictures])
             _add_spread(figure, pictures, wanted)
-        if kind in ("history", "slice"):
-            _leave_out_far(figure, pictures, wanted.objective)
+        if far.n and kind in _ENDED:
+            _leave_out_far(figure, far)
         if len(first.directions) > 1 and kind in ("importance", "parallel"):
             _name_objectives(figure, first.objectives)
         return figure
@@ -257,27 +263,33 @@ def _add_spread(figure: Any, pictures: Sequence[Picture], wanted: Wanted) -> Non
             figure.legend(bbox_to_anchor=(1.05, 1.0), loc="upper left")
 
 
-def _leave_out_far(figure: Any, pictures: Sequence[Picture], place: int) -> None:
-    """Where a few results are worse than the others by more than a thousand times what these differ by, the axis ends before
-    them, and says so: else nothing could be told apart."""
-    sign = signs_of(pictures[0].directions)[place]
-    complete = (trial.values for each in pictures for trial in each.trials if trial.state.name == "COMPLETE")
-    losses = sorted(loss for values in complete if isfinite(loss := sign * values[place]))
-    usual = losses[: max(int(len(losses) * _USUAL), 1)]
-    room = usual[-1] - usual[0] if usual else 0.0
-    if room <= 0 or losses[-1] - usual[-1] <= _FAR * room:
-        return
-    limits = sorted((sign * (usual[0] - room / 10), sign * (usual[-1] + room / 2)))
-    n_far = sum(loss > usual[-1] + room / 2 for loss in losses)
-    title = f"{pictures[0].objectives[place]} ({n_far} far away)"
+class _Far:
+    """Results that are worse than the others by more than a thousand times what these differ by: the axis of values ends before
+    them, and says so in its ``title``, else nothing could be told apart. ``n``: how many; ``limit``: the axis's end.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], place: int) -> None:
+        sign = signs_of(pictures[0].directions)[place]
+        complete = (trial.values for each in pictures for trial in each.trials if trial.state.name == "COMPLETE")
+        losses = sorted(loss for values in complete if isfinite(loss := sign * values[place]))
+        usual = losses[: max(int(len(losses) * _USUAL), 1)]
+        room = usual[-1] - usual[0] if usual else 0.0
+        is_any = room > 0 and losses[-1] - usual[-1] > _FAR * room
+        ends = (usual[0] - room / 10, usual[-1] + room / 2) if is_any else (0.0, 0.0)
+        self.n = sum(loss > ends[1] for loss in losses) if is_any else 0
+        self.limit, self.limits = sign * ends[1], sorted(sign * end for end in ends)
+        self.title = f"{pictures[0].objectives[place]} ({self.n} far away)"
+
+
+def _leave_out_far(figure: Any, far: _Far) -> None:
     if hasattr(figure, "add_scatter"):
-        figure.layout.yaxis.update(range=limits, title={"text": title})
+        figure.layout.yaxis.update(range=far.limits, title={"text": far.title})
         return
     import numpy
 
     for axes in numpy.ravel(figure):
-        axes.set_ylim(limits)
-    numpy.ravel(figure)[0].set_ylabel(title)
+        axes.set_ylim(far.limits)
+    numpy.ravel(figure)[0].set_ylabel(far.title)
 
 
 def _number(figure: Any, numbers: Sequence[Sequence[int]]) -> None:

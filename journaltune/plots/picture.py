@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from math import isfinite
 from warnings import catch_warnings, simplefilter
 
 import optuna
@@ -71,6 +72,18 @@ class Picture(Frozen):
         best = set(self.sample.best)
         wanted = {place for place, trial in enumerate(self.trials) if trial.number in best}
         return [self.trials[place] for place in places_shown(losses, most, wanted)]
+
+    def cut(self, place: int, limit: float, title: str) -> Picture:
+        """The same with another name for one objective, where no finite value is worse than the limit."""
+        held = max if self.directions[place] == "maximize" else min
+        trials, objectives = [_but(trial, names=list(trial.params)) for trial in self.trials], list(self.objectives)
+        for trial in trials:
+            if trial.values and isfinite(trial.values[place]):
+                values = list(trial.values)
+                values[place] = held(values[place], limit)
+                trial.values = values
+        objectives[place] = title
+        return self.but(trials=trials, objectives=objectives)
 
     def differs(self, name: str) -> bool:
         """Whether complete trials have more than one value of this parameter."""

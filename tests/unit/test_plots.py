@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 import subprocess
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pictured
 import pytest
 from lazily import Library
 
+from journaltune import create_study
 from journaltune.cli import main
 from journaltune.cli.plot import IN_TERMINAL, KINDS
 from journaltune.plots.sample import failures, places_shown, sample
@@ -392,3 +394,26 @@ def test_a_result_that_is_far_away_does_not_hide_the_others(tmp_path: Path, kind
     axes = image(kind, [picture], Wanted()).axes[0]
     assert axes.get_ylim()[1] < 50
     assert axes.get_ylabel() == "value (1 far away)"
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["minimize", "maximize"])
+@pytest.mark.parametrize("kind", ["contour", "parallel", "edf"])
+def test_a_result_that_is_far_away_is_drawn_where_the_others_end(tmp_path: Path, kind: str, sign: int) -> None:
+    from journaltune.plots.figures import Wanted, interactive
+
+    path = tmp_path / "told.journal"
+    params, direction = {"x": "float(0, 1)", "y": "float(0, 1)"}, "minimize" if sign == 1 else "maximize"
+    with create_study(path, params=params, sampler="random", seed=1, directions=direction) as study:
+        for loss in (1e30, math.inf, *map(float, range(20))):
+            study.tell(study.ask(), sign * loss)
+    (picture,) = pictures(str(path))
+    figure = interactive(kind, [picture], Wanted())
+    first, last = figure.data[0], figure.data[-1]
+    shown, said = {
+        "contour": lambda: ([value for row in first.z for value in row if not math.isnan(value)], first.colorbar.title.text),
+        "parallel": lambda: (last.marker.color, last.marker.colorbar.title.text),
+        "edf": lambda: (first.x, figure.layout.xaxis.title.text),
+    }[kind]()
+    assert said == "value (1 far away)"
+    assert max(abs(value) for value in shown) < 50
+    assert {trial.values[0] for trial in picture.trials if trial.values} >= {sign * 1e30, sign * math.inf}  # as it was recorded
