@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SSH_FAILED, NO_PROGRAM = 255, 127
 _CHUNK_BYTES = 1 << 16
 _PATIENCE_S = 10.0  # for an answer, once somebody wants an end
+_ENDS_WITHIN_S = 10.0  # ssh, where the program there is gone: its exit code says why, and a loaded machine is slow
 _LAST_LINES = 5
 
 
@@ -223,10 +224,10 @@ class Wire:
         while look.poll(1000) and self._pass_on():
             pass
         said = self._said[-1] if self._said else ""
-        raise BrokenError(self.close(), said, self._has_answered)
+        raise BrokenError(self.close(within_s=_ENDS_WITHIN_S), said, self._has_answered)
 
-    def close(self, *, hangs: bool = False) -> int:
-        """Hang up, so that the program there ends; what ssh exited with, 255 where that is not known at once.
+    def close(self, *, hangs: bool = False, within_s: float = 1.0) -> int:
+        """Hang up, so that the program there ends; what ssh exited with, 255 where that is not known so soon.
 
         Only where the connection ``hangs`` is ssh ended too: else it may be one that others use.
         """
@@ -240,7 +241,7 @@ class Wire:
                 os.kill(self.pid, SIGTERM)
             except ProcessLookupError:
                 pass
-        status = self._waited(1.0)
+        status = self._waited(within_s)
         return SSH_FAILED if status is None or status < 0 else status
 
     def __del__(self) -> None:

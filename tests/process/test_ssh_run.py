@@ -291,6 +291,20 @@ def test_a_machine_that_can_not_be_reached_is_one_line_and_exit_code_7(
     assert "install" in gone.stderr or "there is no study" in gone.stderr  # where one is installed for all users
 
 
+def test_why_a_program_there_is_gone_is_known_from_an_ssh_that_is_slow_to_end(
+    runs: Runs, there: Machine, sshd: Path, tmp_path: Path
+) -> None:
+    slow, program, away = tmp_path / "slow", sshd / "there" / "journaltune", tmp_path / "away"
+    slow.mkdir()
+    executable(slow / "ssh", f'#!/bin/sh\n"{sshd}/ssh" "$@"\ncode=$?\nexec <&- >&- 2>&-\nsleep 1.5\nexit $code\n')
+    program.rename(away)
+    try:
+        gone = runs.call("run", "-n", "1", env={**there.env, "PATH": f"{slow}:{there.env['PATH']}"})
+    finally:
+        away.rename(program)
+    assert "install" in gone.stderr or "there is no study" in gone.stderr  # where one is installed for all users
+
+
 def test_a_path_that_is_not_there_has_the_exit_code_that_it_has_here(runs: Runs, there: Machine) -> None:
     for call, code in ((["run", "-n", "1", "--", "true", X], 3), (["exec", "best"], 3), (["run", "-n", "1"], 2)):
         env = {**there.env, "JOURNALTUNE_JOURNAL": f"{there.url}/nowhere/x.journal"}
