@@ -22,7 +22,6 @@ from journaltune.suggest.choose import history
 from journaltune.suggest.samplers import auto
 from journaltune.suggest.samplers import make as make_sampler
 from journaltune.suggest.samplers.gp import design, habits, model
-from journaltune.suggest.samplers.gp.fit import RESULTS
 from journaltune.suggest.samplers.gp.observations import Observations
 from journaltune.suggest.samplers.gp.proposal import propose
 
@@ -355,7 +354,7 @@ def valley(x: float, y: float) -> float:
 
 
 def test_a_large_study_is_seen_in_part_and_then_left_to_tpe(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(habits, "PRESENT", habits.Habits(True, 10, RESULTS, 3e-3, 5.0, 0.12, True))
+    monkeypatch.setattr(habits, "PRESENT", habits.PRESENT.but(most_fitted=10))
     monkeypatch.setattr(model, "MOST_CONDITIONED", 12)
     monkeypatch.setattr(auto, "MOST_TRIALS", 36)
     study = told(make(path, "auto"), 36, valley)
