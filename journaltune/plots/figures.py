@@ -122,9 +122,10 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
     first, about = pictures[0], KINDS[kind]
     require(kind, pictures, wanted)
     names = _names(about, first, wanted)
-    far = _Far(pictures, wanted.objective)
-    if far.n and kind in _CUT and (about.objective or len(first.directions) == 1):
-        pictures = [each.cut(wanted.objective, far.limit, far.title) for each in pictures]
+    shows_one = about.objective or len(first.directions) == 1
+    far = _far(pictures, wanted.objective) if shows_one and kind in (*_ENDED, *_CUT) else None
+    if far is not None and kind in _CUT:
+        pictures = [each.cut(wanted.objective, far.worst, far.title) for each in pictures]
         first = pictures[0]
     studies = [_study(kind, each, names) for each in pictures]
     if kind == "importance":
@@ -134,7 +135,7 @@ def _drawn(library: ModuleType, kind: str, pictures: Sequence[Picture], wanted: 
         if kind == "history":
             _number(figure, [[trial.number for trial in each.shown(about.most)] for each in pictures])
             _add_spread(figure, pictures, wanted)
-        if far.n and kind in _ENDED:
+        if far is not None and kind in _ENDED:
             _leave_out_far(figure, far)
         if len(first.directions) > 1 and kind in ("importance", "parallel"):
             _name_objectives(figure, first.objectives)
@@ -263,22 +264,29 @@ def _add_spread(figure: Any, pictures: Sequence[Picture], wanted: Wanted) -> Non
             figure.legend(bbox_to_anchor=(1.05, 1.0), loc="upper left")
 
 
-class _Far:
-    """Results that are worse than the others by more than a thousand times what these differ by: the axis of values ends before
-    them, and says so in its ``title``, else nothing could be told apart. ``n``: how many; ``limit``: the axis's end.
-    """
+class _Far(Frozen):
+    """``limits`` of an axis that ends before results that are far away, with a title that tells how many there are; ``worst`` is
+    the limit at their side."""
 
-    def __init__(self, pictures: Sequence[Picture], place: int) -> None:
-        sign = signs_of(pictures[0].directions)[place]
-        complete = (trial.values for each in pictures for trial in each.trials if trial.state.name == "COMPLETE")
-        losses = sorted(loss for values in complete if isfinite(loss := sign * values[place]))
-        usual = losses[: max(int(len(losses) * _USUAL), 1)]
-        room = usual[-1] - usual[0] if usual else 0.0
-        is_any = room > 0 and losses[-1] - usual[-1] > _FAR * room
-        ends = (usual[0] - room / 10, usual[-1] + room / 2) if is_any else (0.0, 0.0)
-        self.n = sum(loss > ends[1] for loss in losses) if is_any else 0
-        self.limit, self.limits = sign * ends[1], sorted(sign * end for end in ends)
-        self.title = f"{pictures[0].objectives[place]} ({self.n} far away)"
+    limits: list[float]
+    worst: float
+    title: str
+
+
+def _far(pictures: Sequence[Picture], place: int) -> _Far | None:
+    """Where a few results are worse than the others by more than a thousand times what these differ by, nothing else could be
+    told apart with them."""
+    sign = signs_of(pictures[0].directions)[place]
+    complete = (trial.values for each in pictures for trial in each.trials if trial.state.name == "COMPLETE")
+    losses = sorted(loss for values in complete if isfinite(loss := sign * values[place]))
+    usual = losses[: max(int(len(losses) * _USUAL), 1)]
+    room = usual[-1] - usual[0] if usual else 0.0
+    if room <= 0 or losses[-1] - usual[-1] <= _FAR * room:
+        return None
+    best, worst = usual[0] - room / 10, usual[-1] + room / 2
+    n_far = sum(loss > worst for loss in losses)
+    title = f"{pictures[0].objectives[place]} ({n_far} far away)"
+    return _Far(sorted((sign * best, sign * worst)), sign * worst, title)
 
 
 def _leave_out_far(figure: Any, far: _Far) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import copy
 from math import isfinite
 from warnings import catch_warnings, simplefilter
 
@@ -76,12 +77,13 @@ class Picture(Frozen):
     def cut(self, place: int, limit: float, title: str) -> Picture:
         """The same with another name for one objective, where no finite value is worse than the limit."""
         held = max if self.directions[place] == "maximize" else min
-        trials, objectives = [_but(trial, names=list(trial.params)) for trial in self.trials], list(self.objectives)
-        for trial in trials:
-            if trial.values and isfinite(trial.values[place]):
+        trials, objectives = list(self.trials), list(self.objectives)
+        for at, trial in enumerate(trials):
+            if trial.values and isfinite(trial.values[place]) and held(trial.values[place], limit) == limit:
                 values = list(trial.values)
-                values[place] = held(values[place], limit)
-                trial.values = values
+                values[place] = limit
+                trials[at] = copy(trial)
+                trials[at].values = values
         objectives[place] = title
         return self.but(trials=trials, objectives=objectives)
 

@@ -128,8 +128,10 @@ class Ledger:
         What it reports after it was to stop, until it has ended, is left out: that depends on how soon it does. Where a trainer
         reports faster than a pruner thinks, some wait for the next time: others want the journal meanwhile.
         """
+        if child.ending == "pruned":
+            return False
         until_s = monotonic() + _REPORTING_S
-        while child.unreported and child.ending != "pruned":
+        while child.unreported:
             self._is_stored = False
             some = child.unreported[:_REPORTS_AT_ONCE]
             if own_trials.report_all(self.study, child.number, self.owner, some, ended):

@@ -267,10 +267,22 @@ def test_what_a_login_shell_prints_is_passed_over(runs: Runs, there: Machine, ss
         in_place_of_the_program(sshd, before)
 
 
+def without_the_program(runs: Runs, sshd: Path, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A run whose other machine has no journaltune for once, and which says so."""
+    program, away = sshd / "there" / "journaltune", folder / "away"
+    program.rename(away)
+    try:
+        gone = runs.call("run", "-n", "1", env=env)
+    finally:
+        away.rename(program)
+    assert "install" in gone.stderr or "there is no study" in gone.stderr  # where one is installed for all users
+    return gone
+
+
 def test_a_machine_that_can_not_be_reached_is_one_line_and_exit_code_7(
     runs: Runs, there: Machine, sshd: Path, tmp_path: Path
 ) -> None:
-    known, program = sshd / "known", sshd / "there" / "journaltune"
+    known = sshd / "known"
     before = known.read_text(encoding="ascii")
     try:
         known.write_text(
@@ -281,28 +293,17 @@ def test_a_machine_that_can_not_be_reached_is_one_line_and_exit_code_7(
         known.write_text(before, encoding="ascii")
     assert (changed.returncode, changed.stderr.count("\n")) == (7, 1)
     assert "Host key verification failed" in changed.stderr
-    away = tmp_path / "away"
-    program.rename(away)
-    try:
-        gone = runs.call("run", "-n", "1", env={**there.env})
-    finally:
-        away.rename(program)
+    gone = without_the_program(runs, sshd, tmp_path, there.env)
     assert (gone.returncode, gone.stderr.count("\n")) in ((7, 1), (2, 1))
-    assert "install" in gone.stderr or "there is no study" in gone.stderr  # where one is installed for all users
 
 
 def test_why_a_program_there_is_gone_is_known_from_an_ssh_that_is_slow_to_end(
     runs: Runs, there: Machine, sshd: Path, tmp_path: Path
 ) -> None:
-    slow, program, away = tmp_path / "slow", sshd / "there" / "journaltune", tmp_path / "away"
+    slow = tmp_path / "slow"
     slow.mkdir()
     executable(slow / "ssh", f'#!/bin/sh\n"{sshd}/ssh" "$@"\ncode=$?\nexec <&- >&- 2>&-\nsleep 1.5\nexit $code\n')
-    program.rename(away)
-    try:
-        gone = runs.call("run", "-n", "1", env={**there.env, "PATH": f"{slow}:{there.env['PATH']}"})
-    finally:
-        away.rename(program)
-    assert "install" in gone.stderr or "there is no study" in gone.stderr  # where one is installed for all users
+    without_the_program(runs, sshd, tmp_path, {**there.env, "PATH": f"{slow}:{there.env['PATH']}"})
 
 
 def test_a_path_that_is_not_there_has_the_exit_code_that_it_has_here(runs: Runs, there: Machine) -> None:

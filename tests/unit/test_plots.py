@@ -12,7 +12,6 @@ import pictured
 import pytest
 from lazily import Library
 
-from journaltune import create_study
 from journaltune.cli import main
 from journaltune.cli.plot import IN_TERMINAL, KINDS
 from journaltune.plots.sample import failures, places_shown, sample
@@ -253,12 +252,11 @@ def test_a_long_study_is_thinned_and_its_best_line_is_the_right_one(tmp_path: Pa
     assert min(values) in at.values()
 
 
-def told_study(folder: Path, values: list[float], **more: Any) -> Any:
+def told_study(folder: Path, values: list[float], direction: str = "minimize", **more: Any) -> Any:
     import journaltune
 
-    study = journaltune.create_study(
-        str(folder / "told.journal"), params={"x": "float(0, 1)", "y": "int(1, 9)"}, seed=1, sampler="random"
-    )
+    params = {"x": "float(0, 1)", "y": "int(1, 9)"}
+    study = journaltune.create_study(str(folder / "told.journal"), params=params, seed=1, sampler="random", directions=direction)
     for value in values:
         study.tell(study.ask(), value, **more)
     return study
@@ -401,12 +399,9 @@ def test_a_result_that_is_far_away_does_not_hide_the_others(tmp_path: Path, kind
 def test_a_result_that_is_far_away_is_drawn_where_the_others_end(tmp_path: Path, kind: str, sign: int) -> None:
     from journaltune.plots.figures import Wanted, interactive
 
-    path = tmp_path / "told.journal"
-    params, direction = {"x": "float(0, 1)", "y": "float(0, 1)"}, "minimize" if sign == 1 else "maximize"
-    with create_study(path, params=params, sampler="random", seed=1, directions=direction) as study:
-        for loss in (1e30, math.inf, *map(float, range(20))):
-            study.tell(study.ask(), sign * loss)
-    (picture,) = pictures(str(path))
+    losses = [1e30, math.inf, *map(float, range(20))]
+    told_study(tmp_path, [sign * loss for loss in losses], "minimize" if sign == 1 else "maximize")
+    (picture,) = pictures(str(tmp_path / "told.journal"))
     figure = interactive(kind, [picture], Wanted())
     first, last = figure.data[0], figure.data[-1]
     shown, said = {
