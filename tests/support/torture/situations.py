@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from journaltune.base.errors import JournaltuneError, MachineError
@@ -253,17 +254,6 @@ def _call_on(path: Path, plant: Callable[[Path], object], arguments: tuple[str, 
     return complaint(answer)
 
 
-class _Clock:
-    """In place of ``datetime`` where records take the time from: each call gets the next of the moments."""
-
-    def __init__(self, *moments: datetime) -> None:
-        self._moments = list(moments)
-
-    def now(self, _: object) -> datetime:
-        self._moments.append(self._moments.pop(0))
-        return self._moments[-1]
-
-
 def clocks() -> Situations:
     moments = {
         "backwards": [datetime(year, 3, 1, tzinfo=UTC) for year in (2030, 2026, 2010)],
@@ -275,7 +265,8 @@ def clocks() -> Situations:
 
 
 def _with_clock(path: Path, moments: list[datetime]) -> str:
-    vars(records)["datetime"] = _Clock(*moments)
+    times = cycle(int(moment.timestamp()) * 1_000_000_000 for moment in moments)
+    vars(records)["time_ns"] = lambda: next(times)  # each record's time is the next of the moments
     written = (("ask", "-n", "3"), ("tell", "5", "0.25"), ("tell", "6", "--state", "fail"), ("enqueue", "--params", "{}"))
     for arguments in (*written, *_READS, ("trials", "--format", "json")):
         answer = call(*arguments, "-f", path)
